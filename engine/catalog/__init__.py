@@ -1,0 +1,1 @@
+"""Entries and state in Parquet; the only room that imports duckdb."""

@@ -1,0 +1,103 @@
+"""Segments: Parquet files of entries or of results, each a commit's worth; they count once a journal names them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engine.catalog.files import replacing
+from engine.model import Fate, Kind
+
+CHUNK_ROWS = 10_000
+"""Most rows of a row group of entries: what a coordinator turns into work at once."""
+
+RESULT_GROUP_ROWS = 120_000
+"""Rows of a row group of results: large ones read fast, and smaller ones would not narrow a search."""
+
+COMPRESSION_LEVEL = 1
+_GROUPS_KEY = b"xsync.groups"
+
+
+class RowGroup(NamedTuple):
+    """A row group of entries: all rows of one task. ``files`` and ``bytes`` are of its candidates, folders left out."""
+
+    number: int
+    task: int
+    rows: int
+    files: int
+    bytes: int
+
+
+class Written(NamedTuple):
+    """A segment on disk. ``bytes``: size of the file. ``groups`` is empty for results."""
+
+    path: Path
+    rows: int
+    bytes: int
+    groups: tuple[RowGroup, ...] = ()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the journal keeps about the segment, as JSON."""
+        return {"groups": [list(group) for group in self.groups]} if self.groups else {}
+
+
+def write_entries(path: Path, rows: pa.Table) -> Written:
+    """Write ENTRY_SCHEMA rows in row groups of one task and at most CHUNK_ROWS rows, in order. Raises OSError."""
+    chunks = list(_chunks(rows))
+    groups = tuple(_row_group(number, task, chunk) for number, (task, chunk) in enumerate(chunks))
+    with replacing(path) as file, _writer(file, rows.schema) as writer:
+        for _, chunk in chunks:
+            writer.write_table(chunk, row_group_size=CHUNK_ROWS)
+        writer.add_key_value_metadata({_GROUPS_KEY: json.dumps(groups).encode()})
+    return Written(path, rows.num_rows, path.stat().st_size, groups)
+
+
+def write_results(path: Path, rows: pa.Table) -> Written:
+    """Write RESULT_SCHEMA rows. Raises OSError."""
+    with replacing(path) as file, _writer(file, rows.schema) as writer:
+        writer.write_table(rows, row_group_size=RESULT_GROUP_ROWS)
+    return Written(path, rows.num_rows, path.stat().st_size)
+
+
+def row_groups(path: Path) -> tuple[RowGroup, ...]:
+    """The row groups of a segment of entries, from its footer alone. Raises OSError."""
+    with pq.ParquetFile(path) as file:
+        groups = json.loads(file.metadata.metadata[_GROUPS_KEY])
+    return tuple(RowGroup(*group) for group in groups)
+
+
+def read_row_group(path: Path, number: int) -> pa.Table:
+    """One row group of a segment. Raises OSError."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(number, use_threads=False)
+
+
+def candidates(rows: pa.Table) -> pa.Table:
+    """The files, symlinks and folders among ENTRY_SCHEMA rows that belong to the dataset and can be read."""
+    kinds = pa.array([int(Kind.FILE), int(Kind.SYMLINK), int(Kind.FOLDER)], pa.uint8())
+    wanted = pc.and_(pc.is_in(rows["kind"], kinds), pc.equal(rows["fate"], int(Fate.CANDIDATE)))
+    return rows.filter(wanted)
+
+
+def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(file, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
+
+
+def _chunks(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    for task in pc.unique(rows["task"]).to_pylist():
+        own = rows.filter(pc.equal(rows["task"], task))
+        for start in range(0, own.num_rows, CHUNK_ROWS):
+            yield task, own.slice(start, CHUNK_ROWS)
+
+
+def _row_group(number: int, task: int, rows: pa.Table) -> RowGroup:
+    found = candidates(rows.select(["kind", "fate", "size"]))
+    files = found.filter(pc.not_equal(found["kind"], int(Kind.FOLDER)))
+    return RowGroup(number, task, rows.num_rows, files.num_rows, pc.sum(files["size"]).as_py() or 0)

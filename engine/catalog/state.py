@@ -1,0 +1,81 @@
+"""What is known to be at a destination: Parquet files by range of (dir, name), named by a manifest, never by glob."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from engine.catalog.files import replacing
+from engine.errors import JournalError
+
+MANIFEST = "state.json"
+SCHEMA_VERSION = 1
+
+STATE_COLUMNS = (
+    "dir",
+    "name",
+    "kind",
+    "size",
+    "mtime_ns",
+    "ctime_ns",
+    "dev",
+    "inode",
+    "mode",
+    "uid",
+    "gid",
+    "checksum",
+    "etag",
+    "verified",
+    "execution",
+    "finished_ns",
+)
+"""Columns as in RESULT_SCHEMA, and ``execution``: the id of the one that wrote the row."""
+
+
+class StateFile(msgspec.Struct, frozen=True):
+    """One file of the state: ``rows`` rows sorted by (dir, name), from ``first`` to ``last``, both included."""
+
+    name: str
+    rows: int
+    first: tuple[bytes, bytes]
+    last: tuple[bytes, bytes]
+
+
+class State(msgspec.Struct, frozen=True):
+    """The manifest: files in order of their ranges, which do not overlap. ``version`` grows with every compaction."""
+
+    schema: int = SCHEMA_VERSION
+    version: int = 0
+    files: tuple[StateFile, ...] = ()
+
+    def names_between(self, low: bytes, high: bytes) -> list[str]:
+        """Names of the files that may hold rows of folders from ``low`` to ``high``, both included."""
+        return [file.name for file in self.files if file.first[0] <= high and file.last[0] >= low]
+
+
+def read_state(folder: Path) -> State:
+    """The state kept in ``folder``, empty if there is none. Raises JournalError if it cannot be understood."""
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return State()
+    try:
+        state = msgspec.json.decode(data, type=State)
+    except msgspec.DecodeError as error:
+        raise JournalError(f"{folder / MANIFEST}: not a state manifest: {error}") from None
+    if state.schema != SCHEMA_VERSION:
+        raise JournalError(
+            f"{folder / MANIFEST}: expected schema {SCHEMA_VERSION}, found {state.schema} of another xsync"
+        )
+    return state
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Make ``state`` the one that counts, atomically; then remove the files that it does not name. Raises OSError."""
+    with replacing(folder / MANIFEST) as file:
+        file.write(msgspec.json.encode(state))
+    named = {item.name for item in state.files}
+    for leftover in (*folder.glob("*.parquet"), *folder.glob(".*.aside")):
+        if leftover.name not in named:
+            leftover.unlink(missing_ok=True)

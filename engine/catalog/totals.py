@@ -1,0 +1,126 @@
+"""The exact ledger of an execution and what is still to be listed, from committed segments alone (for a resume)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.catalog.database import database
+from engine.catalog.facts import IDENTITY_COLUMNS, listed_folders, newest_results, same_identity, valid_entries
+from engine.model import Action, Bytes, Fate, Kind, Totals
+
+MEMORY_BYTES = 256 << 20
+"""What counting keeps in memory, whatever the number of rows; its peak is about half above that."""
+
+UNREADABLE = "unreadable"
+NOT_LISTED = "folder not listed"
+"""Reasons under which failures that listing found are counted."""
+
+_SETTLED = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
+
+
+class Counted(NamedTuple):
+    """``tasks``: totals by task index. ``frontier``: folders found and not completely listed, the root included.
+
+    ``failure_counts``: files by reason that listing alone has decided. Failures of copying count as pending: they are
+    work again.
+    """
+
+    tasks: dict[int, Totals]
+    frontier: list[bytes]
+    failure_counts: dict[str, int]
+
+
+def count(entries: Sequence[Path], results: Sequence[Path], spill: Path) -> Counted:
+    """Count what segments of ``entries`` and ``results`` of one execution say.
+
+    Only rows of the newest complete listing of a folder count. The newest result of a path decides about its entry if
+    it says transferred or skipped and was made from exactly that entry; everything else is pending, entries that an
+    earlier execution has transferred too. A folder that could not be listed is counted as the entry it is and among
+    the failures as ``folder not listed``. Takes about MEMORY_BYTES plus the frontier.
+    """
+    if not entries:
+        return Counted({}, [b""], {})
+    with database(spill, MEMORY_BYTES) as connection:
+        groups = connection.sql(_groups(entries, results)).fetchall()
+        frontier = [row[0] for row in connection.sql(_frontier(entries)).fetchall()]
+    tasks: dict[int, Totals] = {}
+    failures: Counter[str] = Counter()
+    for task, kind, fate, action, *sums in groups:
+        totals = tasks.get(task, Totals())
+        group = _Group(*sums)
+        if kind == Kind.LISTED:
+            failures[NOT_LISTED] += group.errors
+            tasks[task] = totals
+            continue
+        if fate == Fate.UNREADABLE:
+            failures[UNREADABLE] += group.rows
+        tasks[task] = _plus(totals, kind, _changes(kind, fate, action, group), _sizes(kind, fate, action, group))
+    return Counted(tasks, sorted(frontier), dict(+failures))
+
+
+class _Group(NamedTuple):
+    """Sums over entries of the same task, kind, fate and action."""
+
+    rows: int
+    bytes: int
+    sent: int
+    verified: int
+    errors: int
+
+
+def _changes(kind: int, fate: int, action: int | None, group: _Group) -> dict[str, int]:
+    word = {Action.TRANSFERRED: "transferred", Action.SKIPPED: "skipped"}.get(Action(action)) if action else None
+    if fate == Fate.EXCLUDED:
+        word = "excluded"
+    elif fate == Fate.UNREADABLE:
+        word = "failed"
+    elif kind == Kind.SPECIAL:
+        word = "skipped"
+    return {"discovered": group.rows, "verified": group.verified} | ({word: group.rows} if word else {})
+
+
+def _sizes(kind: int, fate: int, action: int | None, group: _Group) -> Bytes:
+    if kind == Kind.FOLDER or fate != Fate.CANDIDATE:
+        return Bytes(transferred=group.sent)
+    pending = 0 if action or kind == Kind.SPECIAL else group.bytes
+    return Bytes(group.bytes, group.sent, pending)
+
+
+def _plus(totals: Totals, kind: int, changes: dict[str, int], sizes: Bytes) -> Totals:
+    files, folders = totals.files, totals.folders
+    if kind == Kind.FOLDER:
+        folders = folders.plus(**changes)
+    else:
+        files = files.plus(**changes)
+    before = totals.bytes
+    summed = Bytes(before.source + sizes.source, before.transferred + sizes.transferred, before.pending + sizes.pending)
+    return Totals(files, folders, summed)
+
+
+def _groups(entries: Sequence[Path], results: Sequence[Path]) -> str:
+    """SQL of one row for each task, kind, fate and action that occurs, with the sums of ``_Group``."""
+    decided = "(SELECT NULL AS action, NULL AS sent_bytes, NULL AS verified)"
+    same = "false"
+    if results:
+        columns = (*IDENTITY_COLUMNS, "action", "sent_bytes", "verified")
+        decided = f"(SELECT * FROM {newest_results(results, columns)} WHERE {_SETTLED})"
+        candidate = f"e.fate = {int(Fate.CANDIDATE)} AND e.kind NOT IN ({int(Kind.SPECIAL)}, {int(Kind.LISTED)})"
+        same = f"r.dir = e.dir AND r.name = e.name AND {same_identity('r', 'e')} AND {candidate}"
+    return f"""
+        SELECT e.task, e.kind, e.fate, r.action, count(*), coalesce(sum(e.size), 0)::BIGINT,
+               coalesce(sum(r.sent_bytes), 0)::BIGINT, count(r.verified), count(e.error)
+        FROM {valid_entries(entries)} e LEFT JOIN {decided} r ON {same}
+        GROUP BY ALL"""
+
+
+def _frontier(entries: Sequence[Path]) -> str:
+    """SQL of the paths of folders that were found and are not listed."""
+    path = "CASE WHEN dir = ''::BLOB THEN name ELSE dir || '/'::BLOB || name END"
+    is_folder = f"kind = {int(Kind.FOLDER)} AND fate = {int(Fate.CANDIDATE)}"
+    found = f"SELECT {path} AS path FROM {valid_entries(entries)} WHERE {is_folder}"
+    return f"""
+        SELECT path FROM ({found} UNION SELECT ''::BLOB) f
+        ANTI JOIN {listed_folders(entries)} l ON l.dir = f.path"""

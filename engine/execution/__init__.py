@@ -1,0 +1,1 @@
+"""Executions: the runner, its fleet and its state machine."""

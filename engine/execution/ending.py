@@ -1,0 +1,62 @@
+"""What a runner does after its last unit: audit trail, state, report; then the status that everybody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from engine.catalog.audit import write_files_parquet
+from engine.catalog.compaction import compact
+from engine.execution.committer import Committer
+from engine.execution.report import write_report
+from engine.execution.session import SPILL, Session, paths
+from engine.journal.reader import SnapshotReader
+from engine.journal.writer import Journal
+from engine.model import Status
+
+AUDIT = "files.parquet"
+
+
+class Outcome(NamedTuple):
+    """How a session ended, one line about it, and how long units that copy were out."""
+
+    status: Status
+    message: str
+    transfer_seconds: float
+
+
+async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
+    """Write what remains of a session and set its final status. Raises JournalError, OSError.
+
+    An execution with nothing left to do is folded into the state, after which its segments have served. One that can
+    be resumed keeps them.
+    """
+    status, message, _ = outcome
+    totals = committer.ledger.totals(listing_complete=True)
+    listed_all = (await committer.call(Journal.totals)).listing_complete
+    final = status is Status.CANCELLED or (status is not Status.INTERRUPTED and listed_all and not totals.files.pending)
+    entries = await committer.call(lambda journal: journal.segments("entries"))
+    results = await committer.call(lambda journal: journal.segments("results"))
+    listed, decided = paths(session.folder, entries), paths(session.folder, results)
+    await asyncio.to_thread(write_files_parquet, listed, decided, session.folder / AUDIT)
+    if final:
+        await asyncio.to_thread(compact, session.state, {session.execution.id: decided})
+        await committer.call(Journal.drop_segments)
+        for path in (*listed, *decided):
+            path.unlink(missing_ok=True)
+    session.resources.close()
+    shutil.rmtree(session.folder / SPILL, ignore_errors=True)
+    await asyncio.to_thread(_report, session.folder, outcome)
+    await committer.call(lambda journal: journal.set_status(status, message, time.time()))
+
+
+def _report(folder: Path, outcome: Outcome) -> None:
+    status, message, transfer_seconds = outcome
+    with SnapshotReader(folder) as reader:
+        snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
+        write_report(folder, snapshot, reader.failures(), transfer_seconds)

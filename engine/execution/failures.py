@@ -1,0 +1,39 @@
+"""Names the entries that failed, for the journal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute
+
+from engine.catalog.totals import NOT_LISTED, UNREADABLE
+from engine.model import Action, Failure, Fate, Kind
+from engine.names import text_of
+
+
+def failures_in_entries(tables: Iterable[pa.Table]) -> Iterator[Failure]:
+    """Folders that could not be listed and entries that could not be looked at (ENTRY_SCHEMA)."""
+    for table in tables:
+        wrong = pa.compute.and_(
+            table["error"].is_valid(),
+            pa.compute.or_(
+                pa.compute.equal(table["kind"], int(Kind.LISTED)),
+                pa.compute.equal(table["fate"], int(Fate.UNREADABLE)),
+            ),
+        )
+        for row in table.filter(wrong).select(["dir", "name", "kind", "error"]).to_pylist():
+            reason = NOT_LISTED if row["kind"] == Kind.LISTED else UNREADABLE
+            yield Failure(_path(row["dir"], row["name"]), reason, row["error"])
+
+
+def failures_in_results(tables: Iterable[pa.Table]) -> Iterator[Failure]:
+    """Entries whose action is FAILED (RESULT_SCHEMA)."""
+    for table in tables:
+        failed = table.filter(pa.compute.equal(table["action"], int(Action.FAILED)))
+        for row in failed.select(["dir", "name", "reason", "detail"]).to_pylist():
+            yield Failure(_path(row["dir"], row["name"]), row["reason"] or "unknown", row["detail"] or "")
+
+
+def _path(folder: bytes, name: bytes) -> str:
+    return text_of(folder + b"/" + name if folder and name else folder or name) or "/"

@@ -1,0 +1,187 @@
+"""Starts a runner as a process of its own and waits until it has accepted the execution or refused it.
+
+Also the runner's entry point (``python -m engine.execution.launch FOLDER``): agents re-import this module as their
+main module, so that it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from engine import errors, home
+from engine.errors import RefusedError, UsageError, XsyncError
+from engine.model import Migration, Status
+
+REFUSAL = "refused.json"
+"""Written into an execution's folder by a runner that did not accept it."""
+
+RUNNER_LOG = "runner.log"
+"""What a runner prints: only what no journal could take."""
+
+START_SECONDS = 60.0
+"""How long a runner may take to accept or refuse."""
+
+
+class RunRequest(msgspec.Struct, frozen=True):
+    """What to run: a migration, and the name of the profile it came from."""
+
+    migration: Migration
+    profile: str | None = None
+
+
+class Launched(msgspec.Struct, frozen=True):
+    """A runner that accepted its execution. ``continued``: it goes on with an interrupted one."""
+
+    execution: str
+    folder: Path
+    continued: bool
+    process: subprocess.Popen[bytes]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a runner did not accept an execution: the error's class and message."""
+
+    error: str
+    message: str
+
+
+def start(request: RunRequest, *, detached: bool) -> Launched:
+    """Run a migration: continue its interrupted execution if it is unchanged, else begin a new one.
+
+    Raises SourceError, DestinationError, BusyError and other XsyncErrors; then no new execution is left behind.
+    """
+    interrupted = _interrupted(request)
+    if interrupted is not None:
+        return _launch(interrupted, detached=detached, continued=True)
+    folder = _create(request)
+    try:
+        return _launch(folder, detached=detached, continued=False)
+    except XsyncError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def resume(folder: Path, *, detached: bool) -> Launched:
+    """Continue an interrupted execution with the migration frozen in its journal.
+
+    Raises RefusedError if a runner works on it, UsageError if it has ended for good.
+    """
+    from engine.journal.reader import read_snapshot
+
+    snapshot = read_snapshot(folder)
+    if snapshot.runner_alive:
+        raise RefusedError(f"{snapshot.execution} is running (pid {snapshot.runner_pid}): nothing to resume")
+    if not resumable(snapshot.status, snapshot.totals.files.pending, snapshot.totals.listing_complete):
+        raise UsageError(f"{snapshot.execution} ended as {snapshot.status}: start a new run instead")
+    return _launch(folder, detached=detached, continued=True)
+
+
+def resumable(status: Status, pending_files: int, listing_complete: bool) -> bool:
+    """Whether an execution without a runner has work left that a resume may do."""
+    if status in (Status.SUCCESS, Status.CANCELLED):
+        return False
+    return status is not Status.ERROR or pending_files > 0 or not listing_complete
+
+
+def _interrupted(request: RunRequest) -> Path | None:
+    """The latest execution of this very migration, if it was interrupted and nobody works on it."""
+    from engine.journal.reader import read_migration, read_snapshot
+
+    for folder in reversed(home.list_execution_folders(home.find_home())):
+        if read_migration(folder) != _migration(request):
+            continue
+        snapshot = read_snapshot(folder)
+        totals = snapshot.totals
+        if snapshot.runner_alive or not resumable(snapshot.status, totals.files.pending, totals.listing_complete):
+            return None
+        return folder
+    return None
+
+
+def _migration(request: RunRequest) -> Migration:
+    return msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
+
+
+def _create(request: RunRequest) -> Path:
+    from engine.journal.records import Execution, this_runner
+    from engine.journal.writer import Journal
+
+    now = time.time()
+    migration = _migration(request)
+    execution = home.new_execution_id(now, migration.name)
+    folder = home.prepare_home().executions / execution
+    Journal.create(folder, Execution(execution, migration, "", "", now), this_runner()).close()
+    return folder
+
+
+def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
+    (folder / REFUSAL).unlink(missing_ok=True)
+    with open(folder / RUNNER_LOG, "ab") as log:
+        process = subprocess.Popen(
+            [*_scope(detached), sys.executable, "-m", "engine.execution.launch", os.fspath(folder)],
+            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | {"XSYNC_FOREGROUND": "" if detached else "1"},
+        )
+    _await_acceptance(folder, process)
+    return Launched(folder.name, folder, continued, process)
+
+
+def _scope(detached: bool) -> list[str]:
+    """A scope of its own, so that logging out does not end a detached runner where systemd kills user sessions."""
+    tool = shutil.which("systemd-run")
+    if not detached or tool is None or not os.path.exists(f"/run/user/{os.getuid()}/systemd"):
+        return []
+    return [tool, "--user", "--scope", "--quiet", "--collect"]
+
+
+def _await_acceptance(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    from engine.journal.reader import SnapshotReader
+
+    deadline = time.monotonic() + START_SECONDS
+    with SnapshotReader(folder) as reader:
+        while time.monotonic() < deadline:
+            refusal = read_refusal(folder)
+            if refusal is not None:
+                process.wait()
+                raise refusal
+            snapshot = reader.read()
+            if snapshot.status not in (Status.QUEUED, Status.LAUNCHING) and snapshot.runner_pid == process.pid:
+                return
+            if process.poll() is not None:
+                raise XsyncError(f"the runner ended at once with code {process.returncode}; see {folder / RUNNER_LOG}")
+            time.sleep(0.02)
+    process.terminate()
+    raise XsyncError(f"the runner did not start within {START_SECONDS:.0f} s; see {folder / RUNNER_LOG}")
+
+
+def read_refusal(folder: Path) -> XsyncError | None:
+    """The error with which a runner refused the execution in ``folder``, as an exception, or None."""
+    try:
+        refusal = msgspec.json.decode((folder / REFUSAL).read_bytes(), type=Refusal)
+    except FileNotFoundError:
+        return None
+    kind = getattr(errors, refusal.error, XsyncError)
+    return kind(refusal.message) if issubclass(kind, XsyncError) else XsyncError(refusal.message)
+
+
+def write_refusal(folder: Path, error: XsyncError) -> None:
+    """Leave word of why an execution was not accepted."""
+    aside = folder / f".{REFUSAL}"
+    aside.write_bytes(msgspec.json.encode(Refusal(type(error).__name__, str(error))))
+    aside.rename(folder / REFUSAL)
+
+
+if __name__ == "__main__":
+    from engine.execution.main import main
+
+    sys.exit(main(Path(sys.argv[1])))

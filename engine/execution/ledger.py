@@ -1,0 +1,108 @@
+"""The exact ledger of an execution: discovered = transferred + skipped + failed + excluded + pending. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute
+
+from engine.model import Action, Bytes, Fate, Kind, Tally, Totals
+
+
+class Ledger:
+    """Counts per task, starting from ``baseline``. ``listing_errors``: folders whose content is unknown."""
+
+    def __init__(self, baseline: Sequence[Totals], listing_errors: int = 0) -> None:
+        self._tasks = list(baseline)
+        self.listing_errors = listing_errors
+
+    def copy(self) -> Ledger:
+        """A ledger of its own with the same counts."""
+        return Ledger(self._tasks, self.listing_errors)
+
+    def by_task(self) -> dict[int, Totals]:
+        """The totals of each task."""
+        return dict(enumerate(self._tasks))
+
+    def totals(self, *, listing_complete: bool) -> Totals:
+        """The totals of all tasks."""
+        sizes = [task.bytes for task in self._tasks]
+        files = _sum([task.files for task in self._tasks])
+        return Totals(
+            files=files,
+            folders=_sum([task.folders for task in self._tasks]),
+            bytes=Bytes(
+                source=sum(size.source for size in sizes),
+                transferred=sum(size.transferred for size in sizes),
+                pending=sum(size.pending for size in sizes) if files.pending else 0,
+            ),
+            listing_complete=listing_complete,
+        )
+
+    def listed(self, rows: pa.Table) -> None:
+        """Count the ENTRY_SCHEMA rows of a scan."""
+        for (task, kind, fate), count, size in _groups(rows, "fate"):
+            if kind != Kind.LISTED:
+                self._entry(task, Kind(kind), Fate(fate), count, size)
+        not_listed = pa.compute.and_(pa.compute.equal(rows["kind"], int(Kind.LISTED)), rows["error"].is_valid())
+        self.listing_errors += rows.filter(not_listed).num_rows
+
+    def unchanged(self, rows: pa.Table) -> None:
+        """Count ENTRY_SCHEMA rows that need no work."""
+        for (task, kind, _), count, size in _groups(rows, "fate"):
+            self._change(task, Kind(kind), skipped=count)
+            if kind != Kind.FOLDER:
+                self._size(task, pending=-size)
+
+    def acted(self, rows: pa.Table) -> None:
+        """Count RESULT_SCHEMA rows."""
+        for (task, kind, action), count, size in _groups(rows, "action"):
+            self._change(task, Kind(kind), **{_WORDS[Action(action)]: count})
+            if kind != Kind.FOLDER:
+                self._size(task, pending=-size)
+        grouped = rows.select(["task", "kind", "sent_bytes", "verified"]).group_by(["task", "kind"])
+        for row in grouped.aggregate([("sent_bytes", "sum"), ("verified", "count")]).to_pylist():
+            self._size(row["task"], transferred=row["sent_bytes_sum"] or 0)
+            self._change(row["task"], Kind(row["kind"]), verified=row["verified_count"])
+
+    def _entry(self, task: int, kind: Kind, fate: Fate, count: int, size: int) -> None:
+        decided = ""
+        if fate == Fate.EXCLUDED:
+            decided = "excluded"
+        elif fate == Fate.UNREADABLE:
+            decided = "failed"
+        elif kind == Kind.SPECIAL:
+            decided = "skipped"
+        self._change(task, kind, discovered=count, **({decided: count} if decided else {}))
+        if kind != Kind.FOLDER and fate != Fate.EXCLUDED:
+            self._size(task, source=size, pending=0 if decided else size)
+
+    def _change(self, task: int, kind: Kind, **changes: int) -> None:
+        totals = self._tasks[task]
+        if kind == Kind.FOLDER:
+            self._tasks[task] = Totals(totals.files, totals.folders.plus(**changes), totals.bytes)
+        else:
+            self._tasks[task] = Totals(totals.files.plus(**changes), totals.folders, totals.bytes)
+
+    def _size(self, task: int, source: int = 0, transferred: int = 0, pending: int = 0) -> None:
+        totals = self._tasks[task]
+        sizes = totals.bytes
+        changed = Bytes(sizes.source + source, sizes.transferred + transferred, max(0, sizes.pending + pending))
+        self._tasks[task] = Totals(totals.files, totals.folders, changed)
+
+
+_WORDS = {Action.TRANSFERRED: "transferred", Action.SKIPPED: "skipped", Action.FAILED: "failed"}
+
+
+def _groups(rows: pa.Table, last: str) -> list[tuple[tuple[int, int, int], int, int]]:
+    """((task, kind, ``last``), rows, bytes) for each combination that occurs."""
+    if not rows.num_rows:
+        return []
+    grouped = rows.select(["task", "kind", last, "size"]).group_by(["task", "kind", last])
+    table = grouped.aggregate([("size", "sum"), ([], "count_all")]).to_pylist()
+    return [((row["task"], row["kind"], row[last]), row["count_all"], row["size_sum"] or 0) for row in table]
+
+
+def _sum(tallies: list[Tally]) -> Tally:
+    return Tally(*(sum(getattr(tally, name) for tally in tallies) for name in Tally.__struct_fields__))

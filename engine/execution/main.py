@@ -1,0 +1,61 @@
+"""The runner process: takes an execution, runs one session of it, and leaves word of how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from engine.errors import BusyError, StoppedError, XsyncError
+from engine.execution.committer import Committer
+from engine.execution.ending import end
+from engine.execution.fleet import LocalFleet
+from engine.execution.launch import write_refusal
+from engine.execution.runner import Runner
+from engine.execution.session import prepare
+from engine.locks import runner_lock, wait_for_agents
+from engine.model import Status
+
+STUCK_AGENT_SECONDS = 15.0
+"""How long a resume waits for agents of an earlier session that hang in a call."""
+
+
+def main(folder: Path) -> int:
+    """Run the execution in ``folder``; returns an exit code of the contract."""
+    try:
+        with runner_lock(folder):
+            wait_for_agents(folder, STUCK_AGENT_SECONDS)
+            return asyncio.run(_run(folder))
+    except BusyError as error:
+        write_refusal(folder, error)
+        return error.exit_code
+    except XsyncError as error:
+        print(f"xsync: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+async def _run(folder: Path) -> int:
+    committer = Committer(folder)
+    await committer.open()
+    try:
+        return await _session(folder, committer)
+    finally:
+        await committer.close()
+
+
+async def _session(folder: Path, committer: Committer) -> int:
+    try:
+        session = await prepare(folder, committer)
+    except XsyncError as error:
+        message = str(error)
+        await committer.call(lambda journal: journal.set_status(Status.ERROR, message, time.time()))
+        write_refusal(folder, error)
+        return error.exit_code
+    with session.resources:
+        outcome = await Runner(session, committer, LocalFleet(session.agent_config, folder)).run()
+        await end(session, committer, outcome)
+    status = outcome.status
+    if status in (Status.CANCELLED, Status.INTERRUPTED):
+        return StoppedError.exit_code
+    return 0 if status is Status.SUCCESS else 1

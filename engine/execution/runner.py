@@ -1,0 +1,287 @@
+"""The runner: one event loop that carries out what the state machine decides; whatever blocks runs in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from engine.errors import StorageFullError, XsyncError
+from engine.execution import messages as m
+from engine.execution.committer import Committer
+from engine.execution.ending import Outcome
+from engine.execution.expand import expand
+from engine.execution.fleet import Fleet, FleetEvent, Progressed, UnitBroken
+from engine.execution.orders import failed_folder, failed_rows
+from engine.execution.session import Session
+from engine.execution.state import Coordinator
+from engine.execution.uploads import Uploads
+from engine.execution.watch import Watch
+from engine.journal.records import Command
+from engine.journal.writer import Journal
+from engine.model import Status
+from engine.transfer.units import ScanUnit, from_ipc
+
+TICK_SECONDS = 0.5
+"""How often the runner samples, answers commands and beats its heart."""
+
+COMMIT_POLL_SECONDS = 0.02
+"""How often it looks whether a commit is due."""
+
+DRAIN_SECONDS = 20.0
+"""How long units in flight may finish after a drain was asked for, before agents hand back the rest."""
+
+
+class Runner:
+    """Carries out one session of an execution with the agents of ``fleet``."""
+
+    def __init__(self, session: Session, committer: Committer, fleet: Fleet) -> None:
+        self._session = session
+        self._committer = committer
+        self._fleet = fleet
+        self._state = Coordinator(
+            session.agents,
+            session.preferred,
+            len(session.tasks),
+            session.frontier,
+            real_folders=session.real_folders,
+            first_unit=committer.first_unit,
+        )
+        self._uploads = Uploads(
+            session.sides.source, session.sides.destination, session.migration.options, session.uploads, committer
+        )
+        self._watch = Watch(session.tasks)
+        self._loops: list[asyncio.Task[None]] = []
+        self._orders: set[asyncio.Task[None]] = set()
+        self._finish: m.Finish | None = None
+        self._cancelled = self._drained = False
+        self._first_copy_at = self._last_copy_at = 0.0
+        self._over = asyncio.Event()
+        self._problem: XsyncError | None = None
+
+    async def run(self) -> Outcome:
+        """Work until all is done or until asked to stop."""
+        self._catch_signals()
+        await self._fleet.start()
+        self._watch.note("started", f"{len(self._session.agents)} agents, {len(self._session.tasks)} tasks")
+        self._carry_out(self._state.start())
+        self._handle(m.ChunksCommitted(self._session.chunks))
+        await self._status(Status.TRANSFERRING)
+        loops = (self._hear(), self._commit_groups(), self._tick())
+        self._loops = [asyncio.create_task(self._guard(loop)) for loop in loops]
+        await self._over.wait()
+        await self._wind_up()
+        return Outcome(*self._verdict(), self._last_copy_at - self._first_copy_at)
+
+    # -- events in ---------------------------------------------------------------------------------------------
+
+    async def _hear(self) -> None:
+        while True:
+            self._heard(await self._fleet.events.get())
+
+    def _heard(self, event: FleetEvent) -> None:
+        match event:
+            case Progressed(agent, progress):
+                self._watch.progress(agent, progress)
+            case UnitBroken(agent, _, error):
+                raise XsyncError(f"a unit broke inside {agent}: {error}; this is a defect of xsync")
+            case m.AgentLost(agent, _):
+                self._watch.lost(agent, "lost")
+                self._handle(event)
+            case m.UnitDone():
+                self._last_copy_at = time.monotonic()
+                self._handle(event)
+            case m.AgentReady():
+                self._handle(event)
+
+    def _handle(self, event: m.Event) -> None:
+        self._carry_out(self._state.handle(event))
+
+    async def _commit_groups(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_POLL_SECONDS)
+            if self._committer.due(urgent="idle" in self._state.agents.values()):
+                await self._commit()
+
+    async def _commit(self) -> None:
+        done = await self._committer.commit(listing_complete=self._state.listing_complete)
+        self._state.scans_durable(done.scans)
+        self._handle(m.ChunksCommitted(done.chunks))
+
+    async def _tick(self) -> None:
+        while True:
+            await self._record()
+            for command in await self._committer.call(Journal.pending_commands):
+                await self._obey(command)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _record(self) -> None:
+        """Put what people see into the journal."""
+        states, complete = self._state.agents, self._state.listing_complete
+        ledger = self._committer.ledger
+        await self._committer.call(lambda journal: self._watch.write(journal, ledger, states, complete))
+
+    async def _obey(self, command: Command) -> None:
+        agent = str(command.arguments.get("agent", ""))
+        outcome = self._ask(command.verb, agent)
+        self._watch.note(command.verb, f"{command.who} asked to {command.verb} {agent}".rstrip() + f": {outcome}")
+        await self._committer.call(lambda journal: journal.answer(command.id, outcome, time.time()))
+        if command.verb in ("pause", "resume"):
+            await self._status(Status.PAUSED if command.verb == "pause" else Status.TRANSFERRING)
+        elif command.verb == "cancel":
+            await self._status(Status.CANCELLING)
+
+    def _ask(self, verb: str, agent: str) -> str:
+        """Do what a person asked; returns the answer."""
+        if verb == "limit":
+            return "not done: this version has no bandwidth limit"
+        if verb == "drain_agent" and agent not in self._state.agents:
+            return f"not done: there is no {agent or 'agent without a name'}; agents: {', '.join(self._state.agents)}"
+        if verb == "add_agent" and agent in self._state.agents:
+            return f"not done: {agent} is there already"
+        if verb == "drain":
+            self._drain()
+            return "done"
+        self._cancelled = self._cancelled or verb == "cancel"
+        self._handle(m.Asked(verb, agent))
+        return "done"
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._drain)
+        if os.environ.get("XSYNC_FOREGROUND"):
+            loop.add_reader(0, self._parent_spoke)
+
+    def _parent_spoke(self) -> None:
+        """The foreground command holds our standard input open; its end means that it is gone."""
+        if not os.read(0, 4096):
+            asyncio.get_running_loop().remove_reader(0)
+            self._drain()
+
+    def _drain(self) -> None:
+        if self._drained:
+            return
+        self._drained = True
+        self._watch.note("draining", "asked to stop: units in flight finish first")
+        self._handle(m.Asked("drain"))
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, lambda: self._handle(m.Asked("release")))
+
+    # -- instructions out --------------------------------------------------------------------------------------
+
+    def _carry_out(self, orders: list[m.Instruction]) -> None:
+        for order in orders:
+            self._do(order)
+
+    def _do(self, order: m.Instruction) -> None:
+        committer = self._committer
+        match order:
+            case m.Send(agent, unit):
+                if not isinstance(unit, ScanUnit):
+                    self._first_copy_at = self._first_copy_at or time.monotonic()
+                self._fleet.send(agent, unit)
+            case m.KeepEntries(table):
+                committer.add_scan(from_ipc(table))
+            case m.KeepResults(table):
+                committer.add_results(from_ipc(table))
+            case m.KeepParts(path, parts):
+                self._uploads.keep(path, parts)
+            case m.FailEntries(entries, reason, detail):
+                committer.add_results(failed_rows(entries, reason, detail))
+            case m.FailFolder(folder, listing, reason):
+                committer.add_scan(failed_folder(folder, listing, reason))
+            case m.StartAgent(agent):
+                self._fleet.add(agent)
+            case m.StopAgent(agent):
+                self._watch.lost(agent, "gone")
+                self._fleet.remove(agent)
+            case m.Tell(agent, word):
+                self._fleet.tell(agent, word)
+            case m.Note(kind, text):
+                self._watch.note(kind, text)
+            case m.Finish():
+                self._finish = order
+                self._over.set()
+            case m.Expand() | m.BeginUpload() | m.CompleteUpload() | m.AbortUpload() | m.ListFolders():
+                self._begin(order)
+
+    def _begin(self, order: m.Slow) -> None:
+        """Carry out an order that blocks, in a thread; its outcome comes back as an event."""
+        task = asyncio.create_task(self._guard(self._carry_slowly(order)))
+        self._orders.add(task)
+        task.add_done_callback(self._orders.discard)
+
+    async def _carry_slowly(self, order: m.Slow) -> None:
+        session = self._session
+        match order:
+            case m.Expand(chunk):
+                known, real = session.known, session.real_folders
+                found = await asyncio.to_thread(expand, chunk, session.folder, known, real_folders=real)
+                self._committer.add_unchanged(found.unchanged)
+                self._handle(found.event)
+            case m.ListFolders():
+                segments = await self._committer.call(lambda journal: journal.segments("entries"))
+                names = [segment.file for segment in segments]
+                self._handle(m.FoldersListed(await asyncio.to_thread(session.folder_batches, names)))
+            case m.BeginUpload():
+                self._handle(await self._uploads.begin(order))
+            case m.CompleteUpload():
+                self._handle(await self._uploads.complete(order))
+            case m.AbortUpload():
+                self._handle(await self._uploads.abort(order))
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Any error here ends the session; what is committed stays, what is not is done again on resume."""
+        try:
+            await work
+        except StorageFullError as error:
+            self._fail(error)
+        except XsyncError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(XsyncError(f"unexpected {type(error).__name__}: {error}"))
+            raise
+
+    def _fail(self, error: XsyncError) -> None:
+        self._problem = self._problem or error
+        self._over.set()
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    async def _wind_up(self) -> None:
+        """Stop the agents, wait for what is under way, and make the last rows durable."""
+        await self._fleet.close()
+        if self._problem is None:
+            await asyncio.gather(*self._orders, return_exceptions=True)
+        for task in [*self._loops, *self._orders]:
+            task.cancel()
+        await asyncio.gather(*self._loops, *self._orders, return_exceptions=True)
+        for agent in self._state.agents:
+            self._watch.lost(agent, "gone")
+        try:
+            await self._committer.commit(listing_complete=self._state.listing_complete)
+            if self._cancelled or (self._finish is not None and self._finish.complete):
+                await self._uploads.discard_all()
+            await self._record()
+        except XsyncError as error:
+            self._problem = self._problem or error
+
+    def _verdict(self) -> tuple[Status, str]:
+        totals = self._committer.ledger.totals(listing_complete=self._state.listing_complete)
+        if self._problem is not None:
+            return Status.ERROR, str(self._problem)
+        assert self._finish is not None
+        if self._finish.fatal:
+            return Status.ERROR, self._finish.fatal
+        if self._finish.complete:
+            failed = totals.files.failed + totals.folders.failed + self._committer.ledger.listing_errors
+            return (Status.ERROR, f"done, but {failed:,} failed") if failed else (Status.SUCCESS, "")
+        if self._cancelled:
+            return Status.CANCELLED, "cancelled"
+        return Status.INTERRUPTED, f"stopped before the end; go on with: xsync resume {self._session.folder.name}"
+
+    async def _status(self, status: Status) -> None:
+        await self._committer.call(lambda journal: journal.set_status(status, "", time.time()))

@@ -1,0 +1,437 @@
+"""The coordinator's state machine: events in, instructions out; no IO, no clock.
+
+Every unit goes to a named agent. A piece of work is in exactly one place: a queue, an agent's hands, or done. When an
+agent dies its pieces come back as suspects, which run alone on an agent and are halved after a second death, so that
+one poisonous file ends up alone and fails alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute
+
+from engine.execution import messages as m
+from engine.execution.largefiles import LargeFiles, missing_ranges
+from engine.execution.pieces import SCAN_FOLDERS, CopyPiece, FoldersPiece, PartsPiece, Piece, ScanPiece
+from engine.locations.base import PartResult
+from engine.model import Action
+from engine.transfer.units import UnitOutcome, from_ipc, to_ipc
+
+COPIES_PER_AGENT = 2
+"""Batches in an agent's hands: one that drains, one that feeds."""
+
+PARTS_PER_AGENT = 2
+"""Part ranges in an agent's hands."""
+
+BACKLOG_FILES = 200_000
+"""Listed files not yet copied from which on one agent lists instead of half of them."""
+
+MAX_DEATHS = 8
+"""Agents that may die one after the other with nothing done in between, before the run is stopped."""
+
+
+@dataclass(slots=True)
+class _Agent:
+    ready: bool = False
+    draining: bool = False
+    units: dict[int, Piece] = field(default_factory=dict)
+
+    def count(self, kind: type) -> int:
+        return sum(isinstance(piece, kind) for piece in self.units.values())
+
+
+@dataclass(slots=True)
+class _Task:
+    chunks: deque[m.Chunk] = field(default_factory=deque)
+    copies: deque[CopyPiece] = field(default_factory=deque)
+    parts: deque[PartsPiece] = field(default_factory=deque)
+    expanding: bool = False
+    files: int = 0  # in chunks, copies and parts
+    bytes: int = 0
+
+    def change(self, files: int, size: int) -> None:
+        self.files += files
+        self.bytes += size
+
+
+class Coordinator:
+    """Decides what every agent does next.
+
+    ``agents``: names to start with. ``preferred``: agent name -> indexes of the tasks it takes first. ``frontier``:
+    folders still to be listed. ``real_folders``: the destination has folders whose metadata is set last.
+    ``first_unit``: ids of units start above it, and grow with every resume. ``file_cost``: bytes that take as long as
+    one file, to weigh what a task has left.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[str],
+        preferred: dict[str, list[int]],
+        tasks: int,
+        frontier: Sequence[bytes],
+        *,
+        real_folders: bool,
+        first_unit: int = 0,
+        file_cost: int = 256 << 10,
+    ) -> None:
+        self._agents = {name: _Agent() for name in agents}
+        self._preferred = preferred
+        self._tasks = [_Task() for _ in range(tasks)]
+        self._frontier = list(frontier)
+        self._suspects: deque[Piece] = deque()
+        self._folders: deque[FoldersPiece] = deque()
+        self._folders_state = "later" if real_folders else "done"
+        self._file_cost = file_cost
+        self._large = LargeFiles(limit=max(2, 2 * len(agents)))
+        self._uncommitted_scans = 0
+        self._unit_id, self._epoch = first_unit, 0
+        self._next_agent = len(agents) + 1
+        self._deaths = 0
+        self._paused = self._stopping = self._finished = False
+        self._fatal = ""
+        self._out: list[m.Instruction] = []
+
+    @property
+    def listing_complete(self) -> bool:
+        """True when every folder was listed and its entries are durable."""
+        return not self._frontier and not self._uncommitted_scans and not self._scanning()
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Agent name -> starting, idle, working, draining."""
+        return {name: _word(agent) for name, agent in self._agents.items()}
+
+    def start(self) -> list[m.Instruction]:
+        """The first instructions."""
+        self._out = [m.StartAgent(name) for name in self._agents]
+        return self._taken()
+
+    def handle(self, event: m.Event) -> list[m.Instruction]:
+        """Take one event and say what is to be done about it."""
+        match event:
+            case m.AgentReady(agent):
+                self._agents.setdefault(agent, _Agent()).ready = True
+            case m.AgentLost(agent, reason):
+                self._lost(agent, reason)
+            case m.UnitDone(agent, outcome):
+                self._unit_done(agent, outcome)
+            case m.ChunksCommitted(chunks):
+                self._committed(chunks)
+            case m.ChunkExpanded():
+                self._expanded(event)
+            case m.FoldersListed(batches):
+                self._folders.extend(FoldersPiece(batch) for batch in batches)
+                self._folders_state = "running"
+            case m.UploadReady():
+                pieces, more = self._large.ready(event)
+                self._out += more
+                for piece in pieces:
+                    self._queue_parts(piece)
+            case m.UploadEnded():
+                self._out += self._large.ended(event)
+            case m.Asked(verb, agent):
+                self._asked(verb, agent)
+        self._advance()
+        return self._taken()
+
+    def scans_durable(self, count: int) -> None:
+        """The entries of so many returned scans are durable; their chunks follow as ChunksCommitted."""
+        self._uncommitted_scans -= count
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def _lost(self, name: str, reason: str) -> None:
+        agent = self._agents.pop(name, None)
+        if agent is None:
+            return
+        self._out.append(m.Note("agent-lost", f"{name} is gone: {reason}"))
+        for unit_id, piece in agent.units.items():
+            self._mourn(unit_id, piece)
+        self._deaths += 1
+        if self._deaths >= MAX_DEATHS:
+            self._stop(f"{self._deaths} agents died one after the other, the last because: {reason}")
+        elif not (self._stopping or agent.draining):
+            self._agents[name] = _Agent()
+            self._out.append(m.StartAgent(name))
+
+    def _mourn(self, unit_id: int, piece: Piece) -> None:
+        again = piece.mourned()
+        if again:
+            self._suspects.extend(again)
+            if isinstance(piece, PartsPiece):
+                self._large.split(piece, len(again))
+            if len(again) > 1:
+                self._out.append(m.Note("unit-halved", "a unit killed two agents: its halves are tried one by one"))
+            return
+        text = "each agent that touched it died"
+        match piece:
+            case ScanPiece(folders=folders):
+                self._out += [m.FailFolder(folder, unit_id, "kills agents") for folder in folders]
+                self._uncommitted_scans += 1
+            case PartsPiece():
+                self._out += self._large.returned(piece, [], ("kills agents", text))
+            case CopyPiece(entries=entries) | FoldersPiece(entries=entries):
+                self._out.append(m.FailEntries(entries, "kills agents", text))
+
+    def _unit_done(self, name: str, outcome: UnitOutcome) -> None:
+        agent = self._agents.get(name)
+        piece = agent.units.pop(outcome.unit_id, None) if agent else None
+        if piece is None:
+            return  # of an old epoch: it was given out again
+        if outcome.fatal:
+            self._stop(outcome.fatal)
+        else:
+            self._deaths = 0
+        match piece:
+            case ScanPiece():
+                self._frontier += outcome.folders_left
+                self._uncommitted_scans += 1
+                self._out.append(m.KeepEntries(outcome.table))
+            case CopyPiece():
+                self._out.append(m.KeepResults(outcome.table))
+                self._copy_back(piece, outcome)
+            case PartsPiece():
+                self._parts_back(piece, outcome)
+            case FoldersPiece():
+                self._out.append(m.KeepResults(outcome.table))
+
+    def _copy_back(self, piece: CopyPiece, outcome: UnitOutcome) -> None:
+        released = released_entries(piece.entries, outcome.table)
+        if released is not None and released.num_rows:
+            size = sum(value or 0 for value in released.column("size").to_pylist())
+            back = CopyPiece(to_ipc(released), piece.task, released.num_rows, size)
+            self._tasks[piece.task].copies.append(back)
+            self._tasks[piece.task].change(back.files, back.bytes)
+
+    def _parts_back(self, piece: PartsPiece, outcome: UnitOutcome) -> None:
+        rows = from_ipc(outcome.table).to_pylist()
+        parts = [PartResult(row["number"], row["size"], row["checksum"], row["etag"] or "") for row in rows]
+        fault = None
+        if outcome.source_changed:
+            fault = ("", "it changed while it was sent")
+        elif outcome.error:
+            reason, _, detail = outcome.error.partition(": ")
+            fault = (reason, detail)
+        done = {part.number for part in parts}
+        wanted = range(piece.first, piece.last + 1)
+        gone = [number for number in wanted if number not in done]
+        if fault is None and gone:
+            below = [number for number in range(1, piece.last + 1) if number in done or number < piece.first]
+            ranges = missing_ranges(piece.last, below, len(wanted))
+            self._large.split(piece, len(ranges) + 1)
+            for first, last in ranges:
+                size = min((last - first + 1) * piece.part_size, piece.bytes)
+                again = PartsPiece(
+                    piece.path, piece.upload_id, piece.identity, piece.part_size, first, last, piece.task, size
+                )
+                self._queue_parts(again)
+        self._out += self._large.returned(piece, parts, fault)
+
+    def _committed(self, chunks: Sequence[m.Chunk]) -> None:
+        for chunk in chunks:
+            task = self._tasks[chunk.task]
+            task.chunks.append(chunk)
+            task.change(chunk.files, chunk.bytes)
+
+    def _expanded(self, event: m.ChunkExpanded) -> None:
+        task = self._tasks[event.task]
+        task.expanding = False
+        chunk = task.chunks.popleft()
+        task.change(-chunk.files, -chunk.bytes)
+        for batch in event.batches:
+            task.copies.append(CopyPiece(batch.entries, event.task, batch.files, batch.bytes))
+            task.change(batch.files, batch.bytes)
+        self._large.add(event.large)
+
+    def _queue_parts(self, piece: PartsPiece) -> None:
+        self._tasks[piece.task].parts.append(piece)
+        self._tasks[piece.task].change(0, piece.bytes)
+
+    def _asked(self, verb: str, name: str) -> None:
+        match verb:
+            case "pause" | "resume" as word:
+                self._paused = word == "pause"
+                self._out += [m.Tell(agent, word) for agent in self._agents]
+            case "drain":
+                self._stopping = True
+            case "release" | "cancel":
+                self._stopping = True
+                self._out += [m.Tell(agent, "release") for agent in self._agents]
+            case "add_agent":
+                name = name or self._free_name()
+                self._agents[name] = _Agent()
+                self._large.limit += 2
+                self._out.append(m.StartAgent(name))
+            case "drain_agent":
+                if name in self._agents:
+                    self._agents[name].draining = True
+
+    def _free_name(self) -> str:
+        while f"agent-{self._next_agent}" in self._agents:
+            self._next_agent += 1
+        return f"agent-{self._next_agent}"
+
+    def _stop(self, fatal: str) -> None:
+        self._fatal = self._fatal or fatal
+        self._stopping = True
+
+    # -- decisions ---------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        if not self._stopping:
+            self._out += self._large.begin()
+            self._expand()
+            if not self._paused:
+                self._assign()
+        self._retire()
+        self._end()
+
+    def _expand(self) -> None:
+        wanted = 2 * COPIES_PER_AGENT * max(1, len(self._agents))
+        for task in self._tasks:
+            if task.chunks and not task.expanding and len(task.copies) < wanted and self._large.waiting < 10_000:
+                task.expanding = True
+                self._out.append(m.Expand(task.chunks[0]))
+
+    def _assign(self) -> None:
+        for _ in range(COPIES_PER_AGENT + PARTS_PER_AGENT + 1):
+            for name in self._by_load():
+                piece = self._next(name, self._agents[name])
+                if piece is not None:
+                    self._send(name, piece)
+
+    def _by_load(self) -> list[str]:
+        able = [name for name, agent in self._agents.items() if agent.ready and not agent.draining]
+        return sorted(able, key=lambda name: (len(self._agents[name].units), name))
+
+    def _send(self, name: str, piece: Piece) -> None:
+        self._unit_id += 1
+        self._epoch += 1
+        self._agents[name].units[self._unit_id] = piece
+        self._out.append(m.Send(name, piece.unit(self._unit_id, self._epoch)))
+
+    def _next(self, name: str, agent: _Agent) -> Piece | None:
+        if any(piece.deaths for piece in agent.units.values()):
+            return None  # a suspect runs alone
+        if self._suspects and name == min(self._by_load()):
+            return None if agent.units else self._suspects.popleft()
+        return (
+            self._next_scan(agent)
+            or self._next_parts(name, agent)
+            or self._next_copy(name, agent)
+            or self._next_folders(agent)
+        )
+
+    def _scanning(self) -> int:
+        return sum(agent.count(ScanPiece) for agent in self._agents.values()) + sum(
+            isinstance(piece, ScanPiece) for piece in self._suspects
+        )
+
+    def _next_scan(self, agent: _Agent) -> ScanPiece | None:
+        if not self._frontier or agent.count(ScanPiece):
+            return None
+        backlog = sum(task.files for task in self._tasks)
+        most = len(self._agents)
+        if backlog:
+            most = 1 if backlog > BACKLOG_FILES else max(1, most // 2)
+        if self._scanning() >= most:
+            return None
+        share = max(1, min(SCAN_FOLDERS, len(self._frontier) // max(1, len(self._agents))))
+        folders = self._frontier[-share:]
+        del self._frontier[-share:]
+        return ScanPiece(folders, hurry=not backlog)
+
+    def _next_parts(self, name: str, agent: _Agent) -> PartsPiece | None:
+        if agent.count(PartsPiece) >= PARTS_PER_AGENT:
+            return None
+        for index in self._task_order(name):
+            task = self._tasks[index]
+            while task.parts:
+                piece = task.parts.popleft()
+                task.change(0, -piece.bytes)
+                if not self._large.failing(piece):
+                    return piece
+                self._out += self._large.returned(piece, [], None)
+        return None
+
+    def _next_copy(self, name: str, agent: _Agent) -> CopyPiece | None:
+        if agent.count(CopyPiece) >= COPIES_PER_AGENT:
+            return None
+        for index in self._task_order(name):
+            task = self._tasks[index]
+            if task.copies:
+                piece = task.copies.popleft()
+                task.change(-piece.files, -piece.bytes)
+                return piece
+        return None
+
+    def _next_folders(self, agent: _Agent) -> FoldersPiece | None:
+        # one batch after the other: a parent's times must be set after its children's
+        if not self._folders or any(other.count(FoldersPiece) for other in self._agents.values()) or agent.units:
+            return None
+        return self._folders.popleft()
+
+    def _task_order(self, name: str) -> list[int]:
+        """The agent's own tasks first, then the one with most left."""
+        own = self._preferred.get(name, [])
+        rest = [index for index in range(len(self._tasks)) if index not in own]
+        return own + sorted(rest, key=lambda index: -self._left(index))
+
+    def _left(self, index: int) -> int:
+        task = self._tasks[index]
+        return task.bytes + self._file_cost * task.files
+
+    def _retire(self) -> None:
+        for name, agent in list(self._agents.items()):
+            if agent.draining and agent.ready and not agent.units and len(self._agents) > 1:
+                del self._agents[name]
+                self._out.append(m.StopAgent(name))
+                self._out.append(m.Note("agent-drained", f"{name} finished its units and left"))
+
+    def _end(self) -> None:
+        if self._finished or any(agent.units for agent in self._agents.values()):
+            return
+        if self._stopping:
+            self._finish(complete=False)
+            return
+        busy = self._suspects or len(self._large) or any(t.chunks or t.copies or t.parts for t in self._tasks)
+        if busy or not self.listing_complete:
+            return
+        if self._folders_state == "later":
+            self._folders_state = "reading"
+            self._out.append(m.ListFolders())
+        elif not self._folders and self._folders_state in ("running", "done"):
+            self._finish(complete=True)
+
+    def _finish(self, *, complete: bool) -> None:
+        self._finished = True
+        self._out.append(m.Finish(complete, self._fatal))
+
+    def _taken(self) -> list[m.Instruction]:
+        out, self._out = self._out, []
+        return out
+
+
+def released_entries(entries: bytes, results: bytes) -> pa.Table | None:
+    """The rows of ``entries`` whose result is RELEASED, or None if there is none."""
+    outcome = from_ipc(results)
+    mask = pa.compute.equal(outcome.column("action"), int(Action.RELEASED))
+    released = outcome.filter(mask)
+    if not released.num_rows:
+        return None
+    wanted = set(zip(released.column("dir").to_pylist(), released.column("name").to_pylist(), strict=True))
+    rows = from_ipc(entries)
+    keys = zip(rows.column("dir").to_pylist(), rows.column("name").to_pylist(), strict=True)
+    return rows.filter(pa.array([key in wanted for key in keys]))
+
+
+def _word(agent: _Agent) -> str:
+    if not agent.ready:
+        return "starting"
+    if agent.draining:
+        return "draining"
+    return "working" if agent.units else "idle"

@@ -1,0 +1,240 @@
+"""Opens, completes and discards the uploads of large files, and keeps the journal one step ahead of the destination."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from engine.errors import DestinationError, UploadGoneError
+from engine.execution.committer import Committer
+from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
+from engine.journal.records import Upload
+from engine.journal.writer import Journal
+from engine.locations.base import Capabilities, PartResult, Reads, StoredObject
+from engine.locations.metadata import metadata_of
+from engine.model import Action, Identity, Kind, TransferOptions
+from engine.transfer.crt import combine_crc64nvme
+from engine.transfer.units import RESULT_SCHEMA
+
+PART_BYTES = 16 << 20
+"""Smallest part; parts grow so that no file needs more than USABLE_PARTS."""
+
+USABLE_PARTS = 9_000
+"""Parts that a file may be cut into, with room below S3's limit of 10,000."""
+
+
+Refusal = tuple[Action, str, str]
+"""What to record instead of sending a file: action, reason, detail."""
+
+
+class Destination(Protocol):
+    """What a destination must do for files in parts (base.Assembles and base.Inspects)."""
+
+    capabilities: Capabilities
+
+    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
+        """Create an upload."""
+
+    def complete(
+        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
+    ) -> str:
+        """Finish an upload."""
+
+    def abort(self, path: bytes, upload_id: str) -> None:
+        """Discard an upload."""
+
+    def head(self, path: bytes) -> StoredObject | None:
+        """What is stored."""
+
+
+class Uploads:
+    """Large files on their way. ``known``: open uploads of earlier sessions. Blocking calls run in threads."""
+
+    def __init__(
+        self,
+        source: Reads,
+        destination: Destination,
+        options: TransferOptions,
+        known: Sequence[Upload],
+        committer: Committer,
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._options = options
+        self._known = {upload.path: upload for upload in known}
+        self._numbers = {upload.path: upload.id for upload in known}
+        self._committer = committer
+
+    def keep(self, path: bytes, parts: Sequence[PartResult]) -> None:
+        """Record finished parts with the next commit."""
+        self._committer.add_parts(self._numbers[path], parts)
+
+    async def begin(self, order: BeginUpload) -> UploadReady | UploadEnded:
+        """Open an upload for the file as it is now, or go on with the one the journal knows for this very content."""
+        file = order.file
+        try:
+            identity = await asyncio.to_thread(self._identity, file.path)
+            reused = await self._reuse(file.path, identity)
+            if reused is not None:
+                return reused
+            refusal = await asyncio.to_thread(self._refusal, file, identity)
+            if refusal is not None:
+                return self._fail(file, *refusal)
+            return await self._open(file, identity)
+        except FileNotFoundError:
+            return self._fail(file, Action.SKIPPED, "vanished", "")
+        except OSError as error:
+            return self._fail(file, Action.FAILED, "unreadable", error.strerror or str(error))
+        except DestinationError as error:
+            return self._fail(file, Action.FAILED, "upload not opened", str(error))
+
+    async def complete(self, order: CompleteUpload) -> UploadEnded:
+        """Give the file its name, if the source still is what was sent."""
+        file, identity = order.file, order.identity
+        try:
+            now = await asyncio.to_thread(self._identity, file.path)
+            if now != identity:
+                return await self._again(file, order.upload_id)
+            checksum = _combined([(part.checksum, part.size) for part in order.parts])
+            complete = self._destination.complete
+            etag = await asyncio.to_thread(
+                complete, file.path, order.upload_id, order.parts, checksum, self._metadata(file, identity)
+            )
+        except UploadGoneError:
+            self._forget(file.path)
+            return UploadEnded(file.path, restart=True)
+        except FileNotFoundError:
+            await self._discard(file.path, order.upload_id)
+            return self._fail(file, Action.SKIPPED, "vanished", "")
+        except (OSError, DestinationError) as error:
+            await self._discard(file.path, order.upload_id)
+            return self._fail(file, Action.FAILED, "upload not completed", str(error))
+        verified = "server-checked" if self._destination.capabilities.checks_checksums else "read-back"
+        self._committer.add_results(_result(file, Action.TRANSFERRED, identity, checksum, etag, verified))
+        self._forget(file.path)
+        return UploadEnded(file.path, restart=False)
+
+    async def abort(self, order: AbortUpload) -> UploadEnded:
+        """Discard an upload; an empty reason begins the file again."""
+        if order.upload_id:
+            await self._discard(order.file.path, order.upload_id)
+        if not order.reason:
+            return UploadEnded(order.file.path, restart=True)
+        return self._fail(order.file, Action.FAILED, order.reason, order.detail)
+
+    async def discard_all(self) -> None:
+        """Discard every upload that the journal knows as open: the execution is over."""
+        for upload in await self._committer.call(Journal.open_uploads):
+            self._numbers[upload.path] = upload.id
+            await self._discard(upload.path, upload.upload_id)
+
+    def _identity(self, path: bytes) -> Identity:
+        file = self._source.open_file(path)
+        try:
+            return file.identity
+        finally:
+            file.close()
+
+    async def _reuse(self, path: bytes, identity: Identity) -> UploadReady | None:
+        record = self._known.pop(path, None)
+        if record is None:
+            return None
+        if record.identity == identity:
+            parts = [PartResult(*part) for part in record.parts]
+            return UploadReady(path, record.upload_id, identity, record.part_size, parts)
+        await self._discard(path, record.upload_id)
+        return None
+
+    def _refusal(self, file: LargeFile, identity: Identity) -> Refusal | None:
+        most = self._destination.capabilities.max_file_bytes
+        if identity.size > most:
+            return Action.FAILED, "too large", f"{identity.size:,} bytes; the destination takes {most:,}"
+        if self._options.overwrite_mode == "NEVER" and self._destination.head(file.path) is not None:
+            return Action.SKIPPED, "exists", ""
+        return None
+
+    async def _open(self, file: LargeFile, identity: Identity) -> UploadReady:
+        path, size = file.path, part_size(identity.size)
+        await self._committer.call(lambda journal: journal.add_intent(path, time.time()))
+        metadata = self._metadata(file, identity)
+        upload_id = await asyncio.to_thread(self._destination.begin, path, identity.size, metadata)
+        self._numbers[path] = await self._committer.call(
+            lambda journal: journal.open_upload(path, upload_id, identity, size, time.time())
+        )
+        return UploadReady(path, upload_id, identity, size, [])
+
+    async def _again(self, file: LargeFile, upload_id: str) -> UploadEnded:
+        await self._discard(file.path, upload_id)
+        return UploadEnded(file.path, restart=True)
+
+    async def _discard(self, path: bytes, upload_id: str) -> None:
+        try:
+            await asyncio.to_thread(self._destination.abort, path, upload_id)
+        except DestinationError:
+            return  # still open in the journal: cleanup and the next resume know of it
+        self._forget(path)
+
+    def _forget(self, path: bytes) -> None:
+        self._committer.end_upload(self._numbers.pop(path))
+
+    def _fail(self, file: LargeFile, action: Action, reason: str, detail: str) -> UploadEnded:
+        self._committer.add_results(_result(file, action, None, None, None, None, reason, detail))
+        return UploadEnded(file.path, restart=False)
+
+    def _metadata(self, file: LargeFile, identity: Identity) -> dict[str, str]:
+        row = file.row
+        return metadata_of(
+            Kind.FILE, row["mode"], row["uid"], row["gid"], identity.mtime_ns, row["atime_ns"], self._options, file.path
+        )
+
+
+def part_size(size: int) -> int:
+    """Bytes of a part for a file of ``size`` bytes: at least 16 MiB, a whole number of MiB, at most 9,000 parts."""
+    mebibyte = 1 << 20
+    return max(PART_BYTES, math.ceil(math.ceil(size / USABLE_PARTS) / mebibyte) * mebibyte)
+
+
+def _combined(parts: Sequence[tuple[int, int]]) -> int:
+    checksum, _ = parts[0]
+    for following, size in parts[1:]:
+        checksum = combine_crc64nvme(checksum, following, size)
+    return checksum
+
+
+def _result(
+    file: LargeFile,
+    action: Action,
+    identity: Identity | None,
+    checksum: int | None,
+    etag: str | None,
+    verified: str | None,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> pa.Table:
+    row: dict[str, Any] = {name: file.row.get(name) for name in ("dir", "name", "task", "mode", "uid", "gid")}
+    listed = {name: file.row.get(name) for name in ("size", "mtime_ns", "ctime_ns", "dev", "inode")}
+    if identity is not None:
+        listed = {
+            "size": identity.size,
+            "mtime_ns": identity.mtime_ns,
+            "ctime_ns": identity.ctime_ns,
+            "dev": identity.device,
+            "inode": identity.inode,
+        }
+    row |= listed | {
+        "kind": int(Kind.FILE),
+        "action": int(action),
+        "reason": reason,
+        "detail": detail,
+        "sent_bytes": identity.size if identity else 0,
+        "checksum": checksum,
+        "etag": etag,
+        "verified": verified,
+        "finished_ns": time.time_ns(),
+    }
+    return pa.Table.from_pylist([row], schema=RESULT_SCHEMA)

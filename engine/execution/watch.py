@@ -1,0 +1,117 @@
+"""What people see of a run: agents, rates, samples, events; gathered here and written to the journal twice a second."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.execution.ledger import Ledger
+from engine.journal.writer import Journal
+from engine.model import AgentSnapshot, Event, Sample, TaskSnapshot
+from engine.planning.eta import eta
+from engine.transfer.units import AgentProgress
+
+RATE_SECONDS = 5.0
+"""Rates are means over this long."""
+
+STALL_SECONDS = 120.0
+"""An agent that has work and moves no byte and no file for this long is shown as stalled (safety.md, Resume)."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One agent: its reports of the last seconds, and when it last moved something."""
+
+    reports: deque[tuple[float, AgentProgress]] = field(default_factory=deque)
+    moved_at: float = 0.0
+
+    def add(self, now: float, progress: AgentProgress) -> None:
+        last = self.reports[-1][1] if self.reports else None
+        if last is None or (last.files, last.bytes) != (progress.files, progress.bytes):
+            self.moved_at = now
+        self.reports.append((now, progress))
+        while now - self.reports[0][0] > RATE_SECONDS:
+            self.reports.popleft()
+
+
+class Watch:
+    """Collects reports and makes them rows of the journal."""
+
+    def __init__(self, tasks: Sequence[TaskSnapshot]) -> None:
+        self._tasks = list(tasks)
+        self._agents: dict[str, _Watched] = {}
+        self._gone: list[AgentSnapshot] = []
+        self._events: list[Event] = []
+        self._before: tuple[int, int] = (0, 0)  # of agents that are gone
+
+    def note(self, kind: str, text: str) -> None:
+        """Keep an event for the journal."""
+        self._events.append(Event(time.time(), kind, text))
+
+    def progress(self, agent: str, progress: AgentProgress) -> None:
+        """Take an agent's report."""
+        self._agents.setdefault(agent, _Watched()).add(time.time(), progress)
+
+    def lost(self, agent: str, state: str) -> None:
+        """An agent is ``lost`` or ``gone``; what it did still counts."""
+        watched = self._agents.pop(agent, None)
+        if watched is None or not watched.reports:
+            return
+        last = watched.reports[-1][1]
+        self._before = (self._before[0] + last.files, self._before[1] + last.bytes)
+        self._gone.append(AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time()))
+
+    def write(self, journal: Journal, ledger: Ledger, states: Mapping[str, str], listing_complete: bool) -> None:
+        """Put everything into the journal in one transaction; called on its thread."""
+        now = time.time()
+        events, self._events = self._events, []
+        gone, self._gone = self._gone, []
+        totals = ledger.totals(listing_complete=listing_complete)
+        agents = [self._snapshot(name, state, now) for name, state in sorted(states.items())]
+        files_rate = sum(agent.files_per_second for agent in agents)
+        bytes_rate = sum(agent.bytes_per_second for agent in agents)
+        left = eta(totals.files.pending, totals.bytes.pending, files_rate, bytes_rate, listing_complete)
+        with journal.transaction():
+            journal.heartbeat(now, left)
+            journal.put_agents([*gone, *agents], now)
+            journal.put_tasks(self._live_tasks(ledger))
+            journal.add_sample(Sample(now, *self._moved(agents), files_rate, bytes_rate))
+            for event in events:
+                journal.add_event(event)
+
+    def _moved(self, agents: Sequence[AgentSnapshot]) -> tuple[int, int]:
+        files, size = self._before
+        return files + sum(agent.files for agent in agents), size + sum(agent.bytes for agent in agents)
+
+    def _live_tasks(self, ledger: Ledger) -> list[TaskSnapshot]:
+        totals = ledger.by_task()
+        return [
+            TaskSnapshot(task.name, task.include, task.exclude, task.agent, totals[index].files, totals[index].bytes)
+            for index, task in enumerate(self._tasks)
+        ]
+
+    def _snapshot(self, name: str, state: str, now: float) -> AgentSnapshot:
+        watched = self._agents.get(name)
+        if watched is None or not watched.reports:
+            return AgentSnapshot(name, state, reported_at=now)
+        (since, first), (at, last) = watched.reports[0], watched.reports[-1]
+        span = max(at - since, 0.001)
+        several = len(watched.reports) > 1
+        if state == "working" and now - watched.moved_at > STALL_SECONDS:
+            state = "stalled"
+        return AgentSnapshot(
+            name=name,
+            state=state,
+            path=last.path,
+            files=last.files,
+            bytes=last.bytes,
+            files_per_second=(last.files - first.files) / span if several else 0.0,
+            bytes_per_second=(last.bytes - first.bytes) / span if several else 0.0,
+            in_flight=last.in_flight,
+            window=last.window,
+            cpu_share=(last.cpu_seconds - first.cpu_seconds) / span if several else 0.0,
+            memory_bytes=last.memory_bytes,
+            reported_at=at,
+        )

@@ -1,0 +1,35 @@
+"""What a runner and its agents say to each other: small frames whose payloads are msgpack, never pickles."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+import msgspec
+
+from engine.transfer.units import AgentConfig, AgentProgress, Unit, UnitOutcome
+
+LEASE_SECONDS = 30.0
+"""How long an agent may write after it last heard from its runner."""
+
+RENEW_SECONDS = 5.0
+"""How often a runner renews the lease of its agents."""
+
+PROGRESS_SECONDS = 0.5
+"""How often an agent reports."""
+
+Word = Literal["hello", "progress", "outcome", "broken", "unit", "pause", "resume", "release", "lease", "stop"]
+
+
+class Frame(TypedDict):
+    """One message. ``word`` says what ``data`` is; hello: the agent's name; broken: unit id and error."""
+
+    word: Word
+    data: bytes
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_unit = msgspec.msgpack.Decoder(Unit).decode
+decode_outcome = msgspec.msgpack.Decoder(UnitOutcome).decode
+decode_progress = msgspec.msgpack.Decoder(AgentProgress).decode
+decode_config = msgspec.msgpack.Decoder(AgentConfig).decode
+decode_broken = msgspec.msgpack.Decoder(tuple[int, int, str]).decode

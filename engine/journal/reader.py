@@ -1,0 +1,190 @@
+"""The reading side of a journal: snapshots, history and lists, for any number of processes that watch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.errors import JournalError
+from engine.home import JOURNAL_NAME, Home, list_execution_folders
+from engine.journal import samples
+from engine.journal.records import OVERALL, SEGMENTS, Segment, SegmentKind, Summary, read_segment, read_task
+from engine.journal.schema import connect, translated
+from engine.locks import runner_alive
+from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Snapshot, Status, TaskSnapshot, Totals
+
+SHOWN_EVENTS = 100
+"""The newest events that a snapshot carries."""
+
+_EXECUTION = (
+    "id, migration, status, message, started_at, ended_at, heartbeat_at, eta_low, eta_high, pid, host, "
+    f"(SELECT totals FROM totals WHERE task = {OVERALL})"
+)
+
+
+class SnapshotReader:
+    """Watches one execution through a read-only connection. For one thread at a time; a context manager.
+
+    Raises JournalError where the journal is missing, damaged or of another version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / JOURNAL_NAME
+        self._db = connect(folder, "ro", any_thread=True)
+        self._version: int | None = None
+        self._last: Snapshot | None = None
+
+    def read(self) -> Snapshot:
+        """The execution as it is now; the same object as before while nothing changed.
+
+        All values are of one commit. Rates are zero unless a runner lives. Cheap at 4 Hz: what is unchanged costs one
+        PRAGMA and one probe of the runner's lock (``locks.is_locked`` tells of its race).
+        """
+        alive = runner_alive(self.folder)
+        with translated(self._path):
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if self._last is None or version != self._version or alive != self._last.runner_alive:
+            with self._one_commit():
+                self._last = _snapshot(self._db, alive)
+            self._version = version
+        return self._last
+
+    def history(self, buckets: int) -> list[Sample]:
+        """The whole run in at most ``buckets`` samples of equal width, oldest first; no samples, no bucket."""
+        with self._one_commit():
+            return samples.history(self._db, buckets)
+
+    def failures(self) -> list[Failure]:
+        """The failures that were kept (writer.KEPT_FAILURES), in the order they happened."""
+        with translated(self._path):
+            rows = self._db.execute("SELECT path, reason, detail FROM failures ORDER BY id").fetchall()
+        return [Failure(*row) for row in rows]
+
+    def close(self) -> None:
+        """Close it; idempotent."""
+        self._db.close()
+
+    def __enter__(self) -> SnapshotReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _one_commit(self) -> Iterator[None]:
+        """All queries inside see the same commit; the transaction lasts milliseconds."""
+        with translated(self._path):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """The execution in ``folder`` as it is now. Raises JournalError."""
+    with SnapshotReader(folder) as reader:
+        return reader.read()
+
+
+def read_migration(folder: Path) -> Migration:
+    """The migration that is frozen in the execution in ``folder``. Raises JournalError."""
+    return msgspec.json.decode(_rows(folder, "SELECT migration FROM execution")[0][0], type=Migration)
+
+
+def read_identities(folder: Path) -> tuple[str, str]:
+    """Identities of source and destination; empty until its runner has reached both. Raises JournalError."""
+    source, destination = _rows(folder, "SELECT source_identity, destination_identity FROM execution")[0]
+    return source, destination
+
+
+def read_segments(folder: Path, kind: SegmentKind) -> list[Segment]:
+    """Segments of an execution that count, oldest first. Raises JournalError."""
+    return [read_segment(*row) for row in _rows(folder, SEGMENTS, kind)]
+
+
+def history(folder: Path, buckets: int) -> list[Sample]:
+    """The whole run in at most ``buckets`` samples; see ``SnapshotReader.history``. Raises JournalError."""
+    with SnapshotReader(folder) as reader:
+        return reader.history(buckets)
+
+
+def list_executions(home: Home) -> list[Summary]:
+    """All executions, oldest first; one whose journal cannot be read says why in ``problem``."""
+    return [_summary(folder) for folder in list_execution_folders(home)]
+
+
+def _rows(folder: Path, query: str, *values: object) -> list[Any]:
+    db = connect(folder, "ro")
+    try:
+        with translated(folder / JOURNAL_NAME):
+            return db.execute(query, values).fetchall()
+    finally:
+        db.close()
+
+
+def _summary(folder: Path) -> Summary:
+    try:
+        found = read_snapshot(folder)
+    except JournalError as error:
+        return Summary(folder.name, problem=str(error))
+    return Summary(
+        execution=found.execution,
+        profile=found.profile,
+        source=found.source,
+        destination=found.destination,
+        status=found.status,
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+        runner_alive=found.runner_alive,
+        totals=found.totals,
+    )
+
+
+def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
+    values = db.execute(f"SELECT {_EXECUTION} FROM execution").fetchone()
+    number, migration_text, status, message, started_at, ended_at, heartbeat_at, low, high, pid, host, totals = values
+    migration = msgspec.json.decode(migration_text, type=Migration)
+    files_per_second, bytes_per_second = samples.rates(db) if alive else (0.0, 0.0)
+    return Snapshot(
+        execution=number,
+        profile=migration.name,
+        source=migration.source.url,
+        destination=migration.destination.url,
+        status=Status(status),
+        started_at=started_at,
+        ended_at=ended_at,
+        heartbeat_at=heartbeat_at,
+        runner_alive=alive,
+        runner_pid=pid,
+        host=host,
+        totals=msgspec.json.decode(totals, type=Totals) if totals else Totals(),
+        files_per_second=files_per_second,
+        bytes_per_second=bytes_per_second,
+        eta_seconds=None if low is None else (low, high),
+        message=message,
+        agents=_agents(db),
+        tasks=_tasks(db),
+        failure_counts=dict(db.execute("SELECT reason, count FROM failure_counts ORDER BY reason")),
+        events=_events(db),
+    )
+
+
+def _agents(db: sqlite3.Connection) -> tuple[AgentSnapshot, ...]:
+    rows = db.execute("SELECT snapshot FROM agents ORDER BY joined_at, rowid")
+    return tuple(msgspec.json.decode(text, type=AgentSnapshot) for (text,) in rows)
+
+
+def _tasks(db: sqlite3.Connection) -> tuple[TaskSnapshot, ...]:
+    return tuple(read_task(*row) for row in db.execute("SELECT plan, live FROM tasks ORDER BY position"))
+
+
+def _events(db: sqlite3.Connection) -> tuple[Event, ...]:
+    rows = db.execute("SELECT at, kind, text FROM events ORDER BY id DESC LIMIT ?", (SHOWN_EVENTS,)).fetchall()
+    return tuple(Event(*row) for row in reversed(rows))

@@ -1,0 +1,132 @@
+"""Values that only the journal knows: its execution record, segments, uploads and commands."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+
+from engine.home import account_name
+from engine.model import Bytes, Identity, Migration, Status, Tally, TaskSnapshot, Totals
+
+SegmentKind = Literal["entries", "results"]
+Verb = Literal["pause", "resume", "cancel", "drain", "add_agent", "drain_agent", "limit"]
+VERBS: tuple[str, ...] = get_args(Verb)
+
+OVERALL = -1
+"""The row of ``totals`` that is about the whole execution; others are numbered like the tasks."""
+
+SEGMENTS = "SELECT kind, file, rows, bytes, info, id FROM segments WHERE kind = ? ORDER BY id"
+"""The query behind ``read_segment``: segments of a kind that count, oldest first."""
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """The process that works on an execution. ``boot_id`` tells whether its host was restarted since."""
+
+    pid: int
+    host: str
+    boot_id: str
+    user: str
+
+
+def this_runner() -> Runner:
+    """Describe this process."""
+    try:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        boot_id = ""
+    return Runner(os.getpid(), socket.gethostname(), boot_id, account_name(os.geteuid()))
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """What is frozen when an execution begins; ``state_version`` is the version of the state it compares with.
+
+    The identities may be empty at first: its runner sets them when it has reached both sides.
+    """
+
+    id: str
+    migration: Migration
+    source_identity: str
+    destination_identity: str
+    started_at: float
+    state_version: int = 0
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A Parquet file that counts: fsynced before its row is committed. ``bytes``: size of the file.
+
+    ``info`` is JSON of the caller: counts per task, folders listed. ``id`` is given by the journal; greater is newer.
+    """
+
+    kind: SegmentKind
+    file: str
+    rows: int
+    bytes: int
+    info: dict[str, Any] = {}
+    id: int = 0
+
+
+class Part(NamedTuple):
+    """A finished part, shaped like ``locations.base.PartResult``. ``checksum`` is CRC64NVME, unsigned."""
+
+    number: int
+    size: int
+    checksum: int
+    etag: str
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An upload that was neither completed nor aborted, with the parts recorded so far in order of their numbers."""
+
+    id: int
+    path: bytes
+    upload_id: str
+    identity: Identity
+    part_size: int
+    opened_at: float
+    parts: tuple[Part, ...] = ()
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something a person asked of the runner."""
+
+    id: int
+    asked_at: float
+    who: str
+    verb: Verb
+    arguments: dict[str, Any]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """One line of a list of executions. ``problem`` says why the rest could not be read, else it is empty."""
+
+    execution: str
+    profile: str | None = None
+    source: str = ""
+    destination: str = ""
+    status: Status | None = None
+    started_at: float = 0.0
+    ended_at: float | None = None
+    runner_alive: bool = False
+    totals: Totals = Totals()
+    problem: str = ""
+
+
+def to_json(value: object) -> str:
+    """A value as it is kept in a column."""
+    return msgspec.json.encode(value).decode()
+
+
+def read_segment(kind: SegmentKind, file: str, rows: int, size: int, info: str, number: int) -> Segment:
+    """A segment from the columns of SEGMENTS."""
+    return Segment(kind, file, rows, size, msgspec.json.decode(info), number)
+
+
+def read_task(plan: str, live: str) -> TaskSnapshot:
+    """Join the frozen and the moving part of a task as they are kept in columns."""
+    name, include, exclude = msgspec.json.decode(plan, type=tuple[str, tuple[str, ...], tuple[str, ...]])
+    agent, files, size = msgspec.json.decode(live, type=tuple[str, Tally, Bytes])
+    return TaskSnapshot(name, include, exclude, agent, files, size)

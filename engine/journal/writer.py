@@ -1,0 +1,288 @@
+"""The writing side of a journal: one runner, one thread, one transaction for what belongs together."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import JournalError
+from engine.home import JOURNAL_NAME, check_local_file_system, private_folder
+from engine.journal import samples
+from engine.journal.records import (
+    OVERALL,
+    SEGMENTS,
+    Command,
+    Execution,
+    Runner,
+    Segment,
+    SegmentKind,
+    read_segment,
+    read_task,
+    to_json,
+)
+from engine.journal.schema import connect, make_tables, storable, translated
+from engine.journal.uploads import Uploads
+from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Status, TaskSnapshot, Totals
+
+KEPT_FAILURES = 10_000
+"""Failures kept with their path; the counts per reason stay exact beyond it."""
+
+KEPT_EVENTS = 1_000
+KEPT_ENDED_AGENTS = 100
+
+ENDED_AGENT_STATES = frozenset({"lost", "gone"})
+
+
+class Journal(Uploads):
+    """The journal of an execution, open for writing. Belongs to the thread that opened it; a context manager.
+
+    Every method is a durable transaction of its own, unless it runs inside ``with journal.transaction():``, which
+    commits all of them or none. SQLite waits for the disk at each commit (about 1 ms on flash).
+
+    Size: about 300 bytes a segment, so 0.1 MB per million files at one segment of entries and one of results a second
+    and 7,000 files/s, before compaction takes most of that back. It does not depend on files otherwise: uploads and
+    parts leave it when they end (about 80 bytes a part in flight), samples take 0.5 MB after a day and 28 MB after a
+    year, failures 2 MB at most, events and commands 0.3 MB. Freed space is used again; the file does not shrink.
+    """
+
+    @classmethod
+    def create(cls, folder: Path, execution: Execution, runner: Runner) -> Journal:
+        """Make the journal of a new execution (status LAUNCHING), and ``folder`` where it is missing.
+
+        The file gets its name when it is complete: whoever finds a journal finds a whole one. Raises JournalError if
+        there is one already or the folder is on a network file system.
+        """
+        private_folder(folder)
+        check_local_file_system(folder)
+        path, unfinished = folder / JOURNAL_NAME, folder / f".{JOURNAL_NAME}.{os.getpid()}"
+        try:
+            os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            try:
+                with translated(path):
+                    make_tables(unfinished)
+                    _insert_execution(unfinished, execution, runner)
+                os.link(unfinished, path)
+            finally:
+                unfinished.unlink()
+            _sync_folder(folder)
+        except OSError as error:
+            raise JournalError(f"Cannot create the journal {path}: {error.strerror}.") from error
+        return cls(folder, connect(folder, "rw"))
+
+    @classmethod
+    def open(cls, folder: Path) -> Journal:
+        """Open the journal of an execution to continue it. Raises JournalError."""
+        check_local_file_system(folder)
+        return cls(folder, connect(folder, "rw"))
+
+    # The execution itself
+
+    def execution(self) -> Execution:
+        """What was frozen when it began."""
+        columns = "id, migration, source_identity, destination_identity, started_at, state_version"
+        values = self._rows(f"SELECT {columns} FROM execution")[0]
+        return Execution(values[0], msgspec.json.decode(values[1], type=Migration), *values[2:])
+
+    def set_identities(self, source: str, destination: str) -> None:
+        """Record, once, what the two sides are. Raises JournalError if that is known already."""
+        change = "UPDATE execution SET source_identity = ?, destination_identity = ?"
+        with self.transaction():
+            known = self._rows("SELECT source_identity, destination_identity FROM execution")[0]
+            if any(known):
+                raise JournalError(f"The identities in {self._path} are {known} and stay so.")
+            self._run(change, source, destination)
+
+    def status(self) -> Status:
+        """The state it was last put in, maybe by a runner that is dead."""
+        return Status(self._rows("SELECT status FROM execution")[0][0])
+
+    def set_status(self, status: Status, message: str, at: float) -> None:
+        """Record the state and one line about it; the time is its end if the state is one that ends."""
+        values = (status.value, storable(message), at if status.ended else None)
+        self._run("UPDATE execution SET status = ?, message = ?, ended_at = ?", *values)
+
+    def set_runner(self, runner: Runner, at: float) -> None:
+        """Take over from an earlier runner: its agents are lost, and what was asked of it is answered as not done."""
+        with self.transaction():
+            values = (runner.pid, runner.host, runner.boot_id, runner.user, at)
+            self._run("UPDATE execution SET pid = ?, host = ?, boot_id = ?, user = ?, heartbeat_at = ?", *values)
+            left = self._rows("SELECT snapshot FROM agents WHERE ended_at IS NULL")
+            agents = [msgspec.json.decode(text, type=AgentSnapshot) for (text,) in left]
+            self.put_agents([msgspec.structs.replace(agent, state="lost") for agent in agents], at)
+            for command in self.pending_commands():
+                self.answer(command.id, "not done: the runner had ended", at)
+
+    def heartbeat(self, at: float, eta_seconds: tuple[float, float] | None) -> None:
+        """Say that the runner is at work, and in how many seconds (low, high) it expects to be done, if it can tell."""
+        low, high = eta_seconds or (None, None)
+        self._run("UPDATE execution SET heartbeat_at = ?, eta_low = ?, eta_high = ?", at, low, high)
+
+    # Tasks and agents
+
+    def put_tasks(self, tasks: Sequence[TaskSnapshot]) -> None:
+        """Record the tasks in the order of their index. Name, include and exclude are frozen by the first call.
+
+        Raises JournalError if a later call changes them: recorded entries refer to tasks by index.
+        """
+        update = "ON CONFLICT (position) DO UPDATE SET live = excluded.live"
+        with self.transaction():
+            known = dict(self._rows("SELECT position, plan FROM tasks"))
+            for position, task in enumerate(tasks):
+                plan = to_json((task.name, task.include, task.exclude))
+                if known.get(position, plan) != plan:
+                    raise JournalError(
+                        f"Task {position} of {self._path} is {known[position]}: it cannot become {plan}."
+                    )
+                live = to_json((task.agent, task.files, task.bytes))
+                self._run(f"INSERT INTO tasks VALUES (?, ?, ?) {update}", position, plan, live)
+
+    def tasks(self) -> list[TaskSnapshot]:
+        """The tasks as last put, in the order of their index."""
+        return [read_task(*row) for row in self._rows("SELECT plan, live FROM tasks ORDER BY position")]
+
+    def put_agents(self, agents: Iterable[AgentSnapshot], at: float) -> None:
+        """Record what agents last reported; one that is new joins at this time, one that is lost or gone ends."""
+        keep_end = "CASE WHEN excluded.ended_at IS NOT NULL THEN coalesce(agents.ended_at, excluded.ended_at) END"
+        update = f"ON CONFLICT (name) DO UPDATE SET snapshot = excluded.snapshot, ended_at = {keep_end}"
+        oldest = "SELECT name FROM agents WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?"
+        with self.transaction():
+            for agent in agents:
+                ended_at = at if agent.state in ENDED_AGENT_STATES else None
+                self._run(f"INSERT INTO agents VALUES (?, ?, ?, ?) {update}", agent.name, to_json(agent), at, ended_at)
+            self._run(f"DELETE FROM agents WHERE name IN ({oldest})", KEPT_ENDED_AGENTS)
+
+    # The ledger
+
+    def set_totals(self, totals: Totals, tasks: Mapping[int, Totals]) -> None:
+        """Record the ledger of the execution, and of the tasks given by index; others keep theirs.
+
+        To be called in the transaction that adds the segment which changed it.
+        """
+        with self.transaction():
+            for task, value in {OVERALL: totals, **tasks}.items():
+                self._run("INSERT OR REPLACE INTO totals VALUES (?, ?)", task, to_json(value))
+
+    def totals(self) -> Totals:
+        """The ledger of the whole execution."""
+        return self._totals().get(OVERALL, Totals())
+
+    def task_totals(self) -> dict[int, Totals]:
+        """The ledger of each task that has one."""
+        return {task: totals for task, totals in self._totals().items() if task != OVERALL}
+
+    def add_failures(self, failures: Sequence[Failure]) -> None:
+        """Count failures by reason, and keep the first KEPT_FAILURES of them. Paths are in text form (names.py)."""
+        update = "ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count"
+        insert = "INSERT INTO failures (path, reason, detail) VALUES (?, ?, ?)"
+        with self.transaction():
+            room = KEPT_FAILURES - self._rows("SELECT count(*) FROM failures")[0][0]
+            kept = [(storable(item.path), item.reason, storable(item.detail)) for item in failures[: max(0, room)]]
+            self._run_many(insert, kept)
+            self._run_many(
+                f"INSERT INTO failure_counts VALUES (?, ?) {update}", Counter(item.reason for item in failures).items()
+            )
+
+    def restart_failures(self, counts: Mapping[str, int]) -> None:
+        """Forget failures, which a resume tries again, but for ``counts`` by reason that still hold."""
+        with self.transaction():
+            self._run("DELETE FROM failures")
+            self._run("DELETE FROM failure_counts")
+            self._run_many("INSERT INTO failure_counts VALUES (?, ?)", counts.items())
+
+    # Segments
+
+    def add_segment(self, segment: Segment) -> int:
+        """Record a segment whose file is complete and fsynced: from here on its rows count. Returns its id."""
+        return self._insert_segment(segment, None)
+
+    def replace_segments(self, old: Sequence[int], new: Segment) -> int:
+        """Put one compacted segment in the place of ``old``, which stand next to each other; returns its id.
+
+        It takes the greatest id of ``old``, so that a newer segment stays newer: the newest row of a path wins. The
+        files of ``old`` may be deleted once this is committed. Raises JournalError if ``old`` is not what is recorded.
+        """
+        with self.transaction():
+            bounds = (new.kind, min(old), max(old))
+            found = self._rows("SELECT id FROM segments WHERE kind = ? AND id BETWEEN ? AND ? ORDER BY id", *bounds)
+            if [number for (number,) in found] != sorted(old):
+                raise JournalError(f"Segments {sorted(old)} of {self._path} are not neighbours of kind {new.kind}.")
+            self._run("DELETE FROM segments WHERE kind = ? AND id BETWEEN ? AND ?", *bounds)
+            return self._insert_segment(new, max(old))
+
+    def segments(self, kind: SegmentKind) -> list[Segment]:
+        """Segments that count, oldest first."""
+        return [read_segment(*row) for row in self._rows(SEGMENTS, kind)]
+
+    def drop_segments(self) -> None:
+        """Forget all segments: the state and the audit trail hold what they said."""
+        self._run("DELETE FROM segments")
+
+    # What people see and ask
+
+    def add_sample(self, sample: Sample) -> None:
+        """Record the totals of a moment; several within half a second leave only the last."""
+        with self.transaction():
+            samples.add(self._db, sample)
+
+    def add_event(self, event: Event) -> None:
+        """Record something a person may want to know; the last KEPT_EVENTS are kept."""
+        with self.transaction():
+            values = (event.at, event.kind, storable(event.text))
+            number = self._run("INSERT INTO events (at, kind, text) VALUES (?, ?, ?)", *values)
+            self._run("DELETE FROM events WHERE id <= ?", number - KEPT_EVENTS)
+
+    def pending_commands(self) -> list[Command]:
+        """What was asked and not answered, in that order. Cheap enough to poll."""
+        query = "SELECT id, asked_at, who, verb, arguments FROM commands WHERE acknowledged_at IS NULL ORDER BY id"
+        return [
+            Command(number, asked_at, who, verb, msgspec.json.decode(arguments))
+            for number, asked_at, who, verb, arguments in self._rows(query)
+        ]
+
+    def answer(self, command: int, outcome: str, at: float) -> None:
+        """Acknowledge a command with what became of it, in words for the person who asked."""
+        change = "UPDATE commands SET acknowledged_at = ?, outcome = ? WHERE id = ? AND acknowledged_at IS NULL"
+        self._run(change, at, storable(outcome), command)
+
+    def _totals(self) -> dict[int, Totals]:
+        return {task: msgspec.json.decode(text, type=Totals) for task, text in self._rows("SELECT * FROM totals")}
+
+    def _insert_segment(self, segment: Segment, number: int | None) -> int:
+        values = (number, segment.kind, segment.file, segment.rows, segment.bytes, to_json(segment.info))
+        return self._run("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", *values)
+
+
+def _insert_execution(path: Path, execution: Execution, runner: Runner) -> None:
+    values = {
+        "only_row": 1,
+        "id": execution.id,
+        "migration": to_json(execution.migration),
+        "source_identity": execution.source_identity,
+        "destination_identity": execution.destination_identity,
+        "state_version": execution.state_version,
+        "status": Status.LAUNCHING.value,
+        "message": "",
+        "started_at": execution.started_at,
+        "heartbeat_at": execution.started_at,
+        **msgspec.structs.asdict(runner),
+    }
+    marks = ", ".join(f":{column}" for column in values)
+    db = sqlite3.connect(path)
+    try:
+        with db:
+            db.execute(f"INSERT INTO execution ({', '.join(values)}) VALUES ({marks})", values)
+    finally:
+        db.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

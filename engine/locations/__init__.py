@@ -1,0 +1,1 @@
+"""Where data is: adapters behind small capability protocols."""

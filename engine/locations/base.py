@@ -1,0 +1,167 @@
+"""What a location may be able to do: small protocols, and a frozen value that says which of them hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+import pyarrow as pa
+
+from engine.locations.listing import ScanBatch, ScanLimit, Selector
+from engine.model import Identity
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What the engine may ask of a location. Sizes in bytes; ``max_key_bytes`` bounds a path as the location stores it."""
+
+    scheme: str
+    transport: Literal["files", "objects"]
+    stable_inodes: bool
+    checks_checksums: bool
+    real_folders: bool
+    max_file_bytes: int
+    max_parts: int
+    max_key_bytes: int
+    max_name_bytes: int
+    network: bool
+
+
+class PartResult(NamedTuple):
+    """One finished part of a large file: 1-based number, bytes, CRC64NVME, ETag ("" for files)."""
+
+    number: int
+    size: int
+    checksum: int
+    etag: str
+
+
+class Attributes(NamedTuple):
+    """What an open file has besides its identity. ``mode`` with its type bits; ``atime_ns`` since the epoch."""
+
+    mode: int
+    uid: int
+    gid: int
+    atime_ns: int
+
+
+class StoredObject(NamedTuple):
+    """What a destination says it holds at a path. ``checksum`` is a full CRC64NVME or None."""
+
+    path: bytes
+    size: int
+    etag: str
+    checksum: int | None
+    metadata: dict[str, str]
+
+
+class OpenUpload(NamedTuple):
+    """A multipart upload or temporary file that was not completed."""
+
+    path: bytes
+    upload_id: str
+    initiated_at: float
+
+
+@runtime_checkable
+class Location(Protocol):
+    """What every location can say of itself. All methods block and raise LocationError subclasses."""
+
+    url: str
+    capabilities: Capabilities
+
+    def identity(self) -> str:
+        """What stays the same while this is the same data: server:/export or file-system id and path; endpoint, bucket, prefix."""
+
+    def describe(self) -> str:
+        """One line for a person, such as ``NFSv4.1 from filer:/export, nconnect=1``."""
+
+    def check_source(self) -> None:
+        """Raise SourceError unless this can be read: missing, a file, unreadable, wrong credentials..."""
+
+    def check_destination(self) -> None:
+        """Raise DestinationError unless this can be written to; creates a missing root folder, never a bucket."""
+
+    def close(self) -> None:
+        """Give back connections and descriptors; what is used afterwards opens them again."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """Streams what is there."""
+
+    def scan(self, folders: Sequence[bytes], limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
+        """List ``folders`` and what lies below them until ``limit``; see ENTRY_SCHEMA for the rows.
+
+        A folder that cannot be read yields its LISTED row with an error. An entry that vanishes meanwhile yields none.
+        A folder cut by the limit is in ``folders_left`` and its rows so far lack their LISTED row; ``scan`` finishes at
+        least one folder or one page whatever the limit, so that it always makes progress. Nested mounts are listed as
+        folders and not entered.
+        """
+
+    def top_folders(self) -> list[bytes]:
+        """Names of the folders directly below the root, sorted, without those never copied. Raises SourceError."""
+
+
+@runtime_checkable
+class OpenFile(Protocol):
+    """A source file being read."""
+
+    identity: Identity
+    attributes: Attributes
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill ``buffer`` from ``offset``; fewer bytes than asked only at the end of the file. Raises OSError."""
+
+    def confirm(self) -> Identity:
+        """Open the same path anew and return its identity now. Raises OSError."""
+
+    def close(self) -> None:
+        """Release it; idempotent."""
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """Reads files by path."""
+
+    def open_file(self, path: bytes) -> OpenFile:
+        """Open a regular file without following a final symlink. Raises OSError (ELOOP, ENOENT, EACCES...)."""
+
+    def read_link(self, path: bytes) -> bytes:
+        """The target of a symlink. Raises OSError."""
+
+
+@runtime_checkable
+class Assembles(Protocol):
+    """Makes a large file out of parts that any agent sends."""
+
+    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
+        """Create an upload (or temporary file) for ``path`` and return its id. ``metadata`` as in names/metadata keys."""
+
+    def complete(
+        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
+    ) -> str:
+        """Give the assembled file its name after checking the combined CRC64NVME; return its ETag ("" for files).
+
+        Raises UploadGoneError if the upload no longer exists and the destination does not hold this very content.
+        """
+
+    def abort(self, path: bytes, upload_id: str) -> None:
+        """Discard an upload; no error if it is gone."""
+
+    def open_uploads(self) -> Iterator[OpenUpload]:
+        """Uploads below this location that are not complete, whoever made them."""
+
+
+@runtime_checkable
+class Inspects(Protocol):
+    """Looks at what a destination holds."""
+
+    def stored(self) -> Iterator[pa.Table]:
+        """Everything below this location, as batches of ENTRY_SCHEMA rows, in any order."""
+
+    def head(self, path: bytes) -> StoredObject | None:
+        """What is stored at ``path``, or None."""
+
+    def remove(self, paths: Iterable[bytes]) -> list[tuple[bytes, str]]:
+        """Remove files or objects; returns (path, reason) of those that could not be."""

@@ -1,0 +1,332 @@
+"""Turns file attributes into Arrow columns, a block at a time, for posix_scan.py.
+
+Attributes come from statx(2), called through ctypes into one reused block of records which is decoded column by
+column: an os.stat_result per entry costs as much again as the system call. Where statx is missing or fails, os.stat
+fills the same records.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.locations.listing import ENTRY_SCHEMA
+from engine.model import Fate, Kind
+
+BLOCK = 1024
+"""Records decoded at once: 256 KiB stay in the processor's cache between the system calls and the decoding."""
+
+FOLDER = int(Kind.FOLDER)
+SYMLINK = int(Kind.SYMLINK)
+"""Plain integers: looking up members of an enum costs more than the rest of a loop over entries."""
+
+_RECORD = 256
+"""Bytes of a ``struct statx``; its layout is the same on every architecture."""
+
+_FIELDS = struct.Struct("=16xIIIH2xQQQ8xqI4x16xqI4xqI4xIIII112x")
+"""nlink, uid, gid, mode, inode, size, blocks, atime, ctime, mtime (s, ns each), rdev, dev (major, minor each)."""
+
+_DEVICE = struct.Struct("=II")
+_WORD = struct.Struct("=Q")
+_SIZE_OFFSET = 40
+_ARROW = {"H": pa.uint16(), "I": pa.uint32(), "Q": pa.uint64(), "q": pa.int64()}
+_COLUMNS = {
+    "mode": ("H", 14),
+    "nlink": ("I", 4),
+    "uid": ("I", 5),
+    "gid": ("I", 6),
+    "inode": ("Q", 4),
+    "size": ("q", 5),
+    "blocks": ("q", 6),
+    "atime": ("q", 8),
+    "atime_part": ("I", 18),
+    "ctime": ("q", 12),
+    "ctime_part": ("I", 26),
+    "mtime": ("q", 14),
+    "mtime_part": ("I", 30),
+    "rdev": ("Q", 16),
+    "dev": ("Q", 17),
+}
+"""Where a column is in a record: its format, and its index in units of that format."""
+
+_KINDS_BY_TYPE = {
+    0: Kind.LISTED,
+    stat.S_IFREG >> 8: Kind.FILE,
+    stat.S_IFDIR >> 8: Kind.FOLDER,
+    stat.S_IFLNK >> 8: Kind.SYMLINK,
+}
+_KINDS = bytes(_KINDS_BY_TYPE.get(high & 0xF0, Kind.SPECIAL) for high in range(256))
+"""Kind by the high byte of the mode. Only the empty record of a LISTED row has mode 0."""
+
+_HIGH_BYTE_OF_MODE = 29 if sys.byteorder == "little" else 28
+_EMPTY = bytes(_RECORD)
+_NO_NAME = [b""]
+_ONE_FOLDER = bytes([Kind.FOLDER])
+_ONE_LISTED = bytes([Kind.LISTED])
+_FLAGS = repeat(0x100)
+"""AT_SYMLINK_NOFOLLOW. Automounts are triggered, so that a nested mount shows the device it has."""
+_MASKS = repeat(0x7FF)
+"""STATX_BASIC_STATS."""
+
+
+def _load_statx() -> Callable[[int, bytes, int, int, int], int]:
+    """The C library's statx, or a stand-in that always fails."""
+    statx: Any = getattr(ctypes.CDLL(None), "statx", None)
+    if statx is None:
+        return lambda *_: -1
+    statx.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p)
+    found: Callable[[int, bytes, int, int, int], int] = statx
+    return found
+
+
+_statx = _load_statx()
+
+
+class Rows:
+    """Rows in ENTRY_SCHEMA under construction: about 150 bytes a row plus its name. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._used = 0
+        self._block = bytearray(_RECORD * BLOCK)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._block))
+        block: Any = memoryview(self._block)
+        self._high_bytes = block[_HIGH_BYTE_OF_MODE::_RECORD]
+        self._views = {
+            column: block.cast(code)[index :: _RECORD // struct.calcsize(code)]
+            for column, (code, index) in _COLUMNS.items()
+        }
+        self._devices = self._views["dev"]
+        self._values: dict[str, list[bytes]] = {column: [] for column in _COLUMNS}
+        self._kinds: list[bytes] = []
+        self._names: list[bytes] = []
+        self._name_chunks: list[pa.Array] = []
+        self._folder_ends: list[int] = []
+        self._folders: list[bytes] = []
+        self._folder_tasks: list[int] = []
+        self._tasks: dict[int, int] = {}
+        self._fates: dict[int, int] = {}
+        self._errors: dict[int, str] = {}
+        self._targets: dict[int, bytes] = {}
+
+    def room(self) -> int:
+        """How many entries may be added at once, at least one."""
+        if self._used >= BLOCK - 1:
+            self._flush()
+        return BLOCK - 1 - self._used
+
+    def add(self, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
+        """Add a row for each of ``names`` (at most ``room()``) in the open folder ``fd`` that still exists.
+
+        Return the names of the rows and, a byte each, their kinds.
+        """
+        used = self._used
+        start = self._address + used * _RECORD
+        if any(map(_statx, repeat(fd), names, _FLAGS, _MASKS, range(start, start + len(names) * _RECORD, _RECORD))):
+            names = self._stat_singly(fd, names)
+        kinds: bytes = self._high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
+        if SYMLINK in kinds:
+            self._read_links(fd, names, kinds)
+        self._append(names, kinds)
+        return names, kinds
+
+    def add_root(self, fd: int) -> None:
+        """Add the row of the root folder itself."""
+        self.room()
+        start = self._used * _RECORD
+        self._block[start : start + _RECORD] = _record(os.fstat(fd))
+        self._append(_NO_NAME, _ONE_FOLDER)
+
+    def end_folder(self, path: bytes, task: int, size: int, error: str | None = None) -> None:
+        """Close folder ``path`` with its LISTED row; all rows since the last call belong to it and to ``task``."""
+        if self._used == BLOCK:
+            self._flush()
+        start = self._used * _RECORD
+        self._block[start : start + _RECORD] = _EMPTY
+        _WORD.pack_into(self._block, start + _SIZE_OFFSET, size)
+        if error is not None:
+            self._errors[self.count] = error
+        self._append(_NO_NAME, _ONE_LISTED)
+        self._folder_ends.append(self.count)
+        self._folders.append(path)
+        self._folder_tasks.append(task)
+
+    def exclude(self, row: int) -> None:
+        """Mark a row as outside the dataset, readable or not."""
+        self._fates[row] = Fate.EXCLUDED
+        self._errors.pop(row, None)
+
+    def assign(self, row: int, task: int) -> None:
+        """Give a row a task of its own."""
+        self._tasks[row] = task
+
+    def is_candidate(self, row: int) -> bool:
+        """Whether a row is neither excluded nor unreadable."""
+        return row not in self._fates
+
+    def is_on(self, device: int, row: int) -> bool:
+        """Whether one of the rows added last is on ``device``, as ``raw_device`` gives it."""
+        return bool(self._devices[self._used - self.count + row] == device)
+
+    def table(self, listing: int) -> pa.Table:
+        """All rows, each marked with ``listing``. Nothing can be added afterwards."""
+        self._flush()
+        count = self.count
+        values = {column: _numbers(_COLUMNS[column][0], self._values.pop(column)) for column in _COLUMNS}
+        ends = pa.array(self._folder_ends, pa.int32())
+        columns = {
+            "dir": _decode_runs(ends, pa.array(self._folders, pa.binary())),
+            "name": pa.concat_arrays(self._name_chunks),
+            "kind": pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(b"".join(self._kinds))]),
+            "fate": _sparse(self._fates, count, int(Fate.CANDIDATE), pa.uint8()),
+            "task": self._task_column(ends),
+            "listing": pa.repeat(pa.scalar(listing, pa.int64()), count),
+            "mtime_ns": _nanoseconds(values["mtime"], values["mtime_part"]),
+            "ctime_ns": _nanoseconds(values["ctime"], values["ctime_part"]),
+            "atime_ns": _nanoseconds(values["atime"], values["atime_part"]),
+            "mode": values["mode"].cast(pa.uint32()),
+            "dev": _device_column(values["dev"]),
+            "rdev": _device_column(values["rdev"]),
+            "link_target": _sparse(self._targets, count, None, pa.binary()),
+            "error": _sparse(self._errors, count, None, pa.string()),
+            "etag": pa.nulls(count, pa.string()),
+            "storage_class": pa.nulls(count, pa.string()),
+        }
+        found = values | columns
+        return pa.Table.from_arrays([found[name] for name in ENTRY_SCHEMA.names], schema=ENTRY_SCHEMA)
+
+    def _append(self, names: list[bytes], kinds: bytes) -> None:
+        self._names += names
+        self._kinds.append(kinds)
+        self._used += len(names)
+        self.count += len(names)
+
+    def _stat_singly(self, fd: int, names: list[bytes]) -> list[bytes]:
+        """Fill the records of ``names`` one at a time, and return them without those that vanished."""
+        kept: list[bytes] = []
+        for name in names:
+            start = (self._used + len(kept)) * _RECORD
+            try:
+                record = _record(os.stat(name, dir_fd=fd, follow_symlinks=False))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                record = _record_of_type(_type_of(fd, name))
+                self._mark_unreadable(self.count + len(kept), error)
+            self._block[start : start + _RECORD] = record
+            kept.append(name)
+        return kept
+
+    def _read_links(self, fd: int, names: list[bytes], kinds: bytes) -> None:
+        """Note the targets of the symlinks about to be added; one that vanished has none."""
+        for position in positions(kinds, SYMLINK):
+            row = self.count + position
+            try:
+                self._targets[row] = os.readlink(names[position], dir_fd=fd)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._mark_unreadable(row, error)
+
+    def _mark_unreadable(self, row: int, error: OSError) -> None:
+        self._fates[row] = Fate.UNREADABLE
+        self._errors.setdefault(row, reason_of(error))
+
+    def _flush(self) -> None:
+        """Decode the block into columns and start it afresh."""
+        for column, view in self._views.items():
+            self._values[column].append(view[: self._used].tobytes())
+        self._name_chunks.append(pa.array(self._names, pa.binary()))
+        self._names = []
+        self._used = 0
+
+    def _task_column(self, ends: pa.Array) -> pa.Array:
+        column = _decode_runs(ends, pa.array(self._folder_tasks, pa.uint16()))
+        if not self._tasks:
+            return column
+        return pc.coalesce(_sparse(self._tasks, self.count, None, pa.uint16()), column)
+
+
+def positions(kinds: bytes, kind: int) -> Iterator[int]:
+    """Where ``kind`` occurs in ``kinds``."""
+    position = kinds.find(kind)
+    while position >= 0:
+        yield position
+        position = kinds.find(kind, position + 1)
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, without the path."""
+    return error.strerror or str(error)
+
+
+def raw_device(fd: int) -> int:
+    """The device of an open folder as it is in a record: a pair (major, minor) read as one integer."""
+    device = os.fstat(fd).st_dev
+    found: tuple[int] = _WORD.unpack(_DEVICE.pack(os.major(device), os.minor(device)))
+    return found[0]
+
+
+def _record(found: os.stat_result) -> bytes:
+    """The same attributes as a statx record."""
+    times = [part for ns in (found.st_atime_ns, found.st_ctime_ns, found.st_mtime_ns) for part in divmod(ns, 10**9)]
+    devices = [part for device in (found.st_rdev, found.st_dev) for part in (os.major(device), os.minor(device))]
+    numbers = (found.st_nlink, found.st_uid, found.st_gid, found.st_mode, found.st_ino, found.st_size, found.st_blocks)
+    return _FIELDS.pack(*numbers, *times, *devices)
+
+
+def _record_of_type(mode: int) -> bytes:
+    return _FIELDS.pack(0, 0, 0, mode, *[0] * 13)
+
+
+def _type_of(fd: int, name: bytes) -> int:
+    """The type that the folder itself tells of an entry whose attributes cannot be read; a file if it tells none."""
+    wanted = os.fsdecode(name)
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            if entry.name == wanted:
+                return stat.S_IFDIR if entry.is_dir(follow_symlinks=False) else stat.S_IFREG
+    return stat.S_IFREG
+
+
+def _device(pair: int) -> int:
+    """A device number as os.stat gives it, of (major, minor) read as one integer."""
+    major, minor = _DEVICE.unpack(_WORD.pack(pair))
+    return os.makedev(major, minor)
+
+
+def _device_column(pairs: pa.Array) -> pa.Array:
+    encoded = pairs.dictionary_encode()
+    return pa.array([_device(pair) for pair in encoded.dictionary.to_pylist()], pa.uint64()).take(encoded.indices)
+
+
+def _numbers(code: str, chunks: list[bytes]) -> pa.Array:
+    data = b"".join(chunks)
+    return pa.Array.from_buffers(_ARROW[code], len(data) // struct.calcsize(code), [None, pa.py_buffer(data)])
+
+
+def _nanoseconds(seconds: pa.Array, parts: pa.Array) -> pa.Array:
+    return pc.add(pc.multiply(seconds, 10**9), parts.cast(pa.int64()))
+
+
+def _decode_runs(ends: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+
+
+def _sparse(values: dict[int, Any], count: int, default: int | None, kind: pa.DataType) -> pa.Array:
+    """A column of ``default`` but for the rows in ``values``."""
+    if not values:
+        return pa.nulls(count, kind) if default is None else pa.repeat(pa.scalar(default, kind), count)
+    column = [default] * count
+    for row, value in values.items():
+        column[row] = value
+    return pa.array(column, kind)

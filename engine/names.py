@@ -1,0 +1,177 @@
+"""Path bytes as object keys and as text: both reversible; and which names are never touched, never safe, or collide.
+
+A path that is valid UTF-8 is its own key. In any other component each byte that is not UTF-8, and each byte of a
+literal U+201B, becomes U+201B and two hex digits (the form rclone uses, so that both tools name an object alike).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from engine.errors import XsyncError
+
+OWN_PREFIX = b".xsync-"
+"""How the names of xsync's own files and objects begin: temporaries, canaries."""
+
+_EXCLUDED_ANYWHERE = frozenset({b".snapshot", b".zfs"})
+_EXCLUDED_AT_ROOT = frozenset({b".aws-datasync", b".awssync"})
+
+_MARK = "\u201b"
+_ESCAPED = re.compile(rf"{_MARK}([0-9A-F]{{2}})")
+_TO_ESCAPE = re.compile(rf"[{_MARK}\udc80-\udcff]")
+
+# Control characters, line and paragraph separators, invisible and bidirectional marks, lone surrogates, and the
+# backslash that marks the escapes.
+_UNPRINTABLE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\\\\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_TEXT_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([\\nrt]))")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+_SHORT_BACK = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\"}
+
+
+class NameError_(XsyncError):
+    """A path cannot be stored; ``reason`` is the short code of the failure."""
+
+    def __init__(self, reason: str, path: bytes) -> None:
+        super().__init__(f"{reason}: {text_of(path)}")
+        self.reason = reason
+
+
+def key_of(path: bytes, invalid: Literal["escape", "fail"] = "escape") -> str:
+    """The S3 key, without prefix, of ``path``; raises NameError_ for a name that is not UTF-8 under ``fail``."""
+    try:
+        return path.decode()
+    except UnicodeDecodeError:
+        if invalid == "fail":
+            raise NameError_("name not UTF-8", path) from None
+        return "/".join(map(_escape, path.split(b"/")))
+
+
+def path_of(key: str) -> bytes:
+    """The path whose key is ``key``: the inverse of ``key_of``.
+
+    A valid name that looks like an escaped one shares its key with that one (see ``collisions``) and reads as it.
+    """
+    if _MARK not in key:
+        return key.encode()
+    return b"/".join(map(_unescape, key.split("/")))
+
+
+def text_of(path: bytes) -> str:
+    """``path`` for people, JSON and command lines: UTF-8 as it is, what cannot be shown as visible escapes.
+
+    Bytes that are not UTF-8 and control characters become ``\\xff``, other invisible characters ``\\u202e``, a
+    backslash ``\\\\``. ``path_of_text`` is the exact inverse.
+    """
+    return _UNPRINTABLE.sub(_visible, path.decode("utf-8", "surrogateescape"))
+
+
+def path_of_text(text: str) -> bytes:
+    """The path whose ``text_of`` is ``text``; a backslash that begins no escape stands for itself."""
+    pieces, position = [], 0
+    for match in _TEXT_ESCAPE.finditer(text):
+        pieces += [text[position : match.start()].encode("utf-8", "surrogateescape"), _bytes_of_escape(match)]
+        position = match.end()
+    pieces.append(text[position:].encode("utf-8", "surrogateescape"))
+    return b"".join(pieces)
+
+
+def check_key(key: str, limit: int) -> str | None:
+    """Why a destination whose keys hold ``limit`` bytes of UTF-8 cannot hold ``key``, as a short code, or None.
+
+    S3 holds 1,024 bytes. Empty, ``.`` and ``..`` segments are refused everywhere: servers merge or reject them.
+    A trailing slash (a folder's marker) is no empty segment.
+    """
+    if len(key.encode()) > limit:
+        return "key too long"
+    if "\0" in key:
+        return "NUL in name"
+    segments = key.removesuffix("/").split("/")
+    return "unsafe name" if not {"", ".", ".."}.isdisjoint(segments) else None
+
+
+def is_excluded_name(name: bytes, at_root: bool) -> bool:
+    """Whether one entry is always excluded by its own name; ``at_root``: it lies directly in the location's root."""
+    return name in _EXCLUDED_ANYWHERE or name.startswith(OWN_PREFIX) or (at_root and name in _EXCLUDED_AT_ROOT)
+
+
+def is_always_excluded(path: bytes) -> bool:
+    """Whether ``path`` is, or lies below, what is never copied: snapshots, DataSync's folders, xsync's own objects."""
+    if not path.startswith(b".") and b"/." not in path:
+        return False
+    first, *others = path.split(b"/")
+    return is_excluded_name(first, True) or any(is_excluded_name(name, False) for name in others)
+
+
+def is_safe_relative(path: bytes) -> bool:
+    """Whether ``path`` (b"" is the root) stays inside whatever root it is joined to, and can name a file at all."""
+    if not path:
+        return True
+    return b"\0" not in path and {b"", b".", b".."}.isdisjoint(path.split(b"/"))
+
+
+def collisions(
+    names: Iterable[bytes], *, ignores_case: bool = False, normalises: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Names of one folder that a destination cannot hold beside an earlier one, as (name, collides with).
+
+    The first in byte order wins. A folder's name ends in ``/``: file ``a`` and folder ``a/`` collide. By default only
+    equal keys collide (escaped twins); ``ignores_case`` adds case twins, ``normalises`` NFC/NFD twins. Both compare
+    by full Unicode folding, as ext4 and APFS do; the file systems that fold less hold more than this says.
+    """
+    owners: dict[str, bytes] = {}
+    for name in sorted(names):
+        form = key_of(name.removesuffix(b"/"))
+        if normalises:
+            form = unicodedata.normalize("NFC", form)
+        if ignores_case:
+            form = form.casefold()
+        if normalises and ignores_case:
+            form = unicodedata.normalize("NFC", form)
+        owner = owners.setdefault(form, name)
+        if owner is not name:
+            yield name, owner
+
+
+def _escape(component: bytes) -> str:
+    try:
+        return component.decode()
+    except UnicodeDecodeError:
+        return _TO_ESCAPE.sub(_hex_escape, component.decode("utf-8", "surrogateescape"))
+
+
+def _hex_escape(match: re.Match[str]) -> str:
+    return "".join(f"{_MARK}{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
+
+
+def _unescape(component: str) -> bytes:
+    pieces = _ESCAPED.split(component)
+    decoded = b"".join(bytes.fromhex(piece) if index % 2 else piece.encode() for index, piece in enumerate(pieces))
+    return decoded if _escape(decoded) == component else component.encode()
+
+
+def _visible(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    if char in _SHORT:
+        return _SHORT[char]
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _bytes_of_escape(match: re.Match[str]) -> bytes:
+    byte, short, long, letter = match.groups()
+    if byte:
+        return bytes.fromhex(byte)
+    if letter:
+        return _SHORT_BACK[letter]
+    code = int(short or long, 16)
+    return chr(code).encode("utf-8", "surrogatepass") if code < 0x110000 else match[0].encode()

@@ -1,0 +1,1 @@
+"""Pure planning: no IO, no clock."""

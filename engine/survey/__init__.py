@@ -1,0 +1,1 @@
+"""Measured facts about a dataset."""

@@ -1,0 +1,1 @@
+"""What runs inside an agent: reading, sending, checking."""

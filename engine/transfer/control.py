@@ -1,0 +1,94 @@
+"""What an agent may do right now: lease, epoch and pause, and the gate that every request passes."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from engine.transfer.retry import Throttle
+
+_LOOK_AGAIN_SECONDS = 0.5
+"""How often a waiter checks its lease, which expires silently."""
+
+
+class Control:
+    """The orders of the runner. Reading them takes no lock: each is one attribute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.lease_until = math.inf
+        self.epoch = -1
+        self.paused = False
+        self.closed = False
+
+    def allows(self, epoch: int) -> bool:
+        """Whether a unit of ``epoch`` may still write."""
+        return epoch >= self.epoch and not self.closed and self.clock() < self.lease_until
+
+
+class Gate:
+    """Bounds the requests in flight and holds them back while paused.
+
+    Waiters wake only when a quarter of the window is free: a wake-up for every finished request costs more than the
+    requests that this delays.
+    """
+
+    def __init__(self, control: Control, window: int) -> None:
+        self._control = control
+        self._throttle = Throttle(window)
+        self._changed = threading.Condition(threading.Lock())
+        self._waiting = 0
+        self.in_flight = 0
+        self.window = window
+
+    def enter(self, allowed: Callable[[], bool]) -> bool:
+        """Take a place, waiting for one while ``allowed()``; False without a place as soon as it is not."""
+        with self._changed:
+            if self.in_flight < self.window and not self._control.paused:
+                self.in_flight += 1
+                entered = True
+            else:
+                entered = self._wait(allowed)
+        if entered and not allowed():
+            self.leave()
+            return False
+        return entered
+
+    def _wait(self, allowed: Callable[[], bool]) -> bool:
+        self._waiting += 1
+        try:
+            while self._control.paused or self.in_flight >= self.window:
+                if not allowed():
+                    return False
+                self._changed.wait(_LOOK_AGAIN_SECONDS)
+            self.in_flight += 1
+            return True
+        finally:
+            self._waiting -= 1
+
+    def leave(self) -> None:
+        """Give a place back."""
+        with self._changed:
+            self.in_flight -= 1
+            if self._waiting and self.in_flight <= self.window - (self.window + 3) // 4:
+                self._changed.notify_all()
+
+    def succeeded(self) -> None:
+        """A request succeeded: widen a narrowed window."""
+        if not self._throttle.full:
+            with self._changed:
+                self._throttle.succeeded()
+                self.window = self._throttle.window
+
+    def slowed(self) -> None:
+        """The server asked for fewer requests: narrow the window."""
+        with self._changed:
+            self._throttle.slowed(self._control.clock())
+            self.window = self._throttle.window
+
+    def wake(self) -> None:
+        """Let all waiters look at their orders again."""
+        with self._changed:
+            self._changed.notify_all()

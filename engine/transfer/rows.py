@@ -1,0 +1,133 @@
+"""The entries of one unit and what became of each, kept in columns: no object per file outlives its request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from engine.model import Action
+from engine.transfer.units import RESULT_SCHEMA
+
+_FOUND_COLUMNS = ("size", "mtime_ns", "ctime_ns", "dev", "inode", "mode", "uid", "gid")
+_ENTRY_COLUMNS = ("dir", "name", "kind", "task")
+
+_TRANSFERRED = int(Action.TRANSFERRED)
+
+
+class Found(NamedTuple):
+    """Identity and attributes of an entry as it was read, in the order of the result columns."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    dev: int
+    inode: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Rows:
+    """Each row is resolved once, from any thread; ``on_complete`` is called by the thread that resolves the last."""
+
+    def __init__(self, entries: pa.Table, on_complete: Callable[[], None]) -> None:
+        self._entries = entries
+        self._on_complete = on_complete
+        self._lock = threading.Lock()
+        count: int = entries.num_rows
+        self.count = count
+        self.left = count
+        self.dirs: list[bytes] = entries["dir"].to_pylist()
+        self.names: list[bytes] = entries["name"].to_pylist()
+        self.kinds: list[int] = entries["kind"].to_pylist()
+        self._listed: dict[str, list[Any]] = {}
+        self.found: list[tuple[int, ...] | None] = [None] * count
+        self.actions = [0] * count
+        self._reasons: list[str | None] = [None] * count
+        self._details: list[str | None] = [None] * count
+        self._sent = [0] * count
+        self._checksums: list[int | None] = [None] * count
+        self._etags: list[str | None] = [None] * count
+        self._verified: list[str | None] = [None] * count
+        self._finished = [0] * count
+
+    def path(self, row: int) -> bytes:
+        """The entry's path relative to the location's root."""
+        folder = self.dirs[row]
+        return folder + b"/" + self.names[row] if folder else self.names[row]
+
+    def listed(self, column: str) -> list[Any]:
+        """A column of the listing."""
+        if column not in self._listed:
+            self._listed[column] = self._entries[column].to_pylist()
+        return self._listed[column]
+
+    def found_in_listing(self, row: int) -> Found:
+        """Identity and attributes of a row as listed."""
+        return Found(*(self.listed(column)[row] or 0 for column in _FOUND_COLUMNS))
+
+    def transferred(
+        self, row: int, sent: int, checksum: int | None, etag: str | None = None, verified: str | None = None
+    ) -> None:
+        """Resolve ``row``: ``sent`` bytes went out with this CRC64NVME."""
+        self._sent[row] = sent
+        self._checksums[row] = checksum
+        self._etags[row] = etag
+        self._verified[row] = verified
+        self._resolve(row, _TRANSFERRED)
+
+    def failed(self, row: int, reason: str, detail: str = "") -> None:
+        """Resolve ``row`` as FAILED with a short, stable reason."""
+        self._reasons[row], self._details[row] = reason, detail or None
+        self._resolve(row, int(Action.FAILED))
+
+    def skipped(self, row: int, reason: str) -> None:
+        """Resolve ``row`` as SKIPPED."""
+        self._reasons[row] = reason
+        self._resolve(row, int(Action.SKIPPED))
+
+    def released(self, row: int) -> None:
+        """Resolve ``row`` as not done, to be given out again."""
+        self._resolve(row, int(Action.RELEASED))
+
+    def _resolve(self, row: int, action: int) -> None:
+        with self._lock:
+            if self.actions[row]:
+                return
+            self.actions[row] = action
+            self._finished[row] = time.time_ns()
+            self.left -= 1
+            complete = not self.left
+        if complete:
+            self._on_complete()
+
+    def table(self, agent: str) -> pa.Table:
+        """The results in RESULT_SCHEMA, one row an entry, in the order of the entries."""
+        listed = {column: self._entries[column] for column in _ENTRY_COLUMNS}
+        columns: dict[str, Any] = {
+            "action": self.actions,
+            "reason": self._reasons,
+            "detail": self._details,
+            "sent_bytes": self._sent,
+            "checksum": self._checksums,
+            "etag": self._etags,
+            "verified": self._verified,
+            "finished_ns": self._finished,
+        }
+        arrays = {name: pa.array(values, RESULT_SCHEMA.field(name).type) for name, values in columns.items()}
+        arrays["agent"] = pa.repeat(pa.scalar(agent, pa.string()), self.count)
+        return pa.table(listed | arrays | self._found_columns()).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA)
+
+    def _found_columns(self) -> dict[str, Any]:
+        found = self.found
+        if None in found:
+            found = [self.found_in_listing(row) if values is None else values for row, values in enumerate(found)]
+        columns = zip(*found, strict=True) if found else ([] for _ in _FOUND_COLUMNS)
+        return {
+            name: pa.array(values, RESULT_SCHEMA.field(name).type)
+            for name, values in zip(_FOUND_COLUMNS, columns, strict=True)
+        }

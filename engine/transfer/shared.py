@@ -1,0 +1,114 @@
+"""What all units of an agent share: orders, request window, memory, threads, transports and counters."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from engine.locations.base import Location
+from engine.transfer.buffers import Buffers
+from engine.transfer.control import Control, Gate
+from engine.transfer.crew import Crew
+from engine.transfer.crt import Client
+from engine.transfer.later import Later
+from engine.transfer.readers import Readers
+from engine.transfer.sender import Sender
+from engine.transfer.target import Target
+from engine.transfer.units import AgentConfig
+
+NETWORK_READERS = 16
+"""Reader threads where latency rules."""
+
+SENDERS = 16
+"""Connections for large bodies, each with a thread."""
+
+
+class Watched(Protocol):
+    """A request in flight that is cancelled at its deadline (monotonic seconds)."""
+
+    deadline: float
+
+    def cancel(self) -> None:
+        """Stop it; it fails and may be tried again."""
+
+
+class Shared:
+    """Made once an agent; the transports are opened when the first object is sent."""
+
+    def __init__(self, config: AgentConfig, source: Location, destination: Location) -> None:
+        self.config = config
+        self.source = source
+        self.destination = destination
+        self.control = Control()
+        self.gate = Gate(self.control, config.window)
+        self.buffers = Buffers(config.memory_bytes)
+        self.readers = Readers(_reader_count(config, source, destination), self.control.clock)
+        self.crew = Crew(SENDERS, "xsync-sender")
+        self.later = Later(self.control.clock, self._look)
+        self.files = 0
+        self.bytes = 0
+        self.succeeded = False
+        self.in_flight: dict[int, Watched] = {}
+        self._count_lock = threading.Lock()
+        self._open_lock = threading.Lock()
+        self._client: Client | None = None
+        self._sender: Sender | None = None
+        self.target: Target
+
+    @property
+    def client(self) -> Client:
+        """The transport of small objects."""
+        if self._client is None:
+            with self._open_lock:
+                if self._client is None:
+                    self._client = Client(self.target)
+        return self._client
+
+    @property
+    def sender(self) -> Sender:
+        """The transport of large bodies."""
+        client = self.client
+        if self._sender is None:
+            with self._open_lock:
+                if self._sender is None:
+                    self._sender = Sender(self.target, client, SENDERS, self.config.stall_seconds)
+        return self._sender
+
+    def count(self, files: int, size: int) -> None:
+        """Count progress; ``size`` may be negative when bytes have to be sent again."""
+        with self._count_lock:
+            self.files += files
+            self.bytes += size
+            self.succeeded = self.succeeded or files > 0
+
+    def _look(self) -> None:
+        """Cancel what stalled, replace what hangs, let waiters see new orders."""
+        now = self.control.clock()
+        for request in list(self.in_flight.values()):
+            if now >= request.deadline:
+                request.cancel()
+        self.readers.replace_hung()
+
+    def close(self) -> None:
+        """End threads and connections; waits for requests in flight for a moment only."""
+        self.control.closed = True
+        self.gate.wake()
+        self.later.close()
+        self.readers.close()
+        self.crew.close()
+        deadline = time.monotonic() + 5
+        while self.gate.in_flight and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self._sender is not None:
+            self._sender.close()
+        if self._client is not None and not self.gate.in_flight:
+            self._client.close()
+
+
+def _reader_count(config: AgentConfig, source: Location, destination: Location) -> int:
+    if config.reader_threads:
+        return config.reader_threads
+    if source.capabilities.network or (destination.capabilities.transport == "files" and destination.capabilities.network):
+        return NETWORK_READERS
+    return 1

@@ -1,0 +1,1 @@
+"""Saved profiles of migrations: their schema, their checks, where they are kept. Light to import."""

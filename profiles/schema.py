@@ -1,0 +1,100 @@
+"""What a profile may hold: the sections of its TOML file, key by key. Quantities stay as the user wrote them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+AgentCount = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A source or destination. Credentials come from the environment or ``aws_profile``, never from here."""
+
+    url: str
+    region: str | None = None
+    endpoint_url: str | None = None
+    aws_profile: str | None = None
+    storage_class: str | None = None
+    addressing: Literal["path", "virtual"] | None = None
+    ca_bundle: str | None = None
+    sse: str | None = None
+
+
+class FilterSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """DataSync patterns, one or several (``|``) an entry, and the path of a manifest."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    manifest: str | None = None
+
+
+class OptionSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """DataSync's task options with DataSync's values, as far as a profile may say them; None is the default."""
+
+    verify_mode: Literal["POINT_IN_TIME_CONSISTENT", "ONLY_FILES_TRANSFERRED", "NONE"] | None = None
+    overwrite_mode: Literal["ALWAYS", "NEVER", "NEWER"] | None = None
+    transfer_mode: Literal["CHANGED", "ALL"] | None = None
+    preserve_deleted_files: Literal["PRESERVE", "REMOVE"] | None = None
+    preserve_devices: Literal["PRESERVE", "NONE"] | None = None
+    posix_permissions: Literal["PRESERVE", "NONE"] | None = None
+    uid: Literal["INT_VALUE", "NAME", "BOTH", "NONE"] | None = None
+    gid: Literal["INT_VALUE", "NAME", "BOTH", "NONE"] | None = None
+    mtime: Literal["PRESERVE", "NONE"] | None = None
+    atime: Literal["BEST_EFFORT", "NONE"] | None = None
+    bytes_per_second: Annotated[int, msgspec.Meta(ge=-1)] | None = None
+    task_queueing: Literal["ENABLED", "DISABLED"] | None = None
+    log_level: Literal["OFF", "BASIC", "TRANSFER"] | None = None
+    security_descriptor_copy_flags: Literal["NONE", "OWNER_DACL", "OWNER_DACL_SACL"] | None = None
+    object_tags: Literal["PRESERVE", "NONE"] | None = None
+    invalid_names: Literal["escape", "fail"] | None = None
+
+
+class TimetableEntry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A bandwidth limit for some hours of some days."""
+
+    days: str
+    hours: str
+    limit: str
+
+
+class NetworkSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The link: its bandwidth, the known cap of one agent's path, how much of it to plan for, limits by the hour."""
+
+    bandwidth: str | None = None
+    per_agent: str | None = None
+    utilisation: Share | None = None
+    timetable: tuple[TimetableEntry, ...] = ()
+
+
+class CutoverSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How long the source may be frozen at the end."""
+
+    window: str | None = None
+
+
+class MeasuredSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a test run found, and when. Rates are those of one agent."""
+
+    date: datetime.datetime | None = None
+    agents: AgentCount | None = None
+    files_per_second: float | None = None
+    bytes_per_second: float | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The saved description of a migration."""
+
+    schema: Literal[1]
+    name: str
+    source: Place
+    destination: Place
+    agents: AgentCount | None = None
+    filters: FilterSection = FilterSection()
+    options: OptionSection = OptionSection()
+    network: NetworkSection = NetworkSection()
+    cutover: CutoverSection = CutoverSection()
+    measured: MeasuredSection = MeasuredSection()

@@ -1,0 +1,210 @@
+"""Checks a parsed TOML table against the schema and finds all that is wrong with it at once.
+
+Every problem names the dotted key, what was expected and what was found; a value under a key that may hold a secret,
+or with a password in it, is never repeated.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+
+from engine import quantities
+from engine.errors import ProfileError, UsageError
+from engine.filters import parse_pattern, split_patterns
+from profiles.schema import Profile
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+"""What a profile may be called: it becomes a file name."""
+
+_SECRET_KEY = re.compile(r"secret|passw|passphrase|token|credential|access_?key|private_?key|api_?key", re.IGNORECASE)
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`(?:, got `(?P<got>[^`]+)`)?(?P<rest>.*)", re.DOTALL)
+_TYPE_NAMES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a section",
+    "datetime": "a date and time",
+    "null": "nothing",
+}
+_UNSUPPORTED = {
+    "verify_mode": {"POINT_IN_TIME_CONSISTENT"},
+    "overwrite_mode": {"NEWER"},
+    "preserve_deleted_files": {"REMOVE"},
+    "preserve_devices": {"PRESERVE"},
+    "uid": {"NAME", "BOTH"},
+    "gid": {"NAME", "BOTH"},
+    "task_queueing": {"ENABLED"},
+    "log_level": {"OFF", "BASIC", "TRANSFER"},
+    "security_descriptor_copy_flags": {"OWNER_DACL", "OWNER_DACL_SACL"},
+    "object_tags": {"PRESERVE"},
+}
+
+Problem = tuple[str, str]
+"""A dotted key, and what is wrong with it."""
+
+
+def validate(table: Mapping[str, Any], origin: str) -> Profile:
+    """The profile in a parsed TOML ``table``; raises ProfileError with every problem, after ``origin`` (its file)."""
+    problems = [*_secrets(table, ""), *_wrong_types(Profile, table, "")]
+    if not problems:
+        profile = msgspec.convert(table, Profile)
+        problems = list(_wrong_values(profile))
+        if not problems:
+            return profile
+    lines = [f"{key}: {problem}" for key, problem in dict.fromkeys(problems)]
+    separator = ": " if len(lines) == 1 else ":\n  "
+    raise ProfileError(origin + separator + "\n  ".join(lines))
+
+
+def _secrets(table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
+    for key, value in table.items():
+        if _SECRET_KEY.search(key):
+            yield prefix + key, "secrets do not belong in a profile: use the environment, or aws_profile"
+        elif isinstance(value, Mapping):
+            yield from _secrets(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    yield from _secrets(item, f"{prefix}{key}[{index}].")
+        elif isinstance(value, str) and _has_userinfo(value):
+            yield prefix + key, "a URL with a user or password in it: use the environment, or aws_profile"
+
+
+def _has_userinfo(value: str) -> bool:
+    try:
+        return "://" in value and "@" in urlsplit(value).netloc
+    except ValueError:
+        return False
+
+
+def _wrong_types(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
+    """Unknown and missing keys and wrong types of one section and of those in it."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for key, value in table.items():
+        if key in fields:
+            yield from _wrong_type(fields[key].type, value, prefix + key)
+        elif not _SECRET_KEY.search(key):
+            yield prefix + key, "unknown key" + _nearest(key, fields)
+    for key, field in fields.items():
+        if field.required and key not in table:
+            yield prefix + key, "missing"
+
+
+def _wrong_type(kind: Any, value: Any, key: str) -> Iterator[Problem]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if isinstance(value, Mapping):
+            yield from _wrong_types(kind, value, f"{key}.")
+        else:
+            yield key, f"expected a section [{key}], got {_shown(value)}"
+        return
+    item = get_args(kind)[0] if get_origin(kind) is tuple else None
+    if isinstance(item, type) and issubclass(item, msgspec.Struct) and isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _wrong_type(item, entry, f"{key}[{index}]")
+        return
+    allowed = _choices(kind)
+    if allowed and value not in allowed:
+        yield key, f"expected {' or '.join(map(str, allowed))}, got {_shown(value)}{_nearest(str(value), allowed)}"
+        return
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        yield _explained(str(error), key, value)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a Literal, or of an optional one."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        return tuple(choice for part in get_args(kind) for choice in _choices(part))
+    return ()
+
+
+def _explained(message: str, key: str, value: Any) -> Problem:
+    """msgspec's message in the words of a profile."""
+    said, _, where = message.partition(" - at `$")
+    where = where.removesuffix("`")
+    match = _EXPECTED.fullmatch(said)
+    if match is None:
+        return key + where, said
+    names = [_TYPE_NAMES.get(name, name) for name in match["expected"].split(" | ") if name != "null"]
+    got = _TYPE_NAMES.get(match["got"] or "", "") if where else _shown(value)
+    return key + where, f"expected {' or '.join(names)}{match['rest']}" + (f", got {got}" if got else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a section"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str | int | float) else str(value)
+
+
+def _nearest(word: str, words: Mapping[str, Any] | tuple[Any, ...]) -> str:
+    by_lower = {str(known).lower(): known for known in words}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[found[0]]}?)" if found else ""
+
+
+def _wrong_values(profile: Profile) -> Iterator[Problem]:
+    """What is well-formed TOML of the right types and still means nothing, or nothing yet."""
+    if not NAME.fullmatch(profile.name):
+        yield "name", f"expected letters, digits, dot, dash and underscore (at most 100), got {profile.name!r}"
+    for section, place in (("source", profile.source), ("destination", profile.destination)):
+        if not place.url:
+            yield f"{section}.url", "expected a location such as file:///mnt/lab or s3://bucket/prefix"
+        if place.sse is not None:
+            yield f"{section}.sse", "not available yet in this version of xsync"
+    yield from _wrong_patterns(profile)
+    yield from _unsupported(profile)
+    for key, text, parse in _quantities(profile):
+        try:
+            parse(text)
+        except UsageError as error:
+            yield key, str(error)
+
+
+def _wrong_patterns(profile: Profile) -> Iterator[Problem]:
+    filters = profile.filters
+    for rule, texts in (("include", filters.include), ("exclude", filters.exclude)):
+        for index, text in enumerate(texts):
+            try:
+                for pattern in split_patterns(text):
+                    parse_pattern(pattern, "include" if rule == "include" else "exclude")
+            except UsageError as error:
+                yield f"filters.{rule}[{index}]", str(error)
+
+
+def _unsupported(profile: Profile) -> Iterator[Problem]:
+    for option, values in _UNSUPPORTED.items():
+        value = getattr(profile.options, option)
+        if value in values:
+            yield f"options.{option}", f"{value} is not available yet in this version of xsync"
+    if profile.options.bytes_per_second not in (None, -1):
+        yield "options.bytes_per_second", "a limit is not available yet in this version of xsync; -1 means none"
+
+
+def _quantities(profile: Profile) -> Iterator[tuple[str, str, Callable[[str], object]]]:
+    network = profile.network
+    optional: list[tuple[str, str | None, Callable[[str], object]]] = [
+        ("network.bandwidth", network.bandwidth, quantities.parse_rate),
+        ("network.per_agent", network.per_agent, quantities.parse_rate),
+        ("cutover.window", profile.cutover.window, quantities.parse_duration),
+    ]
+    yield from ((key, text, parse) for key, text, parse in optional if text is not None)
+    for index, entry in enumerate(network.timetable):
+        yield f"network.timetable[{index}].days", entry.days, quantities.parse_days
+        yield f"network.timetable[{index}].hours", entry.hours, quantities.parse_hours
+        yield f"network.timetable[{index}].limit", entry.limit, quantities.parse_rate

@@ -1,0 +1,1 @@
+"""Tests of xsync; shared parts are in conftest.py."""

@@ -1,0 +1,1 @@
+"""Measures xsync beside rclone and s5cmd on this machine: ``python -m tests.benchmarks --help``."""

@@ -1,0 +1,88 @@
+"""``python -m tests.benchmarks [--quick] [--write] [NAME...]``: run benchmarks, print them, keep them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.inputs import inputs
+from tests.benchmarks.scale import first_byte_and_memory
+from tests.benchmarks.section import Benchmark, Section, Settings
+from tests.benchmarks.startup import startup
+from tests.benchmarks.tools import versions
+from tests.benchmarks.transfers import large_null, large_seaweedfs, small_null, small_seaweedfs, whole_null
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "small-null": small_null,
+    "whole-null": whole_null,
+    "large-null": large_null,
+    "small-seaweedfs": small_seaweedfs,
+    "large-seaweedfs": large_seaweedfs,
+    "scale": first_byte_and_memory,
+    "startup": startup,
+}
+
+_REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_MOST_BYTES = 4 * 1024**3  # of inputs at any one time
+
+_HOW = """\
+Made by `make bench ARGS=--write`. Every tool uploads the same files, from memory where there is room, in turn and each
+round with another one first; figures are medians, lowest to highest in brackets. CPU is user and system time of all
+processes of a tool from start to end. "While transferring" is what `xsync run` reports as `transfer_seconds`; for the
+peers, which have next to no start, it is the whole command. Null S3 is nginx that answers all uploads and keeps none.
+
+xsync sends POSIX metadata and a CRC64NVME with each object and keeps a journal. The peers are spared whatever they need
+not do: `s5cmd --numworkers 64`, `rclone --transfers 32 --no-check-dest --ignore-checksum --s3-no-head`."""
+
+
+def main() -> None:
+    """Run what is asked for; with --write keep it as docs/benchmarks.md."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure xsync beside its peers.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the files and one run: shows that it works")
+    parser.add_argument("--write", action="store_true", help=f"write {_REPORT.name}; needs all benchmarks, not quick")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.names) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    if chosen.write and (chosen.names or chosen.quick):
+        parser.error("--write keeps a whole report: leave out names and --quick")
+    parts = [_head()]
+    print(parts[0], flush=True)
+    with inputs(_MOST_BYTES) as made, tempfile.TemporaryDirectory(prefix="xsync-bench-") as folder:
+        for name in chosen.names or BENCHMARKS:
+            parts.append(_shown(BENCHMARKS[name](Settings(chosen.quick, Path(folder), made))))
+            print(f"\n{parts[-1]}", flush=True)
+    if chosen.write:
+        _REPORT.write_text("\n\n".join(parts) + "\n")
+
+
+def _head() -> str:
+    memory = psutil.virtual_memory().total / 1024**3
+    machine = [
+        f"{_cpu_model()}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        ", ".join(f"{name} {version}" for name, version in versions().items()),
+        f"{datetime.now(UTC):%Y-%m-%d}",
+    ]
+    return "\n\n".join(["# Benchmarks", "\n".join(f"- {line}" for line in machine), _HOW])
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _shown(section: Section) -> str:
+    return f"## {section.title}\n\n{section.body}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""An S3 endpoint that takes every upload and keeps nothing: what is measured against it is the client alone."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LOG = "puts.log"
+
+_DOCUMENTS = {
+    "^POST uploads": "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+    "^POST .*uploadId=": '<CompleteMultipartUploadResult><ETag>"e-1"</ETag></CompleteMultipartUploadResult>',
+    "^GET location": "<LocationConstraint/>",
+    "^GET uploads": "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>",
+    "^GET ": "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>",
+}
+"""What is answered to a method and query; the first that matches."""
+
+# A body is read and dropped after the answer; the long lingering times let that happen on a connection that stays open.
+# HEAD finds every bucket and no object.
+_CONFIG = """
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log errors.log warn;
+events { worker_connections 8192; }
+http {
+  client_body_temp_path bodies;
+  client_max_body_size 0;
+  client_body_buffer_size 64k;
+  keepalive_requests 100000000;
+  keepalive_timeout 300s;
+  lingering_time 900s;
+  lingering_timeout 90s;
+  default_type application/xml;
+  log_format puts '$msec $request_method $status';
+  access_log %(log)s;
+  map "$request_method $args" $document {
+%(documents)s
+  }
+  server {
+    listen 127.0.0.1:%(port)d backlog=8192;
+    add_header ETag '"00000000000000000000000000000000"' always;
+    location ~ ^/[^/]+/?$ { return 200 $document; }
+    location / {
+      if ($request_method = HEAD) { return 404; }
+      return 200 $document;
+    }
+  }
+}
+"""
+
+
+class NullS3:
+    """A running endpoint. ``first_put_at`` is when it had the first object, if it was started with a log."""
+
+    def __init__(self, endpoint_url: str, folder: Path) -> None:
+        self.endpoint_url = endpoint_url
+        self._log = folder / _LOG
+
+    def first_put_at(self) -> float:
+        """Seconds since the epoch at which the first PUT was answered; ValueError if there was none."""
+        with self._log.open() as lines:
+            return min(float(line.split()[0]) for line in lines if " PUT 200" in line)
+
+
+@contextmanager
+def null_s3(folder: Path, *, log: bool = False) -> Iterator[NullS3]:
+    """Run nginx on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx."""
+    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
+    if program is None:
+        raise SystemExit(
+            "The null S3 endpoint is nginx, which is not here. On Debian and Ubuntu: apt-get install nginx-light"
+        )
+    folder.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "nginx.conf"
+    documents = "\n".join(f"    \"~{pattern}\" '{document}';" for pattern, document in _DOCUMENTS.items())
+    config.write_text(_CONFIG % {"port": port, "log": f"{_LOG} puts" if log else "off", "documents": documents})
+    server = subprocess.Popen([program, "-p", str(folder), "-e", "errors.log", "-c", str(config)])
+    try:
+        _wait_until_open(server, port, folder)
+        yield NullS3(f"http://127.0.0.1:{port}", folder)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_until_open(server: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"nginx did not start: {(folder / 'errors.log').read_text()}")

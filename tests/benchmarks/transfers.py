@@ -1,0 +1,160 @@
+"""Uploads beside the peers: many small files and a few large ones, to a null S3 endpoint and to SeaweedFS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.null_s3 import null_s3
+from tests.benchmarks.section import MIB, Section, Settings, Target, middle, table, targets
+from tests.benchmarks.tools import AGENTS, RCLONE, S5CMD, TOOLS, XSYNC, Endpoint, Run, upload
+from xsync_tui.demo.server import s3_client, s3_server
+
+_BUCKET = "bench"
+_SMALL_BYTES = 16 * 1024
+_RUNS = 5
+
+Runs = dict[str, list[Run]]
+
+
+def small_null(settings: Settings) -> Section:
+    """20,000 files of 16 KiB to null S3."""
+    files = settings.count(20_000)
+    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, _null)
+    found = [
+        Target("files/s while transferring, to s5cmd", _speed(runs, S5CMD.name), 1.6),
+        Target("files/s while transferring, to rclone", _speed(runs, RCLONE.name), 1.4),
+        Target("CPU seconds a file, to s5cmd", _cpu(runs, S5CMD.name), 0.75, at_most=True),
+    ]
+    return Section(f"{files:,} x 16 KiB to null S3", _small_table(runs, files) + "\n\n" + targets(found))
+
+
+def whole_null(settings: Settings) -> Section:
+    """60,000 files of 16 KiB to null S3: the whole command, its start included."""
+    files = settings.count(60_000)
+    source = settings.inputs.small(files, _SMALL_BYTES)
+    runs = _compare(settings, source, files, _null)
+    settings.inputs.drop(source)
+    found = [
+        Target("whole command, files/s to s5cmd", _whole(runs, S5CMD.name), 1.0),
+        Target("whole command, files/s to rclone", _whole(runs, RCLONE.name), 1.0),
+        Target("CPU seconds a file, to s5cmd", _cpu(runs, S5CMD.name), 0.75, at_most=True),
+    ]
+    return Section(f"{files:,} x 16 KiB to null S3, whole command", _small_table(runs, files) + "\n\n" + targets(found))
+
+
+def large_null(settings: Settings) -> Section:
+    """3 files of 1 GiB to null S3."""
+    size = (128 if settings.quick else 1_024) * MIB
+    source = settings.inputs.large(3, size)
+    runs = _compare(settings, source, 3, _null)
+    settings.inputs.drop(source)
+    found = [
+        Target("bytes/s while transferring, to s5cmd", _speed(runs, S5CMD.name), 1.6),
+        Target("bytes/s while transferring, to rclone", _speed(runs, RCLONE.name), 3.0),
+        Target("CPU seconds, to s5cmd", _cpu(runs, S5CMD.name), 0.55, at_most=True),
+    ]
+    return Section(f"3 x {size // MIB:,} MiB to null S3", _large_table(runs, 3 * size) + "\n\n" + targets(found))
+
+
+def small_seaweedfs(settings: Settings) -> Section:
+    """20,000 files of 16 KiB to SeaweedFS."""
+    files = settings.count(20_000)
+    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, _seaweedfs, most_runs=3)
+    return Section(f"{files:,} x 16 KiB to SeaweedFS", _small_table(runs, files) + "\n\n" + _SHARED)
+
+
+def large_seaweedfs(settings: Settings) -> Section:
+    """3 files of 1 GiB to SeaweedFS."""
+    size = (128 if settings.quick else 1_024) * MIB
+    source = settings.inputs.large(3, size)
+    runs = _compare(settings, source, 3, _seaweedfs, most_runs=3)
+    settings.inputs.drop(source)
+    return Section(f"3 x {size // MIB:,} MiB to SeaweedFS", _large_table(runs, 3 * size) + "\n\n" + _SHARED)
+
+
+_SHARED = (
+    "Client and server share this machine, a new server for each run: the server takes most of its time, so that rates "
+    "come close to each other. CPU is the client's alone."
+)
+
+
+@contextmanager
+def _null(folder: Path) -> Iterator[Endpoint]:
+    with null_s3(folder / "null") as server:
+        yield Endpoint(server.endpoint_url, "null", "null", "us-east-1", _BUCKET)
+
+
+@contextmanager
+def _seaweedfs(folder: Path) -> Iterator[Endpoint]:
+    with s3_server(folder / "seaweedfs") as server:
+        with closing(s3_client(server)) as client:
+            client.create_bucket(Bucket=_BUCKET)
+        yield Endpoint(server.endpoint_url, server.access_key, server.secret_key, server.region, _BUCKET)
+
+
+def _compare(
+    settings: Settings,
+    source: Path,
+    files: int,
+    endpoint: Callable[[Path], AbstractContextManager[Endpoint]],
+    most_runs: int = _RUNS,
+) -> Runs:
+    """Upload ``source`` with every tool in turn, several rounds of it, each with another one first."""
+    runs: Runs = {tool.name: [] for tool in TOOLS}
+    for turn in range(settings.runs(most_runs)):
+        for tool in TOOLS[turn % len(TOOLS) :] + TOOLS[: turn % len(TOOLS)]:
+            folder = Path(tempfile.mkdtemp(dir=settings.folder))
+            with endpoint(folder) as target:
+                runs[tool.name].append(upload(tool, source, files, target, folder / "home"))
+            shutil.rmtree(folder)
+    return runs
+
+
+def _small_table(runs: Runs, files: int) -> str:
+    rows = [
+        [
+            _label(name),
+            middle([files / run.transfer_seconds for run in done]),
+            middle([files / run.usage.wall_seconds for run in done]),
+            middle([run.usage.cpu_seconds / files * 1e6 for run in done]),
+        ]
+        for name, done in runs.items()
+    ]
+    return table(["tool", "files/s while transferring", "files/s, whole command", "CPU us a file"], rows)
+
+
+def _large_table(runs: Runs, size: int) -> str:
+    rows = [
+        [
+            _label(name),
+            middle([size / run.transfer_seconds / 1e6 for run in done]),
+            middle([size / run.usage.wall_seconds / 1e6 for run in done]),
+            middle([run.usage.cpu_seconds for run in done], ".1f"),
+        ]
+        for name, done in runs.items()
+    ]
+    return table(["tool", "MB/s while transferring", "MB/s, whole command", "CPU s"], rows)
+
+
+def _label(name: str) -> str:
+    return f"{name}, {AGENTS} agents" if name == XSYNC.name else name
+
+
+def _speed(runs: Runs, peer: str) -> float:
+    mine, theirs = (median(run.transfer_seconds for run in runs[name]) for name in (XSYNC.name, peer))
+    return theirs / mine
+
+
+def _whole(runs: Runs, peer: str) -> float:
+    mine, theirs = (median(run.usage.wall_seconds for run in runs[name]) for name in (XSYNC.name, peer))
+    return theirs / mine
+
+
+def _cpu(runs: Runs, peer: str) -> float:
+    mine, theirs = (median(run.usage.cpu_seconds for run in runs[name]) for name in (XSYNC.name, peer))
+    return mine / theirs

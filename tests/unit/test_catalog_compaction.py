@@ -1,0 +1,137 @@
+"""Merging results and folding them into the state: newest wins, sorted ranges, untouched ranges stay, crash safety."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.catalog import compaction
+from engine.catalog.compaction import compact, merge_results
+from engine.catalog.segments import write_results
+from engine.catalog.state import STATE_COLUMNS, State, read_state, write_state
+from engine.errors import JournalError
+from engine.model import Action
+from tests.unit.catalog_rows import entry, names, result, results_table
+
+
+def _segment(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    return write_results(path, results_table(rows)).path
+
+
+def _rows(folder: Path, state: State) -> list[dict[str, Any]]:
+    return [row for file in state.files for row in pq.read_table(folder / file.name).to_pylist()]
+
+
+def test_merging_keeps_the_newest_result_of_a_path_whatever_it_says(tmp_path: Path) -> None:
+    a, b = entry(b"d", b"a"), entry(b"d", b"b")
+    first = _segment(tmp_path / "1", [result(b, finished_ns=2), result(a, finished_ns=1)])
+    second = _segment(tmp_path / "2", [result(a, Action.FAILED, finished_ns=3, reason="unreadable")])
+    written = merge_results([first, second], tmp_path / "m.parquet")
+    merged = pq.read_table(written.path)
+    assert merged.schema.names == results_table([]).schema.names
+    assert names(merged) == [b"a", b"b"]
+    assert merged["action"].to_pylist() == [Action.FAILED, Action.TRANSFERRED]
+    assert written.rows == 2
+
+
+def test_repeats_are_found_across_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.catalog.database.BATCH_ROWS", 1)
+    rows = [result(entry(b"d", b"a"), finished_ns=number) for number in range(5_000)]
+    assert merge_results([_segment(tmp_path / "1", rows)], tmp_path / "m.parquet").rows == 1
+
+
+def test_the_state_is_sorted_in_ranges_that_do_not_overlap(tmp_path: Path) -> None:
+    rows = [result(entry(b"d%d" % (number % 3), b"%02d" % number)) for number in range(10)]
+    state = compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", rows)]}, rows_per_file=4)
+    keys = [(row["dir"], row["name"]) for row in _rows(tmp_path / "s", state)]
+    assert keys == sorted((row["dir"], row["name"]) for row in rows)
+    assert [file.rows for file in state.files] == [4, 4, 2]
+    assert all(one.last < other.first for one, other in zip(state.files, state.files[1:], strict=False))
+    assert state == read_state(tmp_path / "s")
+    assert tuple(pq.read_schema(tmp_path / "s" / state.files[0].name).names) == STATE_COLUMNS
+    assert {row["execution"] for row in _rows(tmp_path / "s", state)} == {"x1"}
+
+
+def test_only_ranges_that_hold_a_result_are_written_again(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [entry(b"d", b"%d" % number) for number in range(6)]
+    old = compact(folder, {"x1": [_segment(tmp_path / "1", [result(row) for row in rows])]}, rows_per_file=2)
+    changed = [result(rows[3], finished_ns=9_000, mtime_ns=77), result(entry(b"z", b"new"), finished_ns=9_000)]
+    new = compact(folder, {"x2": [_segment(tmp_path / "2", changed)]}, rows_per_file=2)
+    assert new.version == old.version + 1
+    assert new.files[0] == old.files[0]
+    assert old.files[1] not in new.files
+    found = {(row["dir"], row["name"]): (row["mtime_ns"], row["execution"]) for row in _rows(folder, new)}
+    assert len(found) == 7
+    assert found[b"d", b"3"] == (77, "x2")
+    assert found[b"d", b"2"] == (1_000, "x1")
+    assert {file.name for file in folder.iterdir()} == {"state.json", *(file.name for file in new.files)}
+
+
+def test_a_failure_newer_than_the_state_removes_the_fact(tmp_path: Path) -> None:
+    row = entry(b"d", b"a")
+    compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", [result(row)])]})
+    failed = result(row, Action.FAILED, finished_ns=9_000)
+    assert compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [failed])]}).files == ()
+
+
+def test_nothing_to_fold_leaves_the_state_as_it_is(tmp_path: Path) -> None:
+    assert compact(tmp_path / "s", {"x1": []}) == State()
+
+
+def test_a_crash_while_compacting_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "s"
+    old = compact(folder, {"x1": [_segment(tmp_path / "1", [result(entry(b"d", b"a"))])]})
+
+    def crash(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(compaction, "write_state", crash)
+    later = [result(entry(b"d", b"a"), finished_ns=9_000, size=99)]
+    with pytest.raises(OSError, match="no space"):
+        compact(folder, {"x2": [_segment(tmp_path / "2", later)]})
+    assert read_state(folder) == old
+    assert [row["size"] for row in _rows(folder, old)] == [10]
+
+
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    write_state(tmp_path, State(schema=99))
+    with pytest.raises(JournalError, match="schema"):
+        read_state(tmp_path)
+    (tmp_path / "state.json").write_text("[]")
+    with pytest.raises(JournalError, match="not a state manifest"):
+        read_state(tmp_path)
+
+
+_SESSIONS = st.lists(
+    st.lists(st.tuples(st.binary(max_size=2), st.sampled_from([1, 1, 2, 3]), st.integers(0, 3)), max_size=12),
+    max_size=3,
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(sessions=_SESSIONS, rows_per_file=st.integers(1, 5))
+def test_compaction_says_what_a_dictionary_would(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[list[tuple[bytes, int, int]]], rows_per_file: int
+) -> None:
+    folder = tmp_path_factory.mktemp("state")
+    expected: dict[tuple[bytes, bytes], int] = {}
+    state, clock = State(), 0
+    for session, steps in enumerate(sessions):
+        rows = []
+        for name, action, size in steps:
+            clock += 1
+            rows.append(result(entry(name[:1], name), Action(action), size=size, finished_ns=clock))
+            expected.pop((name[:1], name), None)
+            if action == Action.TRANSFERRED:
+                expected[name[:1], name] = size
+        segments = [_segment(folder / f"r{session}", rows)] if rows else []
+        state = compact(folder / "s", {f"x{session}": segments}, rows_per_file)
+    found = _rows(folder / "s", state)
+    assert [((row["dir"], row["name"]), row["size"]) for row in found] == sorted(expected.items())

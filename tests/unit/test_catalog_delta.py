@@ -1,0 +1,107 @@
+"""What is known: equal identity, the newest fact, ranges of the state, nothing known at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.catalog.compaction import compact
+from engine.catalog.delta import Known
+from engine.catalog.segments import write_results
+from engine.model import Action, Fate, Kind
+from tests.unit.catalog_rows import entries_table, entry, listed, names, result, results_table
+
+_A = entry(b"d", b"a")
+
+
+def _segment(path: Path, *rows: Mapping[str, Any]) -> list[Path]:
+    return [write_results(path, results_table(rows)).path]
+
+
+def _split(known: Known, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes], list[bytes]]:
+    with known:
+        work, unchanged = known.work(entries_table(rows))
+    return names(work), names(unchanged)
+
+
+def test_with_nothing_known_all_candidates_are_work(tmp_path: Path) -> None:
+    rows = [
+        entry(b"d", b"b"),
+        entry(b"d", b"a", Kind.SYMLINK),
+        entry(b"d", b"c", Kind.FOLDER),
+        entry(b"d", b"p", Kind.SPECIAL),
+        entry(b"d", b"x", fate=int(Fate.EXCLUDED)),
+        entry(b"d", b"u", fate=int(Fate.UNREADABLE)),
+        listed(b"d"),
+    ]
+    assert _split(Known(tmp_path / "spill"), rows) == ([b"b", b"a", b"c"], [])
+
+
+def test_an_entry_with_equal_identity_is_unchanged(tmp_path: Path) -> None:
+    rows = [entry(b"d", b"z"), _A, entry(b"d", b"l", Kind.SYMLINK), entry(b"d", b"s", Kind.FOLDER)]
+    earlier = _segment(tmp_path / "r", *(result(row) for row in rows[1:]))
+    assert _split(Known(tmp_path / "spill", earlier=earlier), rows) == ([b"z"], [b"a", b"l", b"s"])
+
+
+@pytest.mark.parametrize("column", ["size", "mtime_ns", "ctime_ns", "dev", "inode", "kind"])
+def test_any_difference_in_identity_is_work(tmp_path: Path, column: str) -> None:
+    earlier = _segment(tmp_path / "r", result(_A))
+    changed = _A | {column: _A[column] + 1}
+    assert _split(Known(tmp_path / "spill", earlier=earlier), [changed]) == ([b"a"], [])
+
+
+def test_the_size_of_a_folder_does_not_count(tmp_path: Path) -> None:
+    folder = entry(b"", b"d", Kind.FOLDER, size=4096)
+    earlier = _segment(tmp_path / "r", result(folder, size=0))
+    assert _split(Known(tmp_path / "spill", earlier=earlier), [folder]) == ([], [b"d"])
+
+
+def test_the_same_name_in_another_folder_is_another_entry(tmp_path: Path) -> None:
+    earlier = _segment(tmp_path / "r", result(_A))
+    assert _split(Known(tmp_path / "spill", earlier=earlier), [entry(b"e", b"a")]) == ([b"a"], [])
+
+
+def test_absent_columns_of_both_are_equal(tmp_path: Path) -> None:
+    stored = entry(b"d", b"a", dev=None, inode=None, ctime_ns=None)
+    earlier = _segment(tmp_path / "r", result(stored))
+    assert _split(Known(tmp_path / "spill", earlier=earlier), [stored]) == ([], [b"a"])
+
+
+@pytest.mark.parametrize("newer", [{"action": int(Action.FAILED)}, {"mtime_ns": 9}])
+def test_only_the_newest_fact_counts(tmp_path: Path, newer: dict[str, int]) -> None:
+    earlier = [
+        *_segment(tmp_path / "r1", result(_A, finished_ns=6) | newer),
+        *_segment(tmp_path / "r2", result(_A, finished_ns=5)),
+    ]
+    assert _split(Known(tmp_path / "spill", earlier=earlier), [_A]) == ([b"a"], [])
+
+
+def test_what_this_execution_did_is_in_neither(tmp_path: Path) -> None:
+    skipped = entry(b"d", b"s")
+    failed = entry(b"d", b"f")
+    own = _segment(
+        tmp_path / "r", result(_A), result(skipped, Action.SKIPPED), result(failed, Action.FAILED, reason="unreadable")
+    )
+    rows = [_A, skipped, failed]
+    assert _split(Known(tmp_path / "spill", own=own), rows) == ([b"f"], [])
+    assert _split(Known(tmp_path / "spill", earlier=own), rows) == ([b"s", b"f"], [b"a"])
+
+
+def test_state_results_and_own_results_together(tmp_path: Path) -> None:
+    rows = [entry(b"%d" % number, b"f%d" % number) for number in range(8)]
+    compact(tmp_path / "state", {"x1": _segment(tmp_path / "r0", *(result(row) for row in rows[:4]))}, rows_per_file=2)
+    earlier = _segment(tmp_path / "r1", result(rows[3], finished_ns=9_000, mtime_ns=0), result(rows[4]))
+    own = _segment(tmp_path / "r2", result(rows[5]))
+    known = Known(tmp_path / "spill", state=tmp_path / "state", earlier=earlier, own=own)
+    assert _split(known, rows) == ([b"f3", b"f6", b"f7"], [b"f0", b"f1", b"f2", b"f4"])
+
+
+def test_names_with_quotes_zeros_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    row = entry(b"it's\\\xff", b"'; drop\n\xfe")
+    folder = tmp_path / "o'clock"
+    folder.mkdir()
+    earlier = _segment(folder / "r", result(row))
+    assert _split(Known(folder / "spill", earlier=earlier), [row]) == ([], [row["name"]])

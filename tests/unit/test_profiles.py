@@ -1,0 +1,280 @@
+"""Profiles: strict, all errors at once, no secrets, saved whole, turned into what an execution needs."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.errors import ProfileError
+from engine.model import FilterSpec, LocationSpec, Migration, TransferOptions
+from profiles import store
+from profiles.convert import to_migration
+from profiles.schema import CutoverSection, NetworkSection, Place, Profile, TimetableEntry
+
+MINIMAL = """
+schema = 1
+name = "lab"
+[source]
+url = "file:///mnt/lab"
+[destination]
+url = "s3://lab-archive/images"
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def _profile(name: str = "lab") -> Profile:
+    return Profile(schema=1, name=name, source=Place(url="file:///a"), destination=Place(url="s3://b/c"))
+
+
+def _problem(text: str) -> str:
+    with pytest.raises(ProfileError) as caught:
+        store.parse(text, "lab.toml")
+    return str(caught.value)
+
+
+def test_the_design_example_is_valid_and_survives_a_round_trip() -> None:
+    text = (
+        MINIMAL
+        + """
+region = "us-west-2"
+[filters]
+include = ["/2024", "/2025"]
+exclude = ["*.tmp", "/scratch"]
+[options]
+verify_mode = "ONLY_FILES_TRANSFERRED"
+overwrite_mode = "ALWAYS"
+preserve_deleted_files = "PRESERVE"
+[network]
+bandwidth = "20Gbps"
+per_agent = "5Gbps"
+utilisation = 0.85
+[[network.timetable]]
+days = "Mon-Fri"
+hours = "08:00-18:00"
+limit = "2Gbps"
+[cutover]
+window = "4h"
+[measured]
+date = 2025-01-02T03:04:05Z
+files_per_second = 2600
+bytes_per_second = 5.5e8
+"""
+    )
+    profile = store.parse(text, "lab.toml")
+    assert profile.network.timetable[0].limit == "2Gbps"
+    assert store.parse(store.render(profile), "again") == profile
+
+
+@pytest.mark.parametrize("name", sorted(store.examples()))
+def test_examples_are_valid_and_can_run(name: str) -> None:
+    profile = store.parse(store.examples()[name], name)
+    assert profile.name == name
+    assert to_migration(profile).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("agent = 4\n" + MINIMAL, "lab.toml: agent: unknown key (did you mean agents?)"),
+        (MINIMAL + "reigon = 'x'", "lab.toml: destination.reigon: unknown key (did you mean region?)"),
+        (MINIMAL + "[zebra]", "lab.toml: zebra: unknown key"),
+        ("agents = 'four'\n" + MINIMAL, "lab.toml: agents: expected a whole number, got 'four'"),
+        ("agents = true\n" + MINIMAL, "lab.toml: agents: expected a whole number, got true"),
+        ("agents = 0\n" + MINIMAL, "lab.toml: agents: expected a whole number >= 1, got 0"),
+        ("filters = 3\n" + MINIMAL, "lab.toml: filters: expected a section [filters], got 3"),
+        (MINIMAL + "[filters]\ninclude = '/a'", "lab.toml: filters.include: expected a list, got '/a'"),
+        (MINIMAL + "[filters]\ninclude = ['/a', 3]", "lab.toml: filters.include[1]: expected text, got a whole number"),
+        (MINIMAL + "[filters]\ninclude = ['*.a']", "lab.toml: filters.include[0]: include pattern '*.a'"),
+        (MINIMAL + "[network]\nutilisation = 2", "lab.toml: network.utilisation: expected a number <= 1.0, got 2"),
+        (MINIMAL + "[network]\nbandwidth = '20G'", "lab.toml: network.bandwidth: '20G' is not a rate"),
+        (MINIMAL + "[network]\ntimetable = [{days='Mon', hours='1-2', limit='1Gbps'}]", "network.timetable[0].hours:"),
+        (
+            MINIMAL + "[network]\ntimetable = [{day='Mon'}]",
+            "network.timetable[0].day: unknown key (did you mean days?)",
+        ),
+        (MINIMAL + "[cutover]\nwindow = '4'", "lab.toml: cutover.window: '4' is not a duration"),
+        (MINIMAL + "[measured]\ndate = 3", "lab.toml: measured.date: expected a date and time, got 3"),
+        (MINIMAL.replace("schema = 1", "schema = 2"), "lab.toml: schema: expected 1, got 2"),
+        (MINIMAL.replace("schema = 1", ""), "lab.toml: schema: missing"),
+        (MINIMAL.replace("file:///mnt/lab", ""), "lab.toml: source.url: expected a location such as"),
+        (MINIMAL.replace('"lab"', '"../lab"'), "lab.toml: name: expected letters"),
+        ("schema = ", "lab.toml: not valid TOML: Invalid value (at end of document)"),
+        (
+            MINIMAL + "[options]\nverify_mode = 'ONLY_FILES'",
+            "ONLY_FILES_TRANSFERRED or NONE, got 'ONLY_FILES' (did you mean ONLY_FILES_TRANSFERRED?)",
+        ),
+    ],
+)
+def test_errors_name_file_key_and_what_was_expected(text: str, message: str) -> None:
+    assert message in _problem(text)
+
+
+def test_all_errors_come_at_once() -> None:
+    problem = _problem("agent = 1\nname = 3\n[source]\nurl = 4\n[options]\nmtime = 'x'\n")
+    for key in ("agent:", "name:", "source.url:", "options.mtime:", "schema: missing", "destination: missing"):
+        assert key in problem
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("verify_mode", "POINT_IN_TIME_CONSISTENT"),
+        ("preserve_deleted_files", "REMOVE"),
+        ("overwrite_mode", "NEWER"),
+        ("uid", "BOTH"),
+        ("object_tags", "PRESERVE"),
+    ],
+)
+def test_what_cannot_be_done_yet_is_never_accepted_in_silence(option: str, value: str) -> None:
+    problem = _problem(f"{MINIMAL}[options]\n{option} = '{value}'")
+    assert problem == f"lab.toml: options.{option}: {value} is not available yet in this version of xsync"
+
+
+def test_limits_that_would_not_be_kept_are_refused() -> None:
+    assert "options.bytes_per_second" in _problem(MINIMAL + "[options]\nbytes_per_second = 1000")
+    assert "destination.sse" in _problem(MINIMAL + "sse = 'aws:kms'")
+    timetable = (TimetableEntry(days="Mon", hours="08:00-09:00", limit="1Gbps"),)
+    limited = msgspec.structs.replace(_profile(), network=NetworkSection(timetable=timetable))
+    with pytest.raises(ProfileError, match="timetable: not available yet"):
+        to_migration(limited)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secret_access_key = 'hunter2'",
+        "aws_access_key_id = 'hunter2'",
+        "password = 'hunter2'",
+        "session_token = 'hunter2'",
+        "password = { value = 'hunter2' }",
+        "endpoint_url = 'https://me:hunter2@s3.example.org'",
+    ],
+)
+def test_secrets_are_refused_and_never_repeated(line: str) -> None:
+    problem = _problem(MINIMAL + line)
+    assert "use the environment, or aws_profile" in problem
+    assert "destination." in problem
+    assert "hunter2" not in problem
+
+
+def test_an_at_sign_in_a_path_is_no_secret() -> None:
+    store.parse(MINIMAL.replace("/mnt/lab", "/mnt/l@b"), "lab.toml")
+
+
+def test_saved_listed_loaded_deleted(home: Path) -> None:
+    assert store.names() == []
+    path = store.save(_profile())
+    assert path == home / "profiles" / "lab.toml"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, home)] == [0o700, 0o700]
+    store.save(msgspec.structs.replace(_profile(), agents=3))
+    assert sorted(os.listdir(path.parent)) == ["lab.toml"]
+    assert store.load("lab").agents == 3
+    assert store.load(str(path)).agents == 3
+    assert store.names() == ["lab"]
+    assert store.delete("lab") == path
+    assert store.names() == []
+
+
+def test_an_invalid_profile_is_not_written() -> None:
+    store.save(_profile())
+    with pytest.raises(ProfileError, match=r"cutover\.window"):
+        store.save(msgspec.structs.replace(_profile(), cutover=CutoverSection(window="soon")))
+    assert store.load("lab") == _profile()
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.save(_profile())
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ProfileError, match=r"lab\.toml: cannot be saved: No space left"):
+        store.save(msgspec.structs.replace(_profile(), agents=9))
+    assert os.listdir(path.parent) == ["lab.toml"]
+    assert store.load("lab").agents is None
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b", "x" * 101, "a\n", "-rf"])
+def test_names_that_are_no_file_names(name: str) -> None:
+    with pytest.raises(ProfileError, match="cannot name a profile"):
+        store.path_of(name)
+
+
+def test_missing_profiles_suggest_the_nearest(tmp_path: Path) -> None:
+    store.save(_profile("lab-images"))
+    with pytest.raises(ProfileError, match=r"no profile called lab-image \(did you mean lab-images\?\)"):
+        store.load("lab-image")
+    with pytest.raises(ProfileError, match="xsync profiles list"):
+        store.delete("zebra")
+    with pytest.raises(ProfileError, match=r"none\.toml: no such file"):
+        store.load(str(tmp_path / "none.toml"))
+
+
+def test_files_that_cannot_be_profiles(tmp_path: Path, home: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"name = '\xff'")
+    with pytest.raises(ProfileError, match=r"binary\.toml: not valid TOML: expected UTF-8"):
+        store.load(str(binary))
+    store.save(_profile())
+    os.rename(home / "profiles" / "lab.toml", home / "profiles" / "other.toml")
+    with pytest.raises(ProfileError, match=r"other\.toml: name: expected 'other'"):
+        store.load("other")
+
+
+def test_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XSYNC_HOME")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert store.profiles_folder() == tmp_path / "config" / "xsync" / "profiles"
+
+
+def test_a_profile_becomes_a_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (
+        "agents = 4\n"
+        + MINIMAL
+        + """
+region = "us-west-2"
+endpoint_url = "https://s3.example.org"
+[filters]
+include = ["/a|/b", "/c\\\\|d"]
+manifest = "list.csv"
+[options]
+verify_mode = "NONE"
+atime = "NONE"
+invalid_names = "fail"
+preserve_deleted_files = "PRESERVE"
+"""
+    )
+    assert to_migration(store.parse(text, "lab.toml")) == Migration(
+        source=LocationSpec(url="file:///mnt/lab"),
+        destination=LocationSpec(
+            url="s3://lab-archive/images", region="us-west-2", endpoint_url="https://s3.example.org"
+        ),
+        name="lab",
+        filters=FilterSpec(include=("/a", "/b", "/c\\|d"), manifest=str(tmp_path / "list.csv")),
+        options=TransferOptions(verify_mode="NONE", atime="NONE", invalid_names="fail"),
+        agents=4,
+    )
+    assert to_migration(store.parse(MINIMAL, "lab.toml")).options == TransferOptions()
+
+
+def test_importing_profiles_is_light() -> None:
+    code = (
+        "import sys, profiles.store, profiles.convert, engine.planning.eta, engine.planning.partition; "
+        "print(sorted({'pyarrow', 'boto3', 'duckdb', 'distributed', 'textual', 'awscrt'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,232 @@
+"""The coordinator's state machine under random agents, deaths, releases and orders of events: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.execution import messages as m
+from engine.execution.largefiles import missing_ranges
+from engine.execution.state import Coordinator
+from engine.locations.base import PartResult
+from engine.locations.listing import ENTRY_SCHEMA
+from engine.model import Action, Identity, Kind
+from engine.transfer.units import (
+    PART_SCHEMA,
+    RESULT_SCHEMA,
+    CopyUnit,
+    FoldersUnit,
+    PartsUnit,
+    ScanUnit,
+    Unit,
+    UnitOutcome,
+    from_ipc,
+    to_ipc,
+)
+
+PART = 16 << 20
+IDENTITY = Identity(1, 2, 10 * PART, 3, 4)
+
+
+def entries(names: list[bytes], task: int = 0) -> bytes:
+    rows = [{"dir": b"d", "name": name, "kind": int(Kind.FILE), "fate": 0, "task": task, "size": 10} for name in names]
+    return to_ipc(pa.Table.from_pylist(rows, schema=ENTRY_SCHEMA))
+
+
+def results(copied: bytes, released: set[bytes] = frozenset()) -> bytes:  # type: ignore[assignment]
+    rows = []
+    for row in from_ipc(copied).to_pylist():
+        action = Action.RELEASED if row["name"] in released else Action.TRANSFERRED
+        rows.append({"dir": row["dir"], "name": row["name"], "kind": 1, "task": row["task"], "action": int(action)})
+    return to_ipc(pa.Table.from_pylist(rows, schema=RESULT_SCHEMA))
+
+
+def parts(unit: PartsUnit, only: int | None = None) -> bytes:
+    numbers = range(unit.first_part, unit.last_part + 1)
+    rows = [{"number": n, "size": PART, "checksum": n, "etag": ""} for n in numbers if only is None or n == only]
+    return to_ipc(pa.Table.from_pylist(rows, schema=PART_SCHEMA))
+
+
+EMPTY = to_ipc(pa.Table.from_pylist([], schema=ENTRY_SCHEMA))
+
+
+class World:
+    """A coordinator with agents that do what the test's random source says."""
+
+    def __init__(self, seed: int, *, files: int, large: int, agents: int, poison: bytes | None = None) -> None:
+        self.random = random.Random(seed)
+        self.poison = poison
+        names = [f"agent-{number + 1}" for number in range(agents)]
+        self.state = Coordinator(names, {name: [index % 2] for index, name in enumerate(names)}, 2, [b""], real_folders=True)
+        self.names = [b"f%05d" % number for number in range(files)]
+        self.large = [m.LargeFile(b"L%d" % number, 1, 10 * PART, {}) for number in range(large)]
+        self.alive: set[str] = set()
+        self.held: list[tuple[str, Unit]] = []
+        self.todo: list[m.Event] = []
+        self.copied: Counter[bytes] = Counter()
+        self.failed: Counter[bytes] = Counter()
+        self.completed: Counter[bytes] = Counter()
+        self.finish: m.Finish | None = None
+        self.sent_parts: dict[bytes, set[int]] = {}
+
+    def run(self, kills: int, releases: int) -> m.Finish:
+        self.take(self.state.start())
+        for _ in range(20_000):
+            if self.finish is not None:
+                return self.finish
+            if kills and self.alive and self.random.random() < 0.05:
+                kills -= 1
+                self.kill(self.random.choice(sorted(self.alive)))
+            elif self.todo and (not self.held or self.random.random() < 0.5):
+                self.take(self.state.handle(self.todo.pop(self.random.randrange(len(self.todo)))))
+            elif self.held:
+                releases -= self.work(self.held.pop(self.random.randrange(len(self.held))), release=releases > 0)
+            else:
+                raise AssertionError(f"stuck: {self.state.agents}")
+        raise AssertionError("does not end")
+
+    def kill(self, name: str) -> None:
+        self.alive.discard(name)
+        self.held = [(agent, unit) for agent, unit in self.held if agent != name]
+        self.take(self.state.handle(m.AgentLost(name, "killed")))
+
+    def take(self, instructions: list[m.Instruction]) -> None:
+        for order in instructions:
+            match order:
+                case m.StartAgent(agent):
+                    self.alive.add(agent)
+                    self.todo.append(m.AgentReady(agent))
+                case m.StopAgent(agent):
+                    self.alive.discard(agent)
+                case m.Send(agent, unit):
+                    assert agent in self.alive
+                    self.held.append((agent, unit))
+                case m.Expand(chunk):
+                    self.todo.append(self.expanded(chunk))
+                case m.BeginUpload(file):
+                    self.todo.append(m.UploadReady(file.path, "u", IDENTITY, PART, []))
+                case m.CompleteUpload(file, _, _, done):
+                    assert [part.number for part in done] == list(range(1, 11))
+                    self.completed[file.path] += 1
+                    self.todo.append(m.UploadEnded(file.path, restart=False))
+                case m.AbortUpload(file, _, reason, _):
+                    assert reason
+                    self.failed[file.path] += 1
+                    self.todo.append(m.UploadEnded(file.path, restart=False))
+                case m.FailEntries(rows, _, _):
+                    self.failed.update(row["name"] for row in from_ipc(rows).to_pylist())
+                case m.FailFolder():
+                    self.state.scans_durable(1)
+                case m.ListFolders():
+                    self.todo.append(m.FoldersListed([entries([b"x"]), entries([b"y"])]))
+                case m.Finish():
+                    assert not self.held
+                    self.finish = order
+
+    def expanded(self, chunk: m.Chunk) -> m.ChunkExpanded:
+        names = self.names[chunk.row_group * 100 : chunk.row_group * 100 + 100]
+        batches = [m.Batch(entries(names[at : at + 10], chunk.task), len(names[at : at + 10]), 100) for at in range(0, len(names), 10)]
+        return m.ChunkExpanded(chunk.task, batches, self.large if chunk.row_group == 0 else [])
+
+    def work(self, given_unit: tuple[str, Unit], *, release: bool) -> int:
+        """Finish a unit; returns 1 if it released something."""
+        name, unit = given_unit
+        if isinstance(unit, CopyUnit) and self.poison in from_ipc(unit.entries)["name"].to_pylist():
+            self.held.append(given_unit)
+            self.kill(name)
+            return 0
+        released = 0
+        match unit:
+            case ScanUnit():
+                self.take(self.state.handle(m.UnitDone(name, UnitOutcome(unit.id, unit.epoch, EMPTY))))
+                groups = range(-(-len(self.names) // 100))
+                chunks = [m.Chunk(group % 2, "s", group, 100, 1000) for group in groups]
+                self.state.scans_durable(1)
+                self.take(self.state.handle(m.ChunksCommitted(chunks)))
+                return 0
+            case CopyUnit():
+                names = from_ipc(unit.entries)["name"].to_pylist()
+                keep = set(names[::2]) if release else set()
+                released = len(keep) > 0
+                self.copied.update(set(names) - keep)
+                table = results(unit.entries, keep)
+            case PartsUnit():
+                only = unit.first_part if release else None
+                released = release and unit.last_part > unit.first_part
+                table = parts(unit, only)
+            case FoldersUnit():
+                table = results(unit.entries)
+        self.take(self.state.handle(m.UnitDone(name, UnitOutcome(unit.id, unit.epoch, table))))
+        return int(released)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 6), st.integers(0, 3))
+def test_every_file_is_done_once_whatever_dies(seed: int, agents: int, kills: int, releases: int) -> None:
+    world = World(seed, files=330, large=3, agents=agents)
+    finish = world.run(kills, releases)
+    assert finish == m.Finish(complete=True, fatal="")
+    assert set(world.copied) == set(world.names)
+    assert world.completed == Counter(file.path for file in world.large)
+    assert not world.failed
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 4))
+def test_a_file_that_kills_agents_fails_alone(seed: int, agents: int) -> None:
+    world = World(seed, files=330, large=1, agents=agents, poison=b"f00123")
+    finish = world.run(kills=0, releases=0)
+    assert finish.complete
+    assert world.failed == Counter({b"f00123": 1})
+    assert set(world.copied) == set(world.names) - {b"f00123"}
+
+
+def test_agents_that_keep_dying_stop_the_run() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    finish: list[m.Instruction] = []
+    for _ in range(20):
+        finish = [order for order in state.handle(m.AgentLost("a", "killed by SIGKILL")) if isinstance(order, m.Finish)]
+        if finish:
+            break
+    assert len(finish) == 1
+    assert isinstance(finish[0], m.Finish)
+    assert "killed by SIGKILL" in finish[0].fatal
+
+
+def test_a_fatal_outcome_stops_handing_out_and_ends_incomplete() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    (send,) = state.handle(m.AgentReady("a"))
+    assert isinstance(send, m.Send)
+    outcome = UnitOutcome(send.unit.id, send.unit.epoch, EMPTY, fatal="bucket gone")
+    orders = state.handle(m.UnitDone("a", outcome))
+    assert m.Finish(complete=False, fatal="bucket gone") in orders
+
+
+def test_pausing_stops_handing_out_and_resuming_goes_on() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    assert m.Tell("a", "pause") in state.handle(m.Asked("pause"))
+    assert state.handle(m.AgentReady("a")) == []
+    orders = state.handle(m.Asked("resume"))
+    assert any(isinstance(order, m.Send) for order in orders)
+
+
+def test_a_drained_agent_leaves_when_its_hands_are_empty() -> None:
+    state = Coordinator(["a", "b"], {}, 1, [b""], real_folders=False)
+    state.start()
+    state.handle(m.AgentReady("b"))
+    (send,) = [order for order in state.handle(m.AgentReady("a")) if isinstance(order, m.Send)] or [None]
+    orders = state.handle(m.Asked("drain_agent", "a"))
+    assert m.StopAgent("a") in orders
+    assert send is None
+
+
+def test_missing_ranges_cover_exactly_what_is_missing() -> None:
+    assert missing_ranges(10, [1, 2, 5], 3) == [(3, 4), (6, 8), (9, 10)]
+    assert missing_ranges(3, [1, 2, 3], 3) == []

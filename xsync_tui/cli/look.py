@@ -1,0 +1,62 @@
+"""How plain lines are drawn: their room, their glyphs, and what a line means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from enum import Enum
+from typing import NamedTuple
+
+from xsync_tui.text import cut_end, shown
+
+
+class Look(NamedTuple):
+    """How to draw: cells and rows there are, glyphs beyond ASCII, colour, and the zone of clock times (None: local)."""
+
+    width: int = 80
+    height: int = 24
+    unicode: bool = True
+    color: bool = False
+    zone: tzinfo | None = None
+
+    def text(self, text: str, cells: int | None = None) -> str:
+        """Text from outside, made safe and cut in the middle."""
+        return shown(text, cells, ascii_only=not self.unicode)
+
+    @property
+    def cross(self) -> str:
+        """Marks what needs a human."""
+        return "✗" if self.unicode else "x"
+
+    def bar(self, share: float, cells: int) -> str:
+        """A bar of ``cells`` that is full at share 1; whole cells only, so that only its growing end changes."""
+        full = int(max(0.0, min(1.0, share)) * cells)
+        on, off = ("█", "·") if self.unicode else ("#", ".")
+        return on * full + off * (cells - full)
+
+
+class Role(Enum):
+    """What a line means; the value is the SGR code that draws it. A word always says the same: colour only helps."""
+
+    PLAIN = ""
+    TITLE = "1"
+    LOOK = "1;33"
+    ALARM = "1;31"
+    GOOD = "1;32"
+
+
+class Line(NamedTuple):
+    """One row and what it means."""
+
+    text: str
+    role: Role = Role.PLAIN
+
+
+def paint(lines: Sequence[Line], look: Look) -> list[str]:
+    """Cut lines to the width there is and colour those that mean something, if there is colour."""
+    return [_paint(line, look) for line in lines]
+
+
+def _paint(line: Line, look: Look) -> str:
+    text = cut_end(line.text, look.width)
+    return f"\x1b[{line.role.value}m{text}\x1b[0m" if look.color and line.role.value else text

@@ -1,0 +1,94 @@
+"""Options and arguments that several commands take, and the profile that they describe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from profiles.schema import Profile
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object, or JSON lines for what streams, on stdout."
+)
+
+execution = click.argument("execution", metavar="[EXECUTION]", required=False)
+
+detach = click.option("--detach", is_flag=True, help="Start, print the execution's id, and return at once.")
+
+agents = click.option("--agents", type=click.IntRange(1, 1000), help="Agents that work in parallel.")
+
+
+class MigrationOptions(TypedDict):
+    """What ``migration`` adds to a command."""
+
+    agents: int | None
+    endpoint_url: str | None
+    region: str | None
+    aws_profile: str | None
+    storage_class: str | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    manifest: str | None
+
+
+_MIGRATION = (
+    agents,
+    click.option("--endpoint-url", help="Of an S3-compatible server, such as https://s3.example.com."),
+    click.option("--region", help="Of the bucket."),
+    click.option("--aws-profile", help="Of the AWS configuration, for credentials."),
+    click.option("--storage-class", help="Of the objects written."),
+    click.option("--include", multiple=True, metavar="PATTERN", help="Copy only this, as DataSync: '/2024', '/a|/b'."),
+    click.option(
+        "--exclude", multiple=True, metavar="PATTERN", help="Leave this out, as DataSync: '*.tmp', '/scratch'."
+    ),
+    click.option("--manifest", type=click.Path(), metavar="FILE", help="Copy only the paths listed in this CSV file."),
+)
+
+
+def migration(command: _Command) -> _Command:
+    """Add the options of a migration that has no profile yet."""
+    for option in reversed(_MIGRATION):
+        command = option(command)
+    return command
+
+
+def to_profile(name: str, source: str, destination: str, chosen: MigrationOptions, origin: str) -> Profile:
+    """The validated profile of a command line. Bare paths become absolute, for it may be resumed from another folder.
+
+    Raises ProfileError, each problem after ``origin``.
+    """
+    from profiles.validate import validate
+
+    reach = {key: chosen[key] for key in ("endpoint_url", "region", "aws_profile")}
+    table = {
+        "schema": 1,
+        "name": name,
+        "source": _place(source, reach),
+        "destination": _place(destination, {**reach, "storage_class": chosen["storage_class"]}),
+        "filters": _said(
+            {
+                "include": list(chosen["include"]) or None,
+                "exclude": list(chosen["exclude"]) or None,
+                "manifest": chosen["manifest"] and os.path.abspath(chosen["manifest"]),
+            }
+        ),
+        **_said({"agents": chosen["agents"]}),
+    }
+    return validate(table, origin)
+
+
+def _place(text: str, reach: dict[str, str | None]) -> dict[str, Any]:
+    """The section of a location; how to reach an endpoint means nothing to a file system."""
+    if "://" not in text:
+        return {"url": os.path.abspath(text)}
+    return {"url": text, **({} if text.startswith("file:") else _said(reach))}
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

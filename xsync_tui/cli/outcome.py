@@ -1,0 +1,180 @@
+"""What an execution came to: its exit code, and the JSON and words that say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.model import Failure, Snapshot, Status, Tally
+from engine.quantities import format_bytes, format_count, format_duration, format_rate
+from xsync_tui.cli.ledger import ledger_rows
+from xsync_tui.cli.look import Line, Look, Role, paint
+
+SOME_FAILED = 3
+STOPPED = 5
+
+_NOT_LISTED = "folder not listed"
+
+EXAMPLES = 3
+"""Paths shown for each reason of failure."""
+
+_REMEDIES = (
+    ("changed", "It was written to while it was read: run again when it is quiet."),
+    ("unreadable", "This account may not read it: run as an account that may."),
+    ("permission", "This account may not read it: run as an account that may."),
+    ("not listed", "What the folder holds is unknown: let this account read it, then run again."),
+    ("collides", "Two names become one at the destination: rename one of them."),
+    ("too long", "The destination cannot hold such a name: shorten the path."),
+    ("too large", "The destination cannot hold a file of this size."),
+    ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
+    ("unsafe", "The destination cannot hold such a name: rename it."),
+    ("no space", "Free space at the destination, then run again."),
+    ("denied", "The destination does not let this account write: check its policy."),
+    ("killed", "Each agent that took it died: look at the file, and at the memory of the agents."),
+)
+
+
+def ended_status(snapshot: Snapshot, *, gone: bool) -> Status:
+    """The state to report: an execution whose runner is ``gone`` was interrupted, whatever it last wrote."""
+    return Status.INTERRUPTED if gone and not snapshot.status.ended else snapshot.status
+
+
+def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
+    """0 done, 3 done but some files or folders failed, 5 cancelled or interrupted, 1 ended by an error."""
+    match ended_status(snapshot, gone=gone):
+        case Status.SUCCESS:
+            return 0
+        case Status.CANCELLED | Status.INTERRUPTED:
+            return STOPPED
+        case Status.ERROR if snapshot.failure_counts and not work_left(snapshot):
+            return SOME_FAILED
+        case Status.ERROR:
+            return 1
+        case _:
+            return 0
+
+
+def work_left(snapshot: Snapshot) -> bool:
+    """Whether files are undecided, or folders not listed for another reason than that they cannot be."""
+    totals = snapshot.totals
+    return totals.files.pending > 0 or not (totals.listing_complete or _NOT_LISTED in snapshot.failure_counts)
+
+
+def counts_json(snapshot: Snapshot) -> dict[str, Any]:
+    """The ledger as design.md, section 10, names it, with failures by reason."""
+    totals = snapshot.totals
+    return {
+        "files": tally_json(totals.files),
+        "folders": tally_json(totals.folders),
+        "bytes": {
+            "source": totals.bytes.source,
+            "transferred": totals.bytes.transferred,
+            "pending": totals.bytes.pending,
+        },
+        "failures": snapshot.failure_counts,
+    }
+
+
+def tally_json(tally: Tally) -> dict[str, int]:
+    """A tally with its ``pending``."""
+    return {**msgspec.to_builtins(tally), "pending": tally.pending}
+
+
+def snapshot_json(snapshot: Snapshot, life: str, now: float) -> dict[str, Any]:
+    """One JSON line of what streams; ``life``: live, silent, gone or ended."""
+    eta = snapshot.eta_seconds
+    return {
+        "type": "snapshot",
+        "execution": snapshot.execution,
+        "profile": snapshot.profile,
+        "source": snapshot.source,
+        "destination": snapshot.destination,
+        "status": snapshot.status,
+        "life": life,
+        "runner": {"pid": snapshot.runner_pid, "host": snapshot.host, "heartbeat_at": snapshot.heartbeat_at},
+        "started_at": snapshot.started_at,
+        "ended_at": snapshot.ended_at,
+        "seconds": seconds_of(snapshot, now),
+        **counts_json(snapshot),
+        "listing_complete": snapshot.totals.listing_complete,
+        "files_per_second": snapshot.files_per_second,
+        "bytes_per_second": snapshot.bytes_per_second,
+        "eta_seconds": {"low": eta[0], "high": eta[1]} if eta else None,
+        "message": snapshot.message,
+        "agents": snapshot.agents,
+        "tasks": [{**msgspec.to_builtins(task), "files": tally_json(task.files)} for task in snapshot.tasks],
+        "events": snapshot.events,
+    }
+
+
+def result_json(snapshot: Snapshot, report: dict[str, Any], report_path: Path | None, *, gone: bool) -> dict[str, Any]:
+    """The last JSON line of a run; ``report`` is what the runner wrote at its end, empty if it did not."""
+    return {
+        "type": "result",
+        "execution": snapshot.execution,
+        "status": ended_status(snapshot, gone=gone),
+        "seconds": seconds_of(snapshot, snapshot.heartbeat_at),
+        "transfer_seconds": report.get("transfer_seconds"),
+        **counts_json(snapshot),
+        "report": str(report_path) if report_path else None,
+        "message": snapshot.message,
+    }
+
+
+def seconds_of(snapshot: Snapshot, now: float) -> float:
+    """Seconds from the start to the end, or to ``now``."""
+    return max(0.0, (snapshot.ended_at or now) - snapshot.started_at)
+
+
+def summary_lines(
+    snapshot: Snapshot, failures: list[Failure], look: Look, report: Path | None, *, gone: bool
+) -> list[str]:
+    """What a person reads at the end: state, exact ledger, failures by reason with examples, what to do next."""
+    status, totals = ended_status(snapshot, gone=gone), snapshot.totals
+    seconds = seconds_of(snapshot, snapshot.heartbeat_at)
+    rate = format_rate(totals.bytes.transferred / seconds) if seconds else "-"
+    name = look.text(snapshot.profile or snapshot.execution, 40)
+    size = format_bytes(totals.bytes.transferred)
+    roles = {0: Role.GOOD, SOME_FAILED: Role.LOOK, STOPPED: Role.LOOK}
+    lines = [
+        Line(
+            f" {name}  {status}  {size} in {format_duration(seconds)}, {rate}",
+            roles.get(exit_code(snapshot, gone=gone), Role.ALARM),
+        ),
+        *(Line(f" {row}") for row in ledger_rows(totals.files, look.width - 1)),
+    ]
+    # Of a drained or cancelled execution the message only says so again.
+    if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
+        lines.append(Line(f" ! {look.text(snapshot.message, look.width - 3)}", Role.LOOK))
+    lines += failure_lines(snapshot.failure_counts, failures, look)
+    lines += [Line(f" {text}") for text in _next_steps(snapshot, status, report)]
+    return paint(lines, look)
+
+
+def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -> list[Line]:
+    """Failures by reason, most first: how many, what helps, and a few paths with their detail."""
+    lines = []
+    for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        lines.append(
+            Line(f" {look.cross} {format_count(number)} failed: {look.text(reason, look.width - 24)}", Role.ALARM)
+        )
+        remedy = next((text for word, text in _REMEDIES if word in reason.lower()), None)
+        if remedy:
+            lines.append(Line(f"     {remedy}"))
+        examples = [failure for failure in failures if failure.reason == reason][:EXAMPLES]
+        for failure in examples:
+            detail = f": {failure.detail}" if failure.detail else ""
+            lines.append(Line("     " + look.text(failure.path + detail, look.width - 5)))
+    return lines
+
+
+def _next_steps(snapshot: Snapshot, status: Status, report: Path | None) -> list[str]:
+    steps = []
+    if status is Status.INTERRUPTED or (status is Status.ERROR and work_left(snapshot)):
+        left = format_count(snapshot.totals.files.pending)
+        steps.append(f"{left} files left; no half file under its final name. Go on: xsync resume {snapshot.execution}")
+    if report is not None:
+        steps.append(f"Report: xsync report {snapshot.execution}")
+    return steps

@@ -1,0 +1,129 @@
+"""A snapshot of an execution drawn as plain lines: pure, never wider than asked, safe for any name."""
+
+from __future__ import annotations
+
+from engine.model import Snapshot
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_count_short,
+    format_duration_range,
+    format_rate,
+    format_share,
+)
+from xsync_tui.cli.agent_lines import agent_lines
+from xsync_tui.cli.clock import clock
+from xsync_tui.cli.headline import Life, headline, life_of
+from xsync_tui.cli.ledger import ledger_rows
+from xsync_tui.cli.look import Line, Look, Role, paint
+from xsync_tui.text import width_of
+
+_EVENTS = 3
+_BAR_CELLS = 20
+_LEAST_BAR_CELLS = 5
+
+
+def view(snapshot: Snapshot, now: float, look: Look, foot: str = "") -> list[str]:
+    """Draw ``snapshot`` as it stands at ``now`` (seconds since the epoch) in at most ``look.height`` rows.
+
+    ``foot`` is a last line of the caller's, such as what Ctrl-C does. Where rows are short, events go, then agents.
+    """
+    moves = life_of(snapshot, now) in (Life.LIVE, Life.SILENT)
+    top = [*headline(snapshot, now, look), _totals(snapshot, look, moves=moves)]
+    ledger = [Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)]
+    bottom = [*ledger, *_failures(snapshot, look)]
+    last = [Line(f" {foot}")] if foot else []
+    room = look.height - len(top) - len(bottom) - len(last)
+    agents = agent_lines(snapshot, look, room) if moves else []
+    events = _events(snapshot, now, look, min(_EVENTS, room - len(agents)))
+    return paint([*top, *agents, *bottom, *events, *last][: look.height], look)
+
+
+def one_line(snapshot: Snapshot, now: float, look: Look) -> str:
+    """The same truth in one line, for logs and pipes; not cut."""
+    files, life = snapshot.totals.files, life_of(snapshot, now)
+    parts = [
+        clock(now, look.zone),
+        "RUNNER GONE" if life is Life.GONE else str(snapshot.status),
+        f"{format_count(files.discovered)} found",
+        f"{format_count(files.transferred)} transferred",
+        f"{format_count(files.skipped)} skipped",
+        f"{format_count(files.failed)} failed",
+        f"{format_count(files.excluded)} excluded",
+        f"{format_count(files.pending)} pending",
+        format_bytes(snapshot.totals.bytes.transferred),
+        format_rate(snapshot.bytes_per_second),
+    ]
+    if snapshot.eta_seconds and life is Life.LIVE:
+        parts.append(f"done in {format_duration_range(*snapshot.eta_seconds)}")
+    if snapshot.message:
+        parts.append(look.text(snapshot.message))
+    return "  ".join(parts)
+
+
+def _totals(snapshot: Snapshot, look: Look, *, moves: bool) -> Line:
+    """Rate, how much of how much, and how far the listing is; shares only once the total stands still."""
+    totals = snapshot.totals
+    rates = [format_rate(snapshot.bytes_per_second), f"{format_count_short(snapshot.files_per_second)} files/s"]
+    parts = [*(rates if moves else []), *_copied(snapshot)]
+    if not totals.listing_complete:
+        return Line(_joined([*parts, f"{format_count_short(totals.folders.discovered)} folders so far"], look.width))
+    share = _share(snapshot)
+    percent = _percent(snapshot, share)
+    room = min(_BAR_CELLS, look.width - width_of(_joined([*parts, percent, "listed all"], 1_000)) - 1)
+    bar = f"{look.bar(share, room)} " if room >= _LEAST_BAR_CELLS else ""
+    return Line(_joined([*parts, bar + percent, "listed all"], look.width))
+
+
+def _joined(parts: list[str], cells: int) -> str:
+    """As many of ``parts`` as fit, whole."""
+    text = ""
+    for part in parts:
+        longer = f"{text} {part}" if not text else f"{text}  {part}"
+        if width_of(longer) > cells:
+            break
+        text = longer
+    return text
+
+
+def _copied(snapshot: Snapshot) -> list[str]:
+    """Bytes copied of bytes found; where most is skipped, files checked of files found says more."""
+    totals, files = snapshot.totals, snapshot.totals.files
+    least = "" if totals.listing_complete else "at least "
+    copied = f"copied {format_bytes(totals.bytes.transferred)}"
+    if files.skipped <= files.transferred:
+        return [f"{copied} of {least}{format_bytes(totals.bytes.source)}"]
+    checked = format_count_short(files.discovered - files.pending)
+    return [f"checked {checked} of {least}{format_count_short(files.discovered)} files", copied]
+
+
+def _share(snapshot: Snapshot) -> float:
+    """How much is decided, 0 to 1: by bytes where there are any, else by files."""
+    totals = snapshot.totals
+    if totals.bytes.source:
+        return 1 - totals.bytes.pending / totals.bytes.source
+    return 1 - totals.files.pending / totals.files.discovered if totals.files.discovered else 1.0
+
+
+def _percent(snapshot: Snapshot, share: float) -> str:
+    """Never 100 % before the end: folders and the last checks come after the last byte."""
+    return format_share(share if snapshot.status.ended else min(share, 0.999), 1.0)
+
+
+def _failures(snapshot: Snapshot, look: Look) -> list[Line]:
+    if not snapshot.totals.files.failed:
+        return []
+    reasons = sorted(snapshot.failure_counts.items(), key=lambda item: (-item[1], item[0]))
+    said = ", ".join(f"{format_count(number)} {look.text(reason, 40)}" for reason, number in reasons)
+    start = f" {look.cross} {format_count(snapshot.totals.files.failed)} failed: "
+    return [Line(start + look.text(said, max(0, look.width - width_of(start))), Role.ALARM)]
+
+
+def _events(snapshot: Snapshot, now: float, look: Look, rows: int) -> list[Line]:
+    if rows < 1:
+        return []
+    lines = []
+    for event in sorted(snapshot.events, key=lambda event: event.at)[-rows:]:
+        start = f" {clock(event.at, look.zone, now)} "
+        lines.append(Line(start + look.text(event.text, max(0, look.width - width_of(start)))))
+    return lines
