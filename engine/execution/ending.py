@@ -46,13 +46,19 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
     await asyncio.to_thread(write_files_parquet, listed, decided, session.folder / AUDIT)
     if final:
         await asyncio.to_thread(compact, session.state, {session.execution.id: decided})
-        await committer.call(Journal.drop_segments)
-        for path in (*listed, *decided):
-            path.unlink(missing_ok=True)
     session.resources.close()
-    shutil.rmtree(session.folder / SPILL, ignore_errors=True)
     await asyncio.to_thread(_report, session.folder, outcome)
-    await committer.call(lambda journal: journal.set_status(status, message, time.time()))
+
+    def conclude(journal: Journal) -> None:
+        with journal.transaction():
+            if final:
+                journal.drop_segments()
+            journal.set_status(status, message, time.time())
+
+    await committer.call(conclude)
+    shutil.rmtree(session.folder / SPILL, ignore_errors=True)
+    for path in (*listed, *decided) if final else ():
+        path.unlink(missing_ok=True)
 
 
 def _report(folder: Path, outcome: Outcome) -> None:

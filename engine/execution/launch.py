@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from engine import errors, home
-from engine.errors import RefusedError, UsageError, XsyncError
+from engine.errors import JournalError, RefusedError, UsageError, XsyncError
 from engine.model import Migration, Status
 
 REFUSAL = "refused.json"
@@ -95,9 +95,12 @@ def _interrupted(request: RunRequest) -> Path | None:
     from engine.journal.reader import read_migration, read_snapshot
 
     for folder in reversed(home.list_execution_folders(home.find_home())):
-        if read_migration(folder) != _migration(request):
-            continue
-        snapshot = read_snapshot(folder)
+        try:
+            if read_migration(folder) != _migration(request):
+                continue
+            snapshot = read_snapshot(folder)
+        except JournalError:
+            continue  # damaged or of another version: nothing that could be continued
         totals = snapshot.totals
         if snapshot.runner_alive or not resumable(snapshot.status, totals.files.pending, totals.listing_complete):
             return None

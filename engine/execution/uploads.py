@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from engine.execution.committer import Committer
 from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
 from engine.journal.records import Upload
 from engine.journal.writer import Journal
-from engine.locations.base import Capabilities, PartResult, Reads, StoredObject
+from engine.locations.base import Capabilities, OpenUpload, PartResult, Reads, StoredObject
 from engine.locations.metadata import metadata_of
 from engine.model import Action, Identity, Kind, TransferOptions
 from engine.transfer.crt import combine_crc64nvme
@@ -27,6 +27,9 @@ PART_BYTES = 16 << 20
 USABLE_PARTS = 9_000
 """Parts that a file may be cut into, with room below S3's limit of 10,000."""
 
+
+CLOCK_SKEW_SECONDS = 5.0
+"""How far the clocks of this host and the destination may be apart when an upload is matched with its intent."""
 
 Refusal = tuple[Action, str, str]
 """What to record instead of sending a file: action, reason, detail."""
@@ -50,6 +53,9 @@ class Destination(Protocol):
 
     def head(self, path: bytes) -> StoredObject | None:
         """What is stored."""
+
+    def open_uploads(self) -> Iterator[OpenUpload]:
+        """Uploads that are not complete, whoever made them."""
 
 
 class Uploads:
@@ -132,6 +138,16 @@ class Uploads:
         for upload in await self._committer.call(Journal.open_uploads):
             self._numbers[upload.path] = upload.id
             await self._discard(upload.path, upload.upload_id)
+        intents = await self._committer.call(Journal.intents)
+        if intents:
+            await asyncio.to_thread(self._discard_intended, intents)
+
+    def _discard_intended(self, intents: Mapping[bytes, float]) -> None:
+        """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent."""
+        for found in self._destination.open_uploads():
+            intended_at = intents.get(found.path)
+            if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
+                self._destination.abort(found.path, found.upload_id)
 
     def _identity(self, path: bytes) -> Identity:
         file = self._source.open_file(path)

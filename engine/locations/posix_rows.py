@@ -35,9 +35,11 @@ _RECORD = 256
 _FIELDS = struct.Struct("=16xIIIH2xQQQ8xqI4x16xqI4xqI4xIIII112x")
 """nlink, uid, gid, mode, inode, size, blocks, atime, ctime, mtime (s, ns each), rdev, dev (major, minor each)."""
 
+_LISTED_RECORD = struct.Struct("=40xQ208x")
+"""A size, and zeros for the rest."""
+
 _DEVICE = struct.Struct("=II")
 _WORD = struct.Struct("=Q")
-_SIZE_OFFSET = 40
 _ARROW = {"H": pa.uint16(), "I": pa.uint32(), "Q": pa.uint64(), "q": pa.int64()}
 _COLUMNS = {
     "mode": ("H", 14),
@@ -68,7 +70,6 @@ _KINDS = bytes(_KINDS_BY_TYPE.get(high & 0xF0, Kind.SPECIAL) for high in range(2
 """Kind by the high byte of the mode. Only the empty record of a LISTED row has mode 0."""
 
 _HIGH_BYTE_OF_MODE = 29 if sys.byteorder == "little" else 28
-_EMPTY = bytes(_RECORD)
 _NO_NAME = [b""]
 _ONE_FOLDER = bytes([Kind.FOLDER])
 _ONE_LISTED = bytes([Kind.LISTED])
@@ -150,9 +151,7 @@ class Rows:
         """Close folder ``path`` with its LISTED row; all rows since the last call belong to it and to ``task``."""
         if self._used == BLOCK:
             self._flush()
-        start = self._used * _RECORD
-        self._block[start : start + _RECORD] = _EMPTY
-        _WORD.pack_into(self._block, start + _SIZE_OFFSET, size)
+        _LISTED_RECORD.pack_into(self._block, self._used * _RECORD, size)
         if error is not None:
             self._errors[self.count] = error
         self._append(_NO_NAME, _ONE_LISTED)

@@ -68,18 +68,16 @@ class _Scan:
         """Scan until the limit; return the folders not reached."""
         starts = list(reversed(folders))
         try:
-            while self._open or starts:
-                if self._open and not self._open[-1].children:
-                    os.close(self._open.pop().fd)
-                elif self._is_full():
-                    break
-                elif not self._open:
+            while (self._open or starts) and not self._is_full():
+                if not self._open:
                     self._start(starts.pop())
                 elif len(self._open) > MAX_OPEN_FOLDERS:
                     starts += _paths_left(self._open[-1])
                     self._open[-1].children.clear()
                 else:
                     self._descend(self._open[-1])
+                while self._open and not self._open[-1].children:
+                    os.close(self._open.pop().fd)
             return starts[::-1] + [path for folder in self._open for path in _paths_left(folder)]
         finally:
             for folder in self._open:
@@ -98,91 +96,96 @@ class _Scan:
             self._close_unopened(path, task, error)
             return
         if raw_device(fd) == self._device:
-            self._list(_Folder(fd, path, task, self._selector.trivial(path), []))
+            self._list(fd, path, task, self._selector.trivial(path))
         else:
             os.close(fd)
             self.rows.end_folder(path, task, 0)
 
     def _descend(self, parent: _Folder) -> None:
         """List the next subfolder of an open folder."""
-        name = parent.children.pop()
-        path = parent.path + b"/" + name if parent.path else name
-        task = parent.task if parent.path else self._selector.task(path)
+        parent_fd, parent_path, task, plain, children = parent
+        name = children.pop()
+        if parent_path:
+            path = parent_path + b"/" + name
+        else:
+            path, task = name, self._selector.task(name)
         if path in self._mounts:
             self.rows.end_folder(path, task, 0)
             return
         try:
-            fd = os.open(name, _OPEN_FLAGS, dir_fd=parent.fd)
+            fd = os.open(name, _OPEN_FLAGS, dir_fd=parent_fd)
         except OSError as error:
             self._close_unopened(path, task, error)
             return
-        self._list(_Folder(fd, path, task, parent.plain or self._selector.trivial(path), []))
+        self._list(fd, path, task, plain or self._selector.trivial(path))
 
     def _close_unopened(self, path: bytes, task: int, error: OSError) -> None:
         vanished = isinstance(error, FileNotFoundError)
         self.rows.end_folder(path, task, 0, None if vanished else reason_of(error))
 
-    def _list(self, folder: _Folder) -> None:
+    def _list(self, fd: int, path: bytes, task: int, plain: bool) -> None:
         """Add the rows of an open folder; then close it, or keep it open for its subfolders."""
+        rows = self.rows
+        before = rows.count
+        children: list[bytes] = []
         error: str | None = None
-        before = self.rows.count
         try:
-            self._add_entries(folder)
+            if not path:
+                rows.add_root(fd)
+            if found := os.listdir(fd):
+                joined = "\0".join(found).encode(_ENCODING, _ENCODE_ERRORS)
+                del found
+                self._add_entries(fd, path, plain, joined, children)
         except OSError as failure:
             error = reason_of(failure)
-        self.rows.end_folder(folder.path, folder.task, self.rows.count - before, error)
-        if folder.children:
-            self._open.append(folder)
+        rows.end_folder(path, task, rows.count - before, error)
+        if children:
+            self._open.append(_Folder(fd, path, task, plain, children))
         else:
-            os.close(folder.fd)
+            os.close(fd)
 
-    def _add_entries(self, folder: _Folder) -> None:
-        """Add a row for each entry of ``folder`` and note the subfolders to enter in its ``children``."""
+    def _add_entries(self, fd: int, path: bytes, plain: bool, joined: bytes, children: list[bytes]) -> None:
+        """Add a row for each of the ``joined`` names and append the subfolders to enter to ``children``."""
         rows = self.rows
-        if not folder.path:
-            rows.add_root(folder.fd)
-        found = os.listdir(folder.fd)
-        if not found:
-            return
-        joined = "\0".join(found).encode(_ENCODING, _ENCODE_ERRORS)
-        del found
         names = joined.split(b"\0")
-        has_dots = joined.startswith(b".") or b"\0." in joined
-        start = 0
-        while start < len(names):
-            stop = start + rows.room()
+        asks = not plain or joined.startswith(b".") or b"\0." in joined
+        while names:
+            room = rows.room()
             first = rows.count
-            added, kinds = rows.add(folder.fd, names[start:stop])
-            start = stop
-            if not folder.path:
+            added, kinds = rows.add(fd, names if len(names) <= room else names[:room])
+            names = names[room:]
+            if not path:
                 for row, name in enumerate(added, first):
                     rows.assign(row, self._selector.task(name))
-            if has_dots or not folder.plain:
-                self._exclude(folder, first, added, kinds)
+            if asks:
+                self._exclude(path, plain, first, added, kinds)
             if FOLDER in kinds:
-                self._note_subfolders(folder, first, added, kinds)
+                self._note_subfolders(path, first, added, kinds, children)
 
-    def _exclude(self, folder: _Folder, first: int, names: list[bytes], kinds: bytes) -> None:
+    def _exclude(self, path: bytes, plain: bool, first: int, names: list[bytes], kinds: bytes) -> None:
         """Mark the entries that the selector does not want; what is always excluded can only begin with a dot."""
-        prefix = folder.path + b"/" if folder.path else b""
+        prefix = path + b"/" if path else b""
         for row, (name, kind) in enumerate(zip(names, kinds, strict=True), first):
-            if folder.plain and not name.startswith(b"."):
+            if plain and not name.startswith(b"."):
                 continue
-            entry = prefix + name
             if kind == FOLDER:
-                wanted = self._selector.enters(entry)
+                wanted = self._selector.enters(prefix + name)
             else:
-                wanted = self._selector.fate(entry, False) == Fate.CANDIDATE
+                wanted = self._selector.fate(prefix + name, False) == Fate.CANDIDATE
             if not wanted:
                 self.rows.exclude(row)
 
-    def _note_subfolders(self, folder: _Folder, first: int, names: list[bytes], kinds: bytes) -> None:
+    def _note_subfolders(
+        self, path: bytes, first: int, names: list[bytes], kinds: bytes, children: list[bytes]
+    ) -> None:
         """Remember which of the rows just added are folders to enter, and which of those are nested mounts."""
+        rows = self.rows
         for position in positions(kinds, FOLDER):
-            if self.rows.is_candidate(first + position):
-                folder.children.append(names[position])
-                if not self.rows.is_on(self._device, first + position):
-                    self._mounts.add(folder.path + b"/" + names[position] if folder.path else names[position])
+            if rows.is_candidate(first + position):
+                name = names[position]
+                children.append(name)
+                if not rows.is_on(self._device, first + position):
+                    self._mounts.add(path + b"/" + name if path else name)
 
 
 def _open_below(root_fd: int, path: bytes) -> int:

@@ -40,7 +40,7 @@ def test_what_could_act_on_the_terminal_becomes_visible(text: str, expected: str
 
 def test_ascii_only_escapes_whatever_else_the_terminal_cannot_show() -> None:
     assert shown("Zürich 細 \U0001f600", ascii_only=True) == "Z\\xfcrich \\u7d30 \\U0001f600"
-    assert shown("Zürich " * 5, 12, ascii_only=True) == "Z\\xf...rich "
+    assert shown("Zürich " * 5, 12, ascii_only=True) == "Z...rich "
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_ascii_only_escapes_whatever_else_the_terminal_cannot_show() -> None:
         ("細胞細胞細胞", 8, "細…細胞"),
         ("abcdef", 2, "ab"),
         ("abcdef", 0, ""),
-        ("a\x1b\x1b\x1b\x1bz", 9, "a…\\x1bz"),
+        ("a\x1b\x1b\x1b\x1bz", 9, "a\\x1b…z"),
     ],
 )
 def test_it_is_cut_in_the_middle_by_cells(text: str, cells: int, expected: str) -> None:
@@ -64,7 +64,7 @@ def test_it_is_cut_in_the_middle_by_cells(text: str, cells: int, expected: str) 
 def test_nothing_dangerous_is_left_and_the_width_holds(text: str, cells: int, ascii_only: bool) -> None:
     whole, short = shown(text, ascii_only=ascii_only), shown(text, cells, ascii_only=ascii_only)
     assert width_of(short) <= cells
-    assert width_of(whole) <= cells or len(short) < len(whole) or whole == short
+    assert (short == whole) == (width_of(whole) <= cells)
     for char in whole:
         assert unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
     assert whole.isascii() or not ascii_only

@@ -1,0 +1,173 @@
+"""What copying a unit of entries is about, wherever they go: claiming rows, trying them again, giving up, the outcome."""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from engine.locations.base import Reads
+from engine.model import Kind
+from engine.names import NameError_
+from engine.transfer import retry
+from engine.transfer.reading import reason_of
+from engine.transfer.retry import Fault
+from engine.transfer.rows import Rows
+from engine.transfer.shared import Shared
+from engine.transfer.units import CopyUnit, UnitOutcome, from_ipc, to_ipc
+
+SMALL_FILE = 32 << 20
+"""Largest file in bytes that is copied by a CopyUnit; larger ones go in parts."""
+
+FILE, FOLDER, SYMLINK = int(Kind.FILE), int(Kind.FOLDER), int(Kind.SYMLINK)
+
+_TRANSIENT = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EREMOTEIO})
+"""What a file server answers while it is being restarted or moved."""
+
+_REASONS = {
+    "BadDigest": "checksum mismatch",
+    "KeyTooLongError": "key too long",
+    "EntityTooLarge": "too large",
+    "stalled": "stalled",
+    "unreadable": "unreadable",
+}
+_REASON_OF_KIND = {
+    retry.Kind.DENIED: "access denied",
+    retry.Kind.THROTTLED: "destination busy",
+    retry.Kind.TRANSIENT: "transfer error",
+    retry.Kind.UNREACHABLE: "destination unreachable",
+}
+
+
+def reason_for(fault: Fault) -> str:
+    """The short, stable reason of a file that failed with ``fault``."""
+    return _REASONS.get(fault.code) or _REASON_OF_KIND.get(fault.kind, "refused by the destination")
+
+
+class Copying(ABC):
+    """One CopyUnit under way. ``on_outcome`` is called once, by a thread of the crew."""
+
+    def __init__(self, shared: Shared, unit: CopyUnit, agent: str, on_outcome: Callable[[UnitOutcome], None]) -> None:
+        self.shared = shared
+        self.source = cast("Reads", shared.source)
+        self.rows = Rows(from_ipc(unit.entries), lambda: shared.crew.submit(self._finish))
+        self.fatal = ""
+        self._unit = unit
+        self._agent = agent
+        self._on_outcome = on_outcome
+        self._began = time.monotonic()
+        self._again: deque[int] = deque()
+        self._next = 0
+        self._failures: dict[int, tuple[int, float]] = {}
+
+    def begin(self) -> None:
+        """Let the readers take the rows."""
+        if self.rows.count:
+            self.shared.readers.add(self)
+        else:
+            self.shared.crew.submit(self._finish)
+
+    def allowed(self) -> bool:
+        """Whether rows may still be sent."""
+        return not self.fatal and self.shared.control.allows(self._unit.epoch)
+
+    def claim(self, limit: int) -> deque[int]:
+        """Take rows: first those to be tried again."""
+        share: deque[int] = deque()
+        while self._again and len(share) < limit:
+            share.append(self._again.popleft())
+        end = min(self.rows.count, self._next + limit - len(share))
+        share.extend(range(self._next, end))
+        self._next = end
+        return share
+
+    def give_back(self, rows: deque[int]) -> None:
+        """Rows that were claimed and not begun."""
+        self._again.extend(rows)
+
+    def retry(self, row: int) -> None:
+        """Try ``row`` again now."""
+        self._again.append(row)
+        self.shared.readers.wake()
+
+    def path(self, row: int) -> bytes:
+        """The path of a row."""
+        return self.rows.path(row)
+
+    def process(self, row: int) -> None:
+        """Copy one row, or begin to. Never raises."""
+        try:
+            if self.allowed():
+                self.copy(row)
+            else:
+                self.rows.released(row)
+        except FileNotFoundError:
+            self.rows.skipped(row, "vanished")
+        except OSError as error:
+            self._not_read(row, error)
+        except NameError_ as error:
+            self.rows.failed(row, error.reason)
+        except Exception as error:
+            self.rows.failed(row, "unexpected error", f"{type(error).__name__}: {error}")
+
+    @abstractmethod
+    def copy(self, row: int) -> None:
+        """Copy ``row``, or begin to, and see to it that it is resolved. Raises OSError if the source cannot be read."""
+
+    def failed(self, row: int, fault: Fault) -> None:
+        """An attempt at ``row`` failed: try again later, or give up."""
+        kind = fault.kind
+        if kind is retry.Kind.EXISTS:
+            self.rows.skipped(row, "exists")
+        elif kind is retry.Kind.CANCELLED:
+            self.rows.released(row)
+        elif kind is retry.Kind.FATAL or (kind is retry.Kind.DENIED and not self.shared.succeeded):
+            self.stop(row, str(fault))
+        elif not retry.retryable(kind):
+            self.rows.failed(row, reason_for(fault), str(fault))
+        else:
+            self._try_later(row, fault)
+
+    def stop(self, row: int, why: str) -> None:
+        """Nothing else can be sent either."""
+        self.fatal = why
+        self.rows.released(row)
+        self.shared.later.wake()
+
+    def _not_read(self, row: int, error: OSError) -> None:
+        reason, detail = reason_of(error)
+        if error.errno in _TRANSIENT:
+            self.failed(row, Fault(retry.Kind.TRANSIENT, reason, detail))
+        else:
+            self.rows.failed(row, reason, detail)
+
+    def _try_later(self, row: int, fault: Fault) -> None:
+        shared = self.shared
+        if fault.kind is retry.Kind.THROTTLED:
+            shared.gate.slowed()
+        now = shared.control.clock()
+        count, first = self._failures.get(row, (0, now))
+        self._failures[row] = (count + 1, first)
+        delay = retry.delay(count + 1, now - first, shared.config.retry_seconds, random.random())
+        if delay is not None:
+            shared.later.add(delay, self, row)
+        elif fault.kind is retry.Kind.UNREACHABLE:
+            self.stop(row, str(fault))
+        else:
+            self.rows.failed(row, reason_for(fault), str(fault))
+
+    def _finish(self) -> None:
+        self.shared.readers.remove(self)
+        self._on_outcome(
+            UnitOutcome(
+                self._unit.id,
+                self._unit.epoch,
+                to_ipc(self.rows.table(self._agent)),
+                fatal=self.fatal,
+                seconds=time.monotonic() - self._began,
+            )
+        )
