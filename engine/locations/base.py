@@ -13,7 +13,7 @@ from engine.model import Identity
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What the engine may ask of a location. Sizes in bytes; ``max_key_bytes`` bounds a path as the location stores it."""
+    """What the engine may ask of a location. Sizes in bytes; ``max_key_bytes`` bounds a path as it is stored."""
 
     scheme: str
     transport: Literal["files", "objects"]
@@ -71,7 +71,10 @@ class Location(Protocol):
     capabilities: Capabilities
 
     def identity(self) -> str:
-        """What stays the same while this is the same data: server:/export or file-system id and path; endpoint, bucket, prefix."""
+        """What stays the same while this is the same data.
+
+        server:/export or file-system id, and path; endpoint, bucket, its creation date, and prefix.
+        """
 
     def describe(self) -> str:
         """One line for a person, such as ``NFSv4.1 from filer:/export, nconnect=1``."""
@@ -136,7 +139,7 @@ class Assembles(Protocol):
     """Makes a large file out of parts that any agent sends."""
 
     def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
-        """Create an upload (or temporary file) for ``path`` and return its id. ``metadata`` as in names/metadata keys."""
+        """Create an upload (or temporary file) for ``path`` and return its id. ``metadata`` as of metadata.py."""
 
     def complete(
         self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]

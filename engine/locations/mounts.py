@@ -7,13 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_NETWORK_TYPES = frozenset(
-    "9p afs beegfs ceph cifs coda davfs glusterfs gpfs lustre mmfs ncpfs nfs nfs4 orangefs panfs pvfs2 smb3 smbfs "
-    "vboxsf virtiofs wekafs".split()
+_NETWORK_TYPES = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|davfs|glusterfs|gpfs|lustre|mmfs|ncpfs|nfs4?|orangefs|panfs|pvfs2|smb3|smbfs|vboxsf|"
+    r"virtiofs|wekafs|fuse(?!blk).*"
 )
-_LOCAL_FUSE = frozenset(
-    "fuse.bindfs fuse.encfs fuse.exfat fuse.fuse-overlayfs fuse.gocryptfs fuse.mergerfs fuse.ntfs-3g fuseblk".split()
-)
+_LOCAL_FUSE = re.compile(r"fuse\.(bindfs|encfs|exfat|fuse-overlayfs|gocryptfs|mergerfs|ntfs-3g)")
 _UNSTABLE_INODES = frozenset({"vfat", "exfat", "msdos", "cifs", "smb3", "smbfs", "davfs", "9p", "vboxsf"})
 _NAMES = {"cifs": "SMB", "smb3": "SMB", "smbfs": "SMB"}
 _TELLING = {
@@ -46,7 +44,7 @@ class Mount(NamedTuple):
     @property
     def is_network(self) -> bool:
         """Whether reads cross a network. A FUSE type does unless it is known to be local."""
-        return self.type in _NETWORK_TYPES or (self.type.startswith("fuse") and self.type not in _LOCAL_FUSE)
+        return bool(_NETWORK_TYPES.fullmatch(self.type)) and not _LOCAL_FUSE.fullmatch(self.type)
 
     @property
     def stable_inodes(self) -> bool:

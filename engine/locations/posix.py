@@ -11,7 +11,7 @@ from typing import NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.errors import DestinationError, LocationError, SourceError, UploadGoneError
+from engine.errors import DestinationError, SourceError, UploadGoneError
 from engine.locations.base import Capabilities, OpenUpload, PartResult, StoredObject
 from engine.locations.listing import ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
@@ -103,7 +103,7 @@ class PosixLocation:
             os.unlink(name, dir_fd=folder.fd)
         except (FileExistsError, NotADirectoryError) as error:
             raise DestinationError(
-                f"the destination {self._text} cannot be used: a file is where a folder should be. Choose another folder."
+                f"the destination {self._text} cannot be used: a file is where a folder should be. Choose another."
             ) from error
         except OSError as error:
             raise DestinationError(f"the destination {self._text} cannot be written: {_sentence(error)}") from error
@@ -200,7 +200,7 @@ class PosixLocation:
             self._fail("discarded", path, error)
 
     def open_uploads(self) -> Iterator[OpenUpload]:
-        """Temporary files of xsync below the root; ``path`` is the temporary file's own, which ``abort`` takes as well."""
+        """Temporary files of xsync below the root; ``path`` is the temporary file's own: ``abort`` takes it too."""
         for table in self.stored():
             found = table.filter(pc.starts_with(table["name"], pattern=OWN_PREFIX))
             for row in found.select(["dir", "name", "kind", "ctime_ns"]).to_pylist():

@@ -78,7 +78,7 @@ def temporary_name() -> bytes:
 
 
 def set_attributes(fd: int, attributes: FileAttributes) -> None:
-    """Give an open file or folder its owner, then its mode (chown clears set-id bits), then its times. Raises OSError."""
+    """Give an open file or folder its owner, then its mode (chown clears set-id bits), then its times."""
     if attributes.uid is not None or attributes.gid is not None:
         os.fchown(
             fd, -1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid

@@ -64,7 +64,7 @@ class Folders:
         return folder
 
     def within(self, path: bytes, act: Callable[[bytes, int], _T], *, create: bool = False) -> _T:
-        """Return ``act(name, dir_fd)`` for the entry at ``path``; tried once more if a remembered folder is outdated."""
+        """Return ``act(name, dir_fd)`` for the entry at ``path``; again if a remembered folder is outdated."""
         if not path or not is_safe_relative(path):
             raise OSError(errno.EINVAL, "the path would leave the location", path)
         parent, _, name = path.rpartition(b"/")

@@ -149,11 +149,12 @@ class _Scan:
         rows = self.rows
         names = joined.split(b"\0")
         asks = not plain or joined.startswith(b".") or b"\0." in joined
-        while names:
-            room = rows.room()
+        start = 0
+        while start < len(names):
+            stop = start + rows.room()
             first = rows.count
-            added, kinds = rows.add(fd, names if len(names) <= room else names[:room])
-            names = names[room:]
+            added, kinds = rows.add(fd, names[start:stop])
+            start = stop
             if not path:
                 for row, name in enumerate(added, first):
                     rows.assign(row, self._selector.task(name))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from engine.errors import LocationError
 from engine.locations.credentials import NO_CREDENTIALS
 
 REGION_HEADER = "x-amz-bucket-region"
+
+EXPIRED_CODES = frozenset({"ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException"})
 
 _SENTENCES = {
     "NoSuchBucket": "the bucket {bucket} does not exist. Check its name, or make it first: xsync never makes a bucket.",
     "InvalidBucketName": "{bucket} is not a valid bucket name.",
     "InvalidAccessKeyId": "the access key is not known to {endpoint}. Check AWS_ACCESS_KEY_ID or aws_profile.",
-    "SignatureDoesNotMatch": "the secret key does not belong to the access key. Check AWS_SECRET_ACCESS_KEY or aws_profile.",
+    "SignatureDoesNotMatch": "the secret key does not fit the access key. Check AWS_SECRET_ACCESS_KEY or aws_profile.",
     "ExpiredToken": "the credentials have expired. Sign in again (aws sso login, or new AWS_* variables), then resume.",
     "InvalidToken": "the session token is not valid. Sign in again, or unset AWS_SESSION_TOKEN.",
     "RequestTimeTooSkewed": "the clock of this host is more than 15 minutes off. Set it (chronyc makestep).",
@@ -34,8 +33,8 @@ _SAME_AS = {
     "Forbidden": "AccessDenied",
     "AllAccessDisabled": "AccessDenied",
     "TokenRefreshRequired": "ExpiredToken",
+    "ExpiredTokenException": "ExpiredToken",
     "503": "SlowDown",
-    "InvalidTokenId": "InvalidToken",
 }
 _PERMISSIONS = {
     "CreateMultipartUpload": "PutObject",
@@ -46,15 +45,6 @@ _PERMISSIONS = {
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "DeleteObjects": "DeleteObject",
 }
-
-
-@contextmanager
-def explained(kind: type[LocationError], doing: str, bucket: str, endpoint: str) -> Iterator[None]:
-    """Turn what botocore raises into ``kind``: "<doing>: <why, and what to do>"."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise kind(f"{doing}: {sentence(error, bucket, endpoint)}") from error
 
 
 def code_of(error: ClientError) -> str:

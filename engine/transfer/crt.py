@@ -190,8 +190,12 @@ def _tls(ca_bundle: str) -> Any:
 
 def _set_proxy(target: Target) -> None:
     """Make the runtime, which reads the environment itself, see the proxy that was decided on, or none."""
-    if target.proxy is None:
-        host = urlsplit(f"//{target.host}").hostname or target.host
-        listed = os.environ.get("NO_PROXY", "") or os.environ.get("no_proxy", "")
+    if target.proxy is not None:
+        name = "https_proxy" if target.tls else "http_proxy"
+        os.environ[name] = os.environ[name.upper()] = target.proxy
+        return
+    host = urlsplit(f"//{target.host}").hostname or target.host
+    for name in ("NO_PROXY", "no_proxy"):
+        listed = os.environ.get(name, "")
         if host not in listed.split(","):
-            os.environ["NO_PROXY"] = f"{listed},{host}".strip(",")
+            os.environ[name] = f"{listed},{host}".strip(",")

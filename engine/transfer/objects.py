@@ -72,7 +72,7 @@ class ObjectCopying(Copying):
     def _copy_folder(self, row: int) -> None:
         if self.path(row):
             self._send(row, self._place(row) + "/", self._without_file(row, b""))
-        elif self.shared.target.prefix:
+        elif self.shared.target.has_prefix:
             self._send(row, self.shared.target.base, self._without_file(row, b""))
         else:
             self.rows.skipped(row, "bucket root")
@@ -105,7 +105,7 @@ class ObjectCopying(Copying):
         shared = self.shared
         key = key_of(path, shared.config.options.invalid_names)
         key = key + "/" if key else ""
-        room = shared.destination.capabilities.max_key_bytes - len((shared.target.prefix + key).encode())
+        room = shared.destination.capabilities.max_key_bytes - len(key.encode())
         folder = self._folder = _Folder(path, shared.target.base + quoted(key), room)
         return folder
 

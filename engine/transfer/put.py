@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from engine.transfer.crt import Body, Header, checksum_text, fault_of
+from engine.transfer.crt import Body, Header, fault_of
 from engine.transfer.reading import Reading
 from engine.transfer.retry import Fault, Kind
 from engine.transfer.rows import Rows
@@ -87,7 +87,7 @@ class Put:
     def _on_headers(self, *, status_code: int, headers: list[Header], **_: object) -> None:
         for name, value in headers:
             if len(name) == 4 and name.lower() == "etag":
-                self.etag = value
+                self.etag = value.strip('"')
 
     def _on_done(self, *, error: Any, status_code: int | None, error_body: bytes | None, **_: object) -> None:
         if error is None:
@@ -101,7 +101,7 @@ class Put:
     def _send(self, path: str, headers: list[Header]) -> None:
         try:
             answer = self._shared.sender.put(path, headers, self._steps())
-            self.etag = answer.headers.get("etag", "")
+            self.etag = answer.headers.get("etag", "").strip('"')
             self._finished(None)
         except SendError as error:
             self._finished(error.fault)

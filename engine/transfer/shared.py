@@ -14,7 +14,7 @@ from engine.transfer.crt import Client
 from engine.transfer.later import Later
 from engine.transfer.readers import Readers
 from engine.transfer.sender import Sender
-from engine.transfer.target import Target
+from engine.transfer.target import Target, target_of
 from engine.transfer.units import AgentConfig
 
 NETWORK_READERS = 16
@@ -54,7 +54,14 @@ class Shared:
         self._open_lock = threading.Lock()
         self._client: Client | None = None
         self._sender: Sender | None = None
-        self.target: Target
+        self._target: Target | None = None
+
+    @property
+    def target(self) -> Target:
+        """How to reach the object store. Raises LocationError."""
+        if self._target is None:
+            self._target = target_of(self.destination, self.config.destination)
+        return self._target
 
     @property
     def client(self) -> Client:
@@ -109,6 +116,7 @@ class Shared:
 def _reader_count(config: AgentConfig, source: Location, destination: Location) -> int:
     if config.reader_threads:
         return config.reader_threads
-    if source.capabilities.network or (destination.capabilities.transport == "files" and destination.capabilities.network):
+    to_files = destination.capabilities.transport == "files"
+    if source.capabilities.network or (to_files and destination.capabilities.network):
         return NETWORK_READERS
-    return 1
+    return 2 if to_files else 1

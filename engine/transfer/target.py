@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import quote
+
+from engine.locations.base import Location
+from engine.locations.registry import bucket_and_prefix
+from engine.model import LocationSpec
+
+if TYPE_CHECKING:
+    from engine.locations.s3 import S3Location
 
 
 class Keys(NamedTuple):
@@ -16,19 +23,34 @@ class Keys(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A bucket prefix at an endpoint. ``prefix`` is that of the keys, empty or ending in ``/``.
+    """A bucket, or a prefix in it, at an endpoint.
 
-    ``base`` is the quoted request path that a key below the prefix is appended to: ``/``, ``/bucket/prefix/``... ``keys`` is asked again every minute. ``proxy`` is a URL or None.
+    ``base`` is the quoted request path that a key below the prefix is appended to: ``/``, ``/bucket/prefix/``...
+    ``host`` has a port unless it is the default one. ``keys`` is asked again every minute. ``proxy`` is a URL or None.
     """
 
     tls: bool
-    host: str  # with port unless it is the default one
+    host: str
     base: str
-    prefix: str
+    has_prefix: bool
     region: str
     keys: Callable[[], Keys]
     ca_bundle: str | None = None
     proxy: str | None = None
+
+
+def target_of(destination: Location, spec: LocationSpec) -> Target:
+    """How to reach an object store. Raises LocationError."""
+    from engine.locations.credentials import current_credentials  # only object stores need botocore
+
+    path = cast("S3Location", destination).data_path()
+
+    def keys() -> Keys:
+        found = current_credentials(spec)
+        return Keys(found.access_key, found.secret_key, found.token)
+
+    has_prefix = bool(bucket_and_prefix(spec.url)[1])
+    return Target(path.tls, path.host, path.base, has_prefix, path.region, keys, path.ca_bundle, path.proxy)
 
 
 def quoted(key: str) -> str:

@@ -1,0 +1,147 @@
+"""The connection to an S3 endpoint: region, addressing, certificates, proxy, and the boto3 client of the control plane."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from urllib.parse import quote, urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from engine import __version__
+from engine.errors import LocationError
+from engine.locations.credentials import new_session, proxy_for
+from engine.locations.registry import bucket_and_prefix
+from engine.locations.s3_errors import EXPIRED_CODES, code_of, sentence
+from engine.locations.s3_listing import PARALLEL_LISTINGS
+from engine.model import LocationSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+ATTEMPTS = 4
+"""botocore's standard mode waits at most 20 s between them, 3 s in all as a rule."""
+
+_T = TypeVar("_T")
+
+
+class DataPath(NamedTuple):
+    """How the data path reaches the same keys. ``base``: the quoted path of a key's parent, from / to /.
+
+    ``host`` has a port unless it is the default one. ``proxy`` is a URL or None.
+    """
+
+    tls: bool
+    host: str
+    base: str
+    region: str
+    ca_bundle: str | None
+    proxy: str | None
+
+
+class Connection:
+    """What it takes to talk to the endpoint of ``spec``. The client is made when first needed; for many threads."""
+
+    def __init__(self, spec: LocationSpec) -> None:
+        self.bucket, prefix = bucket_and_prefix(spec.url)
+        self.key_prefix = f"{prefix}/" if prefix else ""
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._client: S3Client | None = None
+
+    @property
+    def client(self) -> S3Client:
+        """The boto3 client. Raises LocationError for a profile or endpoint that cannot be used."""
+        with self._lock:
+            if self._client is None:
+                self._session = new_session(self._spec)
+                self._client = self._make_client(self._session)
+            return self._client
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's URL."""
+        return self.client.meta.endpoint_url
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self.client.meta.region_name
+
+    def close(self) -> None:
+        """Close connections; the client is made anew, with credentials read again, when it is next needed."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
+        """Return ``call(client)``; once more with fresh credentials if they have expired.
+
+        What botocore raises becomes ``kind``: "<doing>: <why, and what to do>".
+        """
+        try:
+            try:
+                return call(self.client)
+            except ClientError as error:
+                if code_of(error) not in EXPIRED_CODES:
+                    raise
+                self.close()
+                return call(self.client)
+        except (BotoCoreError, ClientError) as error:
+            raise kind(f"{doing}: {self.sentence(error)}") from error
+
+    def sentence(self, error: Exception) -> str:
+        """Why a request failed and what to do."""
+        return sentence(error, self.bucket, self.endpoint)
+
+    def data_path(self) -> DataPath:
+        """How requests that do not go through boto3 reach the same keys."""
+        address = urlsplit(self.endpoint)
+        virtual = self._addressing() == "virtual"
+        host = f"{self.bucket}.{address.netloc}" if virtual else address.netloc
+        folder = self.key_prefix if virtual else f"{self.bucket}/{self.key_prefix}"
+        base = address.path.rstrip("/") + "/" + quote(folder, safe="/~")
+        proxy = proxy_for(f"{address.scheme}://{host}")
+        return DataPath(address.scheme == "https", host, base, self.region, self._ca_bundle(), proxy)
+
+    def _addressing(self) -> Literal["path", "virtual"]:
+        """A bucket name with a dot does not match the certificate; other servers need no DNS entry per bucket."""
+        if self._spec.addressing:
+            return self._spec.addressing
+        return "path" if self._spec.endpoint_url or "." in self.bucket else "virtual"
+
+    def _ca_bundle(self) -> str | None:
+        configured = self._session.get_config_variable("ca_bundle") if self._session else None
+        return self._spec.ca_bundle or configured
+
+    def _make_client(self, session: Session) -> S3Client:
+        configured = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=2 * PARALLEL_LISTINGS,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": self._addressing()},
+            user_agent_extra=f"xsync/{__version__}",
+        )
+        try:
+            return boto3.Session(botocore_session=session).client(
+                "s3",
+                region_name=self._spec.region or configured or "us-east-1",
+                endpoint_url=self._spec.endpoint_url,
+                verify=self._ca_bundle(),
+                config=config,
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise LocationError(f"{self._spec.url} cannot be used: {error}") from error

@@ -1,0 +1,122 @@
+"""The main job as a user runs it: a folder into a bucket, a folder into a folder, again, and in parallel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support import Xsync, make_source, tree_of
+from xsync_tui.demo.server import S3Server
+from xsync_tui.demo.verify import verify
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture
+def xsync(tmp_path: Path) -> Xsync:
+    return Xsync(tmp_path / "home")
+
+
+def to_bucket(server: S3Server, bucket: str) -> list[str]:
+    return [f"s3://{bucket}/data", "--endpoint-url", server.endpoint_url, "--region", server.region]
+
+
+def test_a_folder_arrives_in_a_bucket(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    source = make_source(tmp_path / "source", files=1_500, large=(70 << 20, 33 << 20))
+    (source / "link").symlink_to("top0/somewhere")
+    (source / "empty folder").mkdir()
+    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "2")
+    assert done.code == 0, done.errors
+    result = done.result
+    assert result["status"] == "SUCCESS"
+    assert result["files"] == {
+        "discovered": 1_503,
+        "transferred": 1_503,
+        "skipped": 0,
+        "failed": 0,
+        "excluded": 0,
+        "deleted": 0,
+        "verified": 1_503,
+        "pending": 0,
+    }
+    assert verify(source, s3, bucket, "data").differences == []
+    audit = pq.read_table(xsync.folder() / "files.parquet")
+    assert audit.num_rows >= 1_503
+
+
+def test_no_upload_and_no_segment_is_left_behind(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    source = make_source(tmp_path / "source", files=20, large=(70 << 20,))
+    assert xsync.run("run", source, *to_bucket(s3, bucket)).code == 0
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    left = {path.name for path in xsync.folder().iterdir()}
+    assert not {name for name in left if name.startswith(("entries", "results", "spill"))}
+    assert {"report.json", "files.parquet", "journal.sqlite"} <= left
+
+
+def test_a_second_run_sends_only_what_changed(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    source = make_source(tmp_path / "source", files=300)
+    assert xsync.run("run", source, *to_bucket(s3, bucket)).code == 0
+    changed = source / "top1" / "sub1" / "file-000001.dat"
+    changed.write_bytes(b"other content")
+    (source / "new.txt").write_bytes(b"new")
+    again = xsync.run("run", source, *to_bucket(s3, bucket))
+    assert again.code == 0
+    assert again.result["files"]["transferred"] == 2
+    assert again.result["files"]["skipped"] == 299
+    assert verify(source, s3, bucket, "data").differences == []
+
+
+def test_a_folder_arrives_in_a_folder(xsync: Xsync, tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source", files=600, large=(70 << 20,))
+    (source / "link").symlink_to("top0/somewhere")
+    (source / "empty").mkdir(mode=0o750)
+    (source / "top1" / "sub1" / "file-000001.dat").chmod(0o640)
+    (source / "readonly").mkdir()
+    (source / "readonly" / "file").write_bytes(b"x")
+    (source / "readonly").chmod(0o555)
+    os.utime(source / "top0", ns=(1_700_000_000_000_000_001, 1_700_000_000_000_000_001))
+    target = tmp_path / "target"
+    done = xsync.run("run", source, target, "--agents", "2")
+    assert done.code == 0, (done.errors, done.lines[-1:])
+    assert tree_of(target) == tree_of(source)
+    assert done.result["files"]["verified"] >= 601
+
+
+def test_filters_choose_and_are_counted(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    source = make_source(tmp_path / "source", files=100)
+    (source / "top0" / "scratch.tmp").write_bytes(b"x")
+    chosen = ["--include", "/top0", "--include", "/top1", "--exclude", "*.tmp"]
+    done = xsync.run("run", source, *to_bucket(s3, bucket), *chosen)
+    assert done.code == 0, done.errors
+    files = done.result["files"]
+    assert files["transferred"] == 40
+    assert files["excluded"] == 1
+    assert files["discovered"] == files["transferred"] + files["excluded"]
+
+
+def test_idle_agents_help_where_one_task_has_everything(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    source = make_source(tmp_path / "source", files=6_000, folders=1)
+    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3")
+    assert done.code == 0, done.errors
+    audit = pq.read_table(xsync.folder() / "files.parquet", columns=["agent", "kind"]).to_pylist()
+    assert len({row["agent"] for row in audit if row["kind"] == "file"}) == 3
+
+
+def test_parts_of_one_large_file_are_sent_by_several_agents(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    source = make_source(tmp_path / "source", files=0, large=(400 << 20,))
+    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3")
+    assert done.code == 0, done.errors
+    agents = {agent["name"] for line in done.lines for agent in line.get("agents", ()) if agent["bytes"] > 0}
+    assert len(agents) == 3
+    assert verify(source, s3, bucket, "data").differences == []

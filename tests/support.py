@@ -1,0 +1,132 @@
+"""What the end-to-end tests share: the command as a user runs it, sources with something in them, and waiting."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.journal.reader import list_executions, read_snapshot
+from engine.home import Home
+from engine.model import Snapshot
+
+T = TypeVar("T")
+
+
+@dataclass
+class Finished:
+    """What a command printed and its exit code."""
+
+    code: int
+    lines: list[dict[str, Any]]
+    errors: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The line of type result."""
+        return next(line for line in self.lines if line.get("type") == "result")
+
+
+@dataclass
+class Xsync:
+    """The xsync command with a home of its own."""
+
+    home: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
+        """Start a command with --json, off a terminal."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"XSYNC_HOME": str(self.home)} | self.env,
+        )
+
+    def finish(self, process: subprocess.Popen[str], seconds: float = 90) -> Finished:
+        """Wait for a command."""
+        out, errors = process.communicate(timeout=seconds)
+        return Finished(process.returncode, [json.loads(line) for line in out.splitlines() if line.strip()], errors)
+
+    def run(self, *arguments: str | os.PathLike[str], seconds: float = 90) -> Finished:
+        """Run a command to its end."""
+        return self.finish(self.start(*arguments), seconds)
+
+    def executions(self) -> list[str]:
+        """Ids of all executions, oldest first."""
+        return [summary.execution for summary in list_executions(Home(self.home, self.home / "profiles", False))]
+
+    def folder(self) -> Path:
+        """The folder of the latest execution."""
+        return self.home / "executions" / self.executions()[-1]
+
+    def snapshot(self) -> Snapshot | None:
+        """The latest execution as its journal has it, or None while there is none."""
+        names = self.executions() if self.home.exists() else []
+        return read_snapshot(self.home / "executions" / names[-1]) if names else None
+
+    def wait_for(self, condition: Callable[[Snapshot], T], seconds: float = 60) -> T:
+        """Poll the latest execution until ``condition`` gives something true."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            snapshot = self.snapshot()
+            found = condition(snapshot) if snapshot is not None else None
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"waited {seconds} s in vain; last: {self.snapshot()}")
+
+
+@contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """Whatever happens in the block, the process is over after it."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr, process.stdin):
+            if stream is not None:
+                stream.close()
+
+
+def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: int = 1, folders: int = 5) -> Path:
+    """Small files in ``folders`` folders of two levels, and large files of the given sizes; the same for the same seed."""
+    source = random.Random(seed)
+    for number in range(files):
+        place = folder / f"top{number % folders}" / f"sub{number % 7}"
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / f"file-{number:06d}.dat"
+        path.write_bytes(source.randbytes(source.choice((0, 1, 100, 5_000, 40_000))))
+        os.utime(path, ns=(1_600_000_000_123_456_789 + number, 1_500_000_000_987_654_321 + number))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, size in enumerate(large):
+        (folder / f"large-{number}.bin").write_bytes(source.randbytes(size))
+    return folder
+
+
+def tree_of(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Everything below a folder: type, mode, owner, size, times (ns) and content or target; to compare two trees."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        if path.is_symlink():
+            content: Any = os.readlink(path)
+        elif path.is_file():
+            content = path.read_bytes()
+        else:
+            content = None
+        times = () if path.is_symlink() else (status.st_mtime_ns,)
+        found[str(path.relative_to(folder))] = (status.st_mode, status.st_uid, status.st_gid, *times, content)
+    return found
