@@ -112,7 +112,9 @@ def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: 
         os.utime(path, ns=(1_600_000_000_123_456_789 + number, 1_500_000_000_987_654_321 + number))
     folder.mkdir(parents=True, exist_ok=True)
     for number, size in enumerate(large):
-        (folder / f"large-{number}.bin").write_bytes(source.randbytes(size))
+        with open(folder / f"large-{number}.bin", "wb") as file:
+            for start in range(0, size, 1 << 20):
+                file.write(source.randbytes(min(1 << 20, size - start)))
     return folder
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engine.catalog.database import database, stream
 from engine.catalog.facts import newest_results, valid_entries
 from engine.catalog.files import replacing
-from engine.catalog.segments import COMPRESSION_LEVEL
+from engine.catalog.segments import results_writer
 from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, UNREADABLE
 from engine.model import Action, Fate, Kind
 
@@ -52,7 +51,7 @@ def write_files_parquet(entries: Sequence[Path], results: Sequence[Path], out: P
     with (
         database(out.with_name(f".{out.name}.spill"), MEMORY_BYTES) as connection,
         replacing(out) as file,
-        pq.ParquetWriter(file, FILES_SCHEMA, compression="zstd", compression_level=COMPRESSION_LEVEL) as writer,
+        results_writer(file, FILES_SCHEMA) as writer,
     ):
         for table in stream(connection, query) if parts else ():
             writer.write_table(table.select(FILES_SCHEMA.names).cast(FILES_SCHEMA))

@@ -9,11 +9,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from engine.catalog.database import blob, database, read_files, stream
 from engine.catalog.files import replacing
-from engine.catalog.segments import COMPRESSION_LEVEL, Written
+from engine.catalog.segments import Written, results_writer
 from engine.catalog.state import STATE_COLUMNS, State, StateFile, read_state, write_state
 from engine.model import Action
 
@@ -63,9 +62,7 @@ def _merge(query: str, out: Path) -> Written:
         file = stack.enter_context(replacing(out))
         ordered = f"SELECT * FROM ({query}) ORDER BY dir, name, finished_ns DESC"
         schema = connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table().schema
-        writer = stack.enter_context(
-            pq.ParquetWriter(file, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
-        )
+        writer = stack.enter_context(results_writer(file, schema))
         rows = 0
         for table in _newest(stream(connection, ordered)):
             writer.write_table(table)
@@ -132,7 +129,7 @@ def _write_range(tables: Iterable[pa.Table], folder: Path, stem: str, rows_per_f
         first, last, rows = _key(piece, 0), _key(piece, -1), 0
         with (
             replacing(folder / name) as file,
-            pq.ParquetWriter(file, piece.schema, compression="zstd", compression_level=COMPRESSION_LEVEL) as writer,
+            results_writer(file, piece.schema) as writer,
         ):
             while piece is not None and rows + piece.num_rows <= rows_per_file:
                 writer.write_table(piece)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.catalog.files import replacing
+from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Fate, Kind
 
 CHUNK_ROWS = 10_000
@@ -21,6 +22,7 @@ RESULT_GROUP_ROWS = 120_000
 """Rows of a row group of results: large ones read fast, and smaller ones would not narrow a search."""
 
 COMPRESSION_LEVEL = 1
+_REPEATING = ["dir", "kind", "fate", "task", "listing", "mode", "uid", "gid", "dev", "nlink", "rdev"]
 _GROUPS_KEY = b"xsync.groups"
 
 
@@ -52,7 +54,7 @@ def write_entries(path: Path, rows: pa.Table) -> Written:
     """Write ENTRY_SCHEMA rows in row groups of one task and at most CHUNK_ROWS rows, in order. Raises OSError."""
     chunks = list(_chunks(rows))
     groups = tuple(_row_group(number, task, chunk) for number, (task, chunk) in enumerate(chunks))
-    with replacing(path) as file, _writer(file, rows.schema) as writer:
+    with replacing(path) as file, entries_writer(file) as writer:
         for _, chunk in chunks:
             writer.write_table(chunk, row_group_size=CHUNK_ROWS)
         writer.add_key_value_metadata({_GROUPS_KEY: json.dumps(groups).encode()})
@@ -61,9 +63,21 @@ def write_entries(path: Path, rows: pa.Table) -> Written:
 
 def write_results(path: Path, rows: pa.Table) -> Written:
     """Write RESULT_SCHEMA rows. Raises OSError."""
-    with replacing(path) as file, _writer(file, rows.schema) as writer:
+    with replacing(path) as file, results_writer(file, rows.schema) as writer:
         writer.write_table(rows, row_group_size=RESULT_GROUP_ROWS)
     return Written(path, rows.num_rows, path.stat().st_size)
+
+
+def entries_writer(file: BinaryIO) -> pq.ParquetWriter:
+    """A writer of ENTRY_SCHEMA rows; only columns that repeat get a dictionary, as building one costs time."""
+    return pq.ParquetWriter(
+        file, ENTRY_SCHEMA, compression="zstd", compression_level=COMPRESSION_LEVEL, use_dictionary=_REPEATING
+    )
+
+
+def results_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of rows in RESULT_SCHEMA or made of its columns."""
+    return pq.ParquetWriter(file, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
 
 
 def row_groups(path: Path) -> tuple[RowGroup, ...]:
@@ -84,10 +98,6 @@ def candidates(rows: pa.Table) -> pa.Table:
     kinds = pa.array([int(Kind.FILE), int(Kind.SYMLINK), int(Kind.FOLDER)], pa.uint8())
     wanted = pc.and_(pc.is_in(rows["kind"], kinds), pc.equal(rows["fate"], int(Fate.CANDIDATE)))
     return rows.filter(wanted)
-
-
-def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(file, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
 
 
 def _chunks(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:

@@ -188,7 +188,7 @@ class Committer:
 
 def chunks_of(segment: str, groups: Iterable[RowGroup]) -> list[Chunk]:
     """The row groups of a segment of entries, as work to be compared."""
-    return [Chunk(group.task, segment, group.index, group.files, group.bytes) for group in groups]
+    return [Chunk(group.task, segment, group.number, group.files, group.bytes) for group in groups]
 
 
 def _segment(kind: SegmentKind, written: Written) -> Segment:

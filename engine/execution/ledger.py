@@ -75,7 +75,7 @@ class Ledger:
         elif kind == Kind.SPECIAL:
             decided = "skipped"
         self._change(task, kind, discovered=count, **({decided: count} if decided else {}))
-        if kind != Kind.FOLDER and fate != Fate.EXCLUDED:
+        if kind != Kind.FOLDER and fate == Fate.CANDIDATE:
             self._size(task, source=size, pending=0 if decided else size)
 
     def _change(self, task: int, kind: Kind, **changes: int) -> None:

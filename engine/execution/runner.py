@@ -58,7 +58,7 @@ class Runner:
         self._orders: set[asyncio.Task[None]] = set()
         self._finish: m.Finish | None = None
         self._cancelled = self._drained = False
-        self._first_copy_at = self._last_copy_at = 0.0
+        self._first_copy_at = self._copy_seconds = 0.0
         self._over = asyncio.Event()
         self._problem: XsyncError | None = None
 
@@ -74,7 +74,7 @@ class Runner:
         self._loops = [asyncio.create_task(self._guard(loop)) for loop in loops]
         await self._over.wait()
         await self._wind_up()
-        return Outcome(*self._verdict(), self._last_copy_at - self._first_copy_at)
+        return Outcome(*self._verdict(), self._copy_seconds)
 
     # -- events in ---------------------------------------------------------------------------------------------
 
@@ -92,7 +92,8 @@ class Runner:
                 self._watch.lost(agent, "lost")
                 self._handle(event)
             case m.UnitDone():
-                self._last_copy_at = time.monotonic()
+                if self._first_copy_at:
+                    self._copy_seconds = time.monotonic() - self._first_copy_at
                 self._handle(event)
             case m.AgentReady():
                 self._handle(event)

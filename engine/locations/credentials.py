@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import NamedTuple
 
 from botocore.credentials import RefreshableCredentials
@@ -58,10 +59,11 @@ def current_credentials(spec: LocationSpec) -> Credentials:
             frozen = found.get_frozen_credentials()
         except BotoCoreError as error:
             raise LocationError(f"AWS credentials cannot be had: {error}. Sign in again (aws sso login).") from error
-        expires_at = None
+        expires_at: float | None = None
         if isinstance(found, RefreshableCredentials):
             _renewing[spec.aws_profile] = found
-            expires_at = found._expiry_time.timestamp()
+            expiry: datetime | None = getattr(found, "_expiry_time", None)
+            expires_at = expiry.timestamp() if expiry else None
     return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or None, expires_at)
 
 

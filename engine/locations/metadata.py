@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import stat
 from collections.abc import Mapping
@@ -126,5 +125,5 @@ def _nanoseconds(text: str) -> int | None:
 def _decode(text: str) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True) or None
-    except binascii.Error:
+    except ValueError:
         return None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from engine.errors import UsageError
-from engine.locations.base import Location
 from engine.locations.mounts import mount_of, path_in_volume, read_mounts
 from engine.model import LocationSpec
+
+if TYPE_CHECKING:
+    from engine.locations.base import Location
 
 ADAPTERS = {
     "file": ("engine.locations.posix", "PosixLocation"),
@@ -41,9 +42,7 @@ def scheme_of(url: str) -> str:
     if scheme.lower() in ADAPTERS:
         return scheme.lower()
     known = ", ".join(f"{known}://" for known in ADAPTERS)
-    near = difflib.get_close_matches(scheme.lower(), ADAPTERS, 1)
-    hint = f"; did you mean {near[0]}://?" if near else ""
-    raise UsageError(f"{url}: there is no adapter for {scheme}://, only for {known} and plain paths{hint}")
+    raise UsageError(f"{url}: xsync cannot reach {scheme}://, only {known} and plain paths")
 
 
 def file_path(url: str) -> bytes:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote_plus
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ from engine.names import OWN_PREFIX, NameError_, check_key, is_excluded_name, is
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, DeleteTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, DeleteTypeDef, ListMultipartUploadsOutputTypeDef
 
 MAX_KEY_BYTES = 1_024
 """S3 User Guide, Naming objects: UTF-8 bytes of a key, prefix included."""
@@ -246,22 +246,24 @@ class S3Location:
 
     def open_uploads(self) -> Iterator[OpenUpload]:
         """Uploads below the prefix that are not complete, whoever made them. Raises DestinationError."""
-        doing = f"the open uploads of {self.url} cannot be listed"
-        after: dict[str, str] = {}
+        markers: dict[str, str] = {}
         while True:
-            page = self._ask(
-                DestinationError,
-                doing,
-                lambda client, after=after: client.list_multipart_uploads(
-                    Bucket=self._bucket, Prefix=self._key_prefix, EncodingType="url", **after
-                ),
-            )
+            page = self._uploads_page(markers)
             for upload in page.get("Uploads", []):
                 path = path_of(unquote_plus(upload["Key"]).removeprefix(self._key_prefix))
                 yield OpenUpload(path, upload["UploadId"], upload["Initiated"].timestamp())
             if not page.get("IsTruncated"):
                 return
-            after = {"KeyMarker": unquote_plus(page["NextKeyMarker"]), "UploadIdMarker": page["NextUploadIdMarker"]}
+            markers = {"KeyMarker": unquote_plus(page["NextKeyMarker"]), "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _uploads_page(self, markers: dict[str, str]) -> ListMultipartUploadsOutputTypeDef:
+        return self._ask(
+            DestinationError,
+            f"the open uploads of {self.url} cannot be listed",
+            lambda client: client.list_multipart_uploads(
+                Bucket=self._bucket, Prefix=self._key_prefix, EncodingType="url", **cast("Any", markers)
+            ),
+        )
 
     def _ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
         return self.connection.ask(kind, doing, call)

@@ -1,4 +1,4 @@
-"""The connection to an S3 endpoint: region, addressing, certificates, proxy, and the boto3 client of the control plane."""
+"""The connection to an S3 endpoint: region, addressing, certificates, proxy, and boto3 for the control plane."""
 
 from __future__ import annotations
 

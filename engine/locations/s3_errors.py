@@ -66,7 +66,7 @@ def sentence(error: Exception, bucket: str, endpoint: str) -> str:
         )
     if isinstance(error, exceptions.ProxyConnectionError):
         return f"the proxy cannot be reached. Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY ({error})."
-    if isinstance(error, exceptions.HTTPClientError):
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         return f"{endpoint} does not answer. Check the endpoint, DNS, firewall and proxy settings ({error})."
     return f"{error}."
 

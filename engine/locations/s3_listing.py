@@ -73,8 +73,8 @@ class Rows:
         if error and fate == Fate.CANDIDATE:
             fate = Fate.UNREADABLE
         folder, _, name = path.rpartition(b"/")
-        # An empty name would read as a LISTED row: a slash can be no name of its own.
-        name = name or (b"/" if error else b"")
+        if error:  # told apart from every real entry: b"/x" is not x, and b"a//" is no row without a name
+            name = (name or b"/") if folder else path
         self._add_row(dir=folder, name=name, kind=int(kind), fate=int(fate), task=task, error=error, **columns)
 
     def _add_row(self, **columns: Any) -> None:
@@ -96,7 +96,7 @@ def list_folder(read: PageReader, path: bytes, prefix: str, selector: Selector, 
                 entry = path_of(key)
                 rows.add_object(key, found, selector.task(entry), selector.fate(entry, False))
         for folder in page.folders:
-            entry = path_of(folder.removesuffix("/"))
+            entry = path_of(folder.removesuffix("/")) or b"/"  # an empty segment, not the root
             enters = is_safe_relative(entry) and selector.enters(entry)
             unsafe_or_wanted = enters or not is_safe_relative(entry)
             rows.add_folder(entry, selector.task(entry), Fate.CANDIDATE if unsafe_or_wanted else Fate.EXCLUDED)

@@ -1,4 +1,4 @@
-"""What copying a unit of entries is about, wherever they go: claiming rows, trying them again, giving up, the outcome."""
+"""Copying a unit of entries, wherever they go: claiming rows, trying them again, giving up, the outcome."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from engine.errors import LocationError
 from engine.locations.base import Reads
 from engine.model import Kind
 from engine.names import NameError_
@@ -25,7 +26,7 @@ SMALL_FILE = 32 << 20
 
 FILE, FOLDER, SYMLINK = int(Kind.FILE), int(Kind.FOLDER), int(Kind.SYMLINK)
 
-_TRANSIENT = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EREMOTEIO})
+TRANSIENT = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EREMOTEIO})
 """What a file server answers while it is being restarted or moved."""
 
 _REASONS = {
@@ -109,6 +110,8 @@ class Copying(ABC):
             self.rows.skipped(row, "vanished")
         except OSError as error:
             self._not_read(row, error)
+        except LocationError as error:
+            self.stop(row, str(error))
         except NameError_ as error:
             self.rows.failed(row, error.reason)
         except Exception as error:
@@ -125,6 +128,8 @@ class Copying(ABC):
             self.rows.skipped(row, "exists")
         elif kind is retry.Kind.CANCELLED:
             self.rows.released(row)
+        elif row not in self._failures and self.shared.renews(fault):
+            self._try_later(row, fault)
         elif kind is retry.Kind.FATAL or (kind is retry.Kind.DENIED and not self.shared.succeeded):
             self.stop(row, str(fault))
         elif not retry.retryable(kind):
@@ -140,7 +145,7 @@ class Copying(ABC):
 
     def _not_read(self, row: int, error: OSError) -> None:
         reason, detail = reason_of(error)
-        if error.errno in _TRANSIENT:
+        if error.errno in TRANSIENT:
             self.failed(row, Fault(retry.Kind.TRANSIENT, reason, detail))
         else:
             self.rows.failed(row, reason, detail)

@@ -72,7 +72,8 @@ class Later:
 
     def _take_due(self) -> list[tuple[Waits, int]]:
         now = self._clock()
-        due, waiting = [], []
+        due: list[tuple[float, int, Waits, int]] = []
+        waiting: list[tuple[float, int, Waits, int]] = []
         for entry in self._heap:
             (due if entry[0] <= now or not entry[2].allowed() else waiting).append(entry)
         if due:

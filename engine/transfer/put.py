@@ -125,6 +125,4 @@ class Put:
             return
         self._shared.gate.succeeded()
         self._shared.count(1, len(reading.content) - self._sent)
-        self._owner.rows.transferred(
-            self._row, len(reading.content), reading.checksum, self.etag, "server-checked"
-        )
+        self._owner.rows.transferred(self._row, len(reading.content), reading.checksum, self.etag, "server-checked")

@@ -14,6 +14,9 @@ from typing import Protocol
 _SHARE = 16
 """Rows a thread takes at once: often enough to be fair, seldom enough to cost nothing."""
 
+HUNG_SECONDS = 5.0
+"""A read that takes longer is taken for hung."""
+
 MAX_HUNG = 64
 """Threads that may hang before none is replaced any more."""
 
@@ -48,11 +51,10 @@ class _Reader:
 
 
 class Readers:
-    """``count`` daemon threads. ``clock`` counts seconds; a read is hung after ``hung_seconds``."""
+    """``count`` daemon threads. ``clock`` counts seconds."""
 
-    def __init__(self, count: int, clock: Callable[[], float], hung_seconds: float = 5.0) -> None:
+    def __init__(self, count: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._hung_seconds = hung_seconds
         self._feeds: list[Feed] = []
         self._changed = threading.Condition()
         self._readers: list[_Reader] = []
@@ -80,10 +82,9 @@ class Readers:
                 self._feeds.remove(feed)
 
     def close(self) -> None:
-        """End the threads once each has finished its row."""
+        """End the threads once no feed has rows."""
         with self._changed:
             self._closed = True
-            self._feeds.clear()
             self._changed.notify_all()
 
     def reading(self) -> None:
@@ -108,7 +109,7 @@ class Readers:
         now = self._clock()
         for reader in list(self._readers):
             since = reader.since
-            if since and now - since > self._hung_seconds and not reader.replaced and self._hung < MAX_HUNG:
+            if since and now - since > HUNG_SECONDS and not reader.replaced and self._hung < MAX_HUNG:
                 reader.replaced = True
                 self._hung += 1
                 self._return_share(reader)
@@ -147,7 +148,7 @@ class Readers:
 
     def _claim(self, reader: _Reader) -> bool:
         with self._changed:
-            while not self._closed:
+            while True:
                 if reader.replaced:
                     self._hung -= 1
                     return False
@@ -156,5 +157,6 @@ class Readers:
                     if share:
                         reader.share, reader.feed = share, feed
                         return True
+                if self._closed:
+                    return False
                 self._changed.wait()
-            return False

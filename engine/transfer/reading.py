@@ -11,14 +11,6 @@ from engine.transfer.buffers import Buffers
 from engine.transfer.crt import crc64nvme
 from engine.transfer.rows import Found
 
-_REASONS = {
-    errno.ELOOP: "changed while read",
-    errno.ENOSPC: "no space left at the destination",
-    errno.EDQUOT: "no space left at the destination",
-    errno.ENAMETOOLONG: "name too long",
-    errno.EROFS: "destination not writable",
-}
-
 
 class Watch(Protocol):
     """Is told when a read begins, which may hang, and when it is over."""
@@ -47,8 +39,9 @@ class TooLargeError(Exception):
 
 
 def reason_of(error: OSError) -> tuple[str, str]:
-    """Short reason and detail of a failed read or write."""
-    return _REASONS.get(error.errno or 0, "unreadable"), error.strerror or str(error)
+    """Short reason and detail of a failed read."""
+    replaced = error.errno in (errno.ELOOP, errno.EINVAL)  # by a link, by something else that is no file
+    return "changed while read" if replaced else "unreadable", error.strerror or str(error)
 
 
 def attributes_of(file: OpenFile) -> tuple[Found, int]:
@@ -78,7 +71,8 @@ def read_whole(
 ) -> Reading | None:
     """Read the file at ``path``; None if ``allowed()`` ended while it waited for memory.
 
-    ``ticket_of(size)`` says how much memory a body takes until it is sent. Raises OSError, TooLargeError over ``limit``.
+    ``ticket_of(size)`` says how much memory a body takes until it is sent. Raises OSError, and TooLargeError over
+    ``limit``.
     """
     watch.reading()
     file = source.open_file(path)

@@ -71,9 +71,16 @@ class Rows:
         return Found(*(self.listed(column)[row] or 0 for column in _FOUND_COLUMNS))
 
     def transferred(
-        self, row: int, sent: int, checksum: int | None, etag: str | None = None, verified: str | None = None
+        self,
+        row: int,
+        sent: int,
+        checksum: int | None,
+        etag: str | None = None,
+        verified: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Resolve ``row``: ``sent`` bytes went out with this CRC64NVME."""
+        self._details[row] = detail
         self._sent[row] = sent
         self._checksums[row] = checksum
         self._etags[row] = etag

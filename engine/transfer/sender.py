@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import urllib3
 
+from engine.transfer.crt import Client, Header, error_in
 from engine.transfer.retry import Fault, Kind, classify
 from engine.transfer.target import Target
-from engine.transfer.crt import Client, Header, error_in
 
 STEP = 1 << 20
 """Bytes handed to the kernel at once, at most; each must leave within the timeout."""
@@ -50,9 +50,7 @@ class Sender:
                 target.proxy, maxsize=connections, ssl_context=context, timeout=timeout, retries=False
             )
         else:
-            self._pool = urllib3.PoolManager(
-                maxsize=connections, ssl_context=context, timeout=timeout, retries=False
-            )
+            self._pool = urllib3.PoolManager(maxsize=connections, ssl_context=context, timeout=timeout, retries=False)
 
     def put(self, path: str, headers: list[Header], body: Iterable[memoryview]) -> Answer:
         """PUT ``body`` to the quoted ``path``. ``headers`` hold content-length. Raises SendError.
@@ -61,7 +59,9 @@ class Sender:
         """
         signed = dict(self._signer.sign("PUT", path, headers))
         try:
-            response = self._pool.request("PUT", self._url + path, body=body, headers=signed, redirect=False)
+            response = self._pool.request(
+                "PUT", self._url + path, body=cast("Iterable[bytes]", body), headers=signed, redirect=False
+            )
         except urllib3.exceptions.HTTPError as error:
             raise SendError(_transport_fault(error)) from error
         code, detail = error_in(response.data)

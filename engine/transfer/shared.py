@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from engine.locations.base import Location
@@ -13,6 +14,7 @@ from engine.transfer.crew import Crew
 from engine.transfer.crt import Client
 from engine.transfer.later import Later
 from engine.transfer.readers import Readers
+from engine.transfer.retry import Fault
 from engine.transfer.sender import Sender
 from engine.transfer.target import Target, target_of
 from engine.transfer.units import AgentConfig
@@ -50,6 +52,7 @@ class Shared:
         self.bytes = 0
         self.succeeded = False
         self.in_flight: dict[int, Watched] = {}
+        self.active: dict[int, bytes] = {}
         self._count_lock = threading.Lock()
         self._open_lock = threading.Lock()
         self._client: Client | None = None
@@ -89,6 +92,19 @@ class Shared:
             self.bytes += size
             self.succeeded = self.succeeded or files > 0
 
+    def renews(self, fault: Fault) -> bool:
+        """Whether another attempt may find newer credentials than the expired ones that caused ``fault``."""
+        if fault.code != "ExpiredToken":
+            return False
+        self.client.renew_credentials()
+        return True
+
+    def pause(self, seconds: float, allowed: Callable[[], bool]) -> None:
+        """Wait before the next attempt, no longer than ``allowed()``."""
+        until = self.control.clock() + seconds
+        while allowed() and (left := until - self.control.clock()) > 0:
+            time.sleep(min(left, 0.2))
+
     def _look(self) -> None:
         """Cancel what stalled, replace what hangs, let waiters see new orders."""
         now = self.control.clock()
@@ -98,15 +114,10 @@ class Shared:
         self.readers.replace_hung()
 
     def close(self) -> None:
-        """End threads and connections; waits for requests in flight for a moment only."""
-        self.control.closed = True
-        self.gate.wake()
+        """End threads and connections; units should have ended."""
         self.later.close()
         self.readers.close()
         self.crew.close()
-        deadline = time.monotonic() + 5
-        while self.gate.in_flight and time.monotonic() < deadline:
-            time.sleep(0.01)
         if self._sender is not None:
             self._sender.close()
         if self._client is not None and not self.gate.in_flight:

@@ -1,4 +1,4 @@
-"""Writes one file under a temporary name: content with its holes, owner, mode and times. Nothing here gives it its name."""
+"""Writes files under temporary names: content with its holes, then owner, mode and times."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from engine.locations.base import OpenFile
@@ -16,7 +17,21 @@ from engine.transfer.rows import Found
 STEP = 1 << 20
 """Bytes read and written at once."""
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 _ZEROS = bytes(STEP)
+_REASONS = {
+    **dict.fromkeys(NO_SPACE, "no space left at the destination"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "destination not writable"),
+    errno.ENAMETOOLONG: "name too long",
+    errno.EILSEQ: "name not possible at the destination",
+    errno.EFBIG: "too large",
+    errno.EEXIST: "exists",
+    errno.ENOTEMPTY: "a folder is in the way",
+    errno.EISDIR: "a folder is in the way",
+    errno.ENOTDIR: "a file is in the way",
+    errno.ELOOP: "a link is in the way",
+}
 
 
 @runtime_checkable
@@ -27,8 +42,30 @@ class HasHoles(Protocol):
         """The first range (start, end) with data at or after ``offset``; start = end = size if there is none."""
 
 
-class Interrupted(Exception):
+def write_reason_of(error: OSError) -> tuple[str, str]:
+    """Short reason and detail of a failed write."""
+    return _REASONS.get(error.errno or 0, "not written"), error.strerror or str(error)
+
+
+class InterruptedCopyError(Exception):
     """The unit has to stop."""
+
+
+class WriteError(Exception):
+    """The destination failed, not the source."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn every OSError into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(error) from error
 
 
 class Copied(NamedTuple):
@@ -38,12 +75,11 @@ class Copied(NamedTuple):
     checksum: int
 
 
-def copy_range(
-    file: OpenFile, fd: int, start: int, end: int, step: memoryview, go_on: Callable[[int], None]
-) -> Copied:
+def copy_range(file: OpenFile, fd: int, start: int, end: int, step: memoryview, go_on: Callable[[int], None]) -> Copied:
     """Copy bytes ``start``..``end`` of ``file`` to the same place in ``fd``, in steps, leaving its holes out.
 
-    ``go_on(n)`` is called for every n bytes done and may raise. Shorter than asked if the file ends early. Raises OSError.
+    ``go_on(n)`` is called for every n bytes done and may raise. Shorter than asked if the file ends early. Raises
+    OSError if the source fails, WriteError if the destination does.
     """
     checksum, offset = 0, start
     for data_start, data_end in _ranges(file, start, end):
@@ -88,13 +124,14 @@ def _ranges(file: OpenFile, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _write(fd: int, content: memoryview, offset: int) -> None:
-    while content:
-        written = os.pwrite(fd, content, offset)
-        content, offset = content[written:], offset + written
+    with writing():
+        while content:
+            written = os.pwrite(fd, content, offset)
+            content, offset = content[written:], offset + written
 
 
 def checksum_of(fd: int, start: int, end: int, step: memoryview) -> int:
-    """CRC64NVME of what the device holds in ``start``..``end``: the cached pages, which must be clean, are dropped first."""
+    """CRC64NVME of what the device holds in ``start``..``end``; cached pages, all clean, are dropped first."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, start, end - start, os.POSIX_FADV_DONTNEED)
     checksum, offset = 0, start
@@ -115,7 +152,7 @@ class Attributing:
         self.mode_of_new = 0o600 if options.posix_permissions == "PRESERVE" else 0o666
 
     def apply(self, target: int | bytes, found: Found, atime_ns: int, dir_fd: int | None = None) -> bool:
-        """Attributes for an open file, or for the symlink ``target`` in ``dir_fd``; False if the owner could not be set."""
+        """For an open file, or the symlink ``target`` in ``dir_fd``; False if the owner could not be set."""
         owned = self._own(target, found, dir_fd)
         is_link = dir_fd is not None
         if self._options.posix_permissions == "PRESERVE" and not is_link:

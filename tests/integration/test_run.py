@@ -44,7 +44,7 @@ def test_a_folder_arrives_in_a_bucket(xsync: Xsync, tmp_path: Path, s3: S3Server
         "verified": 1_503,
         "pending": 0,
     }
-    assert verify(source, s3, bucket, "data").differences == []
+    assert verify(source, s3, bucket, "data").differences == ()
     audit = pq.read_table(xsync.folder() / "files.parquet")
     assert audit.num_rows >= 1_503
 
@@ -70,7 +70,7 @@ def test_a_second_run_sends_only_what_changed(xsync: Xsync, tmp_path: Path, s3: 
     assert again.code == 0
     assert again.result["files"]["transferred"] == 2
     assert again.result["files"]["skipped"] == 299
-    assert verify(source, s3, bucket, "data").differences == []
+    assert verify(source, s3, bucket, "data").differences == ()
 
 
 def test_a_folder_arrives_in_a_folder(xsync: Xsync, tmp_path: Path) -> None:
@@ -119,4 +119,4 @@ def test_parts_of_one_large_file_are_sent_by_several_agents(
     assert done.code == 0, done.errors
     agents = {agent["name"] for line in done.lines for agent in line.get("agents", ()) if agent["bytes"] > 0}
     assert len(agents) == 3
-    assert verify(source, s3, bucket, "data").differences == []
+    assert verify(source, s3, bucket, "data").differences == ()

@@ -67,7 +67,9 @@ def make_execution(
     migration = Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"), name=name)
     with Journal.create(folder, Execution(identity, migration, "", "", now - 100 - silent), this_runner()) as journal:
         journal.heartbeat(now - silent, (60.0, 120.0))
-        journal.put_tasks([TaskSnapshot("2023", ("/2023",), (), "agent-1"), TaskSnapshot("rest", (), ("/2023",), "agent-2")])
+        journal.put_tasks(
+            [TaskSnapshot("2023", ("/2023",), (), "agent-1"), TaskSnapshot("rest", (), ("/2023",), "agent-2")]
+        )
         journal.put_agents([AgentSnapshot("agent-1", "working", path="2023/a"), AgentSnapshot("agent-2", "idle")], now)
         journal.set_totals(totals, {})
         journal.add_failures(failures)

@@ -92,7 +92,8 @@ def test_with_json_an_error_is_an_object_too(monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.mark.parametrize(
-    "arguments", [("rnu",), ("run",), ("status", "--wrong"), ("run", "a", "b", "c"), ("survey", "/", "--processes", "x")]
+    "arguments",
+    [("rnu",), ("run",), ("status", "--wrong"), ("run", "a", "b", "c"), ("survey", "/", "--processes", "x")],
 )
 def test_wrong_usage_is_2(arguments: tuple[str, ...], capsys: Capture) -> None:
     ran = xsync(capsys, *arguments)
@@ -162,7 +163,9 @@ def test_a_locale_that_is_not_utf8_gets_ascii_and_no_crash(home: Path) -> None:
 
 
 def test_version_and_status_load_no_command_but_their_own(home: Path) -> None:
-    code = "import sys; from xsync_tui.cli.entry import run; run(['status']); print(sorted(sys.modules), file=sys.stderr)"
+    code = (
+        "import sys; from xsync_tui.cli.entry import run; run(['status']); print(sorted(sys.modules), file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = done.stderr
     assert "'xsync_tui.cli.status'" in loaded

@@ -1,4 +1,4 @@
-"""The estimate is a range that holds both ends of the roofline argument, and silence where nothing is known."""
+"""The estimate is a range, wider where less is known, and silence where nothing is known."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ COUNTS = st.integers(min_value=0, max_value=10**15)
 RATES = st.one_of(st.just(0.0), st.floats(min_value=1e-3, max_value=1e12))
 
 
-def test_low_overlaps_fully_and_high_not_at_all() -> None:
-    assert eta(1000, 10_000, 10.0, 200.0, True) == (100.0, 150.0)
-    assert eta(1000, 40_000, 10.0, 200.0, True) == (200.0, 300.0)
+def test_both_rates_agree_while_the_mix_of_sizes_stays() -> None:
+    assert eta(1000, 20_000, 10.0, 200.0, True) == pytest.approx((92.0, 108.0))
 
 
-def test_never_a_bare_number() -> None:
-    assert eta(1000, 0, 10.0, 200.0, True) == pytest.approx((100.0, 115.0))
-    assert eta(1000, 1, 10.0, 200.0, True) == pytest.approx((100.0, 115.0))
+def test_another_mix_of_sizes_widens_the_range() -> None:
+    assert eta(1000, 40_000, 10.0, 200.0, True) == pytest.approx((92.0, 216.0))
 
 
 def test_one_rate_alone_gives_a_wider_range() -> None:
-    assert eta(1, 10_000, 0.0, 100.0, True) == (100.0, 200.0)
-    assert eta(100, 10_000, 10.0, 0.0, True) == (10.0, 20.0)
+    assert eta(1, 10_000, 0.0, 100.0, True) == pytest.approx((92.0, 184.0))
+    assert eta(100, 10_000, 10.0, 0.0, True) == pytest.approx((9.2, 18.4))
 
 
 def test_nothing_left() -> None:
@@ -44,5 +42,5 @@ def test_low_is_below_high_and_neither_negative(files: int, size: int, files_rat
     found = eta(files, size, files_rate, bytes_rate, True)
     if found is not None:
         low, high = found
-        assert (low, high) == (0.0, 0.0) or 0 < low < high <= 2 * low
+        assert (low, high) == (0.0, 0.0) or 0 < low < high
         assert (files == size == 0) == (low == 0)

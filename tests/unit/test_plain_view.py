@@ -23,7 +23,7 @@ NOW = 1_747_192_327.0  # Wed 2025-05-14 03:12:07 UTC
 LOOK = Look(zone=UTC)
 ASCII = LOOK._replace(unicode=False)
 FOOT = "Ctrl-C leaves it running."
-HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e\udcff\n細胞/"  + "x" * 300
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e\udcff\n細胞/" + "x" * 300
 
 
 def _agent(number: int, state: str = "working", **more: Any) -> AgentSnapshot:
@@ -227,11 +227,11 @@ def test_huge_counts_take_a_row_each_where_one_row_does_not_hold_them() -> None:
     files = Tally(discovered=10**12, transferred=10**11, skipped=10**11, failed=10**11, excluded=10**11)
     assert ledger_rows(files, 79) == [
         "   discovered    1,000,000,000,000",
-        "  = transferred     100,000,000,000",
-        "  + skipped         100,000,000,000",
-        "  + failed          100,000,000,000",
-        "  + excluded        100,000,000,000",
-        "  + pending         600,000,000,000",
+        " = transferred     100,000,000,000",
+        " + skipped         100,000,000,000",
+        " + failed          100,000,000,000",
+        " + excluded        100,000,000,000",
+        " + pending         600,000,000,000",
     ]
 
 
@@ -245,7 +245,7 @@ def test_many_agents_are_cut_to_the_height_and_those_that_need_a_look_stay() -> 
     assert len(lines) == LOOK.height
     assert lines[3] == " 64 agents: 63 moving, ✗ 1 LOST"
     assert lines[4].startswith(" ✗ agent-60   LOST")
-    assert lines[-5] == "   and 50 more: xsync fleet list 20250513-214847-lab-images-3f2a"
+    assert lines[-5] == "   and 49 more: xsync fleet list 20250513-214847-lab-images-3f2a"
     assert lines[-1] == f" {FOOT}"
 
 

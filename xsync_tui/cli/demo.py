@@ -101,7 +101,9 @@ def _play(base: Path, scale: float, *, headless: bool, to_folder: bool, as_json:
         say(f"   {format_count(made.files)} files, {format_bytes(made.bytes)} in {made.folder}")
         say("2  Survey: what is there")
         source = LocationSpec(str(made.folder))
-        survey_and_show(source, processes=None, as_json=as_json)
+        code = survey_and_show(source, None, as_json=as_json)
+        if code:
+            return code
         say(
             f"3  Run: {AGENTS} agents to {stage.destination.url}"
             + (f" at {stage.destination.endpoint_url}" if stage.server else "")

@@ -15,7 +15,7 @@ _STATE_CELLS = 12
 def list_lines(executions: Sequence[Summary], look: Look) -> list[str]:
     """A line per execution, newest first among those that need a look and among the others."""
     ordered = sorted(executions, key=lambda each: (not _needs_a_look(each), -each.started_at))
-    return paint([_line(each, look) for each in ordered], look)
+    return paint([_line(each, look) for each in ordered], look, cut=False)
 
 
 def _needs_a_look(summary: Summary) -> bool:

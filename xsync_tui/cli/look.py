@@ -52,11 +52,13 @@ class Line(NamedTuple):
     role: Role = Role.PLAIN
 
 
-def paint(lines: Sequence[Line], look: Look) -> list[str]:
-    """Cut lines to the width there is and colour those that mean something, if there is colour."""
-    return [_paint(line, look) for line in lines]
+def paint(lines: Sequence[Line], look: Look, *, cut: bool = True) -> list[str]:
+    """Colour lines that mean something, if there is colour.
+
+    ``cut`` to the width for what is redrawn; what is printed once may wrap: a command or path in it stays whole.
+    """
+    return [_paint(cut_end(line.text, look.width) if cut else line.text, line.role, look) for line in lines]
 
 
-def _paint(line: Line, look: Look) -> str:
-    text = cut_end(line.text, look.width)
-    return f"\x1b[{line.role.value}m{text}\x1b[0m" if look.color and line.role.value else text
+def _paint(text: str, role: Role, look: Look) -> str:
+    return f"\x1b[{role.value}m{text}\x1b[0m" if look.color and role.value else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
@@ -37,11 +37,15 @@ class MigrationOptions(TypedDict):
     manifest: str | None
 
 
-_MIGRATION = (
-    agents,
+_REACH = (
     click.option("--endpoint-url", help="Of an S3-compatible server, such as https://s3.example.com."),
     click.option("--region", help="Of the bucket."),
     click.option("--aws-profile", help="Of the AWS configuration, for credentials."),
+)
+
+_MIGRATION = (
+    agents,
+    *_REACH,
     click.option("--storage-class", help="Of the objects written."),
     click.option("--include", multiple=True, metavar="PATTERN", help="Copy only this, as DataSync: '/2024', '/a|/b'."),
     click.option(
@@ -51,9 +55,18 @@ _MIGRATION = (
 )
 
 
+def reach(command: _Command) -> _Command:
+    """Add the options that say how to reach a bucket."""
+    return _with(command, _REACH)
+
+
 def migration(command: _Command) -> _Command:
     """Add the options of a migration that has no profile yet."""
-    for option in reversed(_MIGRATION):
+    return _with(command, _MIGRATION)
+
+
+def _with(command: _Command, added: Sequence[Callable[[_Command], _Command]]) -> _Command:
+    for option in reversed(added):
         command = option(command)
     return command
 

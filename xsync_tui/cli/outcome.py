@@ -129,52 +129,52 @@ def seconds_of(snapshot: Snapshot, now: float) -> float:
 
 
 def summary_lines(
-    snapshot: Snapshot, failures: list[Failure], look: Look, report: Path | None, *, gone: bool
+    snapshot: Snapshot, failures: list[Failure], report: dict[str, Any], look: Look, *, gone: bool
 ) -> list[str]:
-    """What a person reads at the end: state, exact ledger, failures by reason with examples, what to do next."""
-    status, totals = ended_status(snapshot, gone=gone), snapshot.totals
-    seconds = seconds_of(snapshot, snapshot.heartbeat_at)
-    rate = format_rate(totals.bytes.transferred / seconds) if seconds else "-"
-    name = look.text(snapshot.profile or snapshot.execution, 40)
-    size = format_bytes(totals.bytes.transferred)
+    """What a person reads at the end: state, exact ledger, failures by reason with examples, how to go on.
+
+    ``report`` is what the runner wrote at its end, empty if it did not.
+    """
     roles = {0: Role.GOOD, SOME_FAILED: Role.LOOK, STOPPED: Role.LOOK}
     lines = [
-        Line(
-            f" {name}  {status}  {size} in {format_duration(seconds)}, {rate}",
-            roles.get(exit_code(snapshot, gone=gone), Role.ALARM),
-        ),
-        *(Line(f" {row}") for row in ledger_rows(totals.files, look.width - 1)),
+        Line(_first_line(snapshot, report, look, gone=gone), roles.get(exit_code(snapshot, gone=gone), Role.ALARM)),
+        *(Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)),
     ]
     # Of a drained or cancelled execution the message only says so again.
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
-        lines.append(Line(f" ! {look.text(snapshot.message, look.width - 3)}", Role.LOOK))
+        lines.append(Line(f" ! {look.text(snapshot.message)}", Role.LOOK))
     lines += failure_lines(snapshot.failure_counts, failures, look)
-    lines += [Line(f" {text}") for text in _next_steps(snapshot, status, report)]
-    return paint(lines, look)
+    if exit_code(snapshot, gone=gone) == STOPPED or work_left(snapshot):
+        lines += _how_to_go_on(snapshot)
+    return paint(lines, look, cut=False)
+
+
+def _first_line(snapshot: Snapshot, report: dict[str, Any], look: Look, *, gone: bool) -> str:
+    size, seconds = snapshot.totals.bytes.transferred, seconds_of(snapshot, snapshot.heartbeat_at)
+    name = look.text(snapshot.profile or snapshot.execution)
+    moved = f"{format_bytes(size)} in {format_duration(seconds)}"
+    sending = report.get("transfer_seconds")
+    rate = f", {format_rate(size / sending)} while transferring" if sending else ""
+    return f" {name}  {ended_status(snapshot, gone=gone)}  {moved}{rate}"
 
 
 def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -> list[Line]:
     """Failures by reason, most first: how many, what helps, and a few paths with their detail."""
     lines = []
     for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        lines.append(
-            Line(f" {look.cross} {format_count(number)} failed: {look.text(reason, look.width - 24)}", Role.ALARM)
-        )
+        lines.append(Line(f" {look.cross} {format_count(number)} failed: {look.text(reason)}", Role.ALARM))
         remedy = next((text for word, text in _REMEDIES if word in reason.lower()), None)
         if remedy:
             lines.append(Line(f"     {remedy}"))
         examples = [failure for failure in failures if failure.reason == reason][:EXAMPLES]
         for failure in examples:
             detail = f": {failure.detail}" if failure.detail else ""
-            lines.append(Line("     " + look.text(failure.path + detail, look.width - 5)))
+            lines.append(Line("     " + look.text(failure.path + detail)))
     return lines
 
 
-def _next_steps(snapshot: Snapshot, status: Status, report: Path | None) -> list[str]:
-    steps = []
-    if status is Status.INTERRUPTED or (status is Status.ERROR and work_left(snapshot)):
-        left = format_count(snapshot.totals.files.pending)
-        steps.append(f"{left} files left; no half file under its final name. Go on: xsync resume {snapshot.execution}")
-    if report is not None:
-        steps.append(f"Report: xsync report {snapshot.execution}")
-    return steps
+def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
+    left = f" {format_count(snapshot.totals.files.pending)} files left; no half file under its final name."
+    if snapshot.status is Status.CANCELLED:
+        return [Line(f"{left} Cancelled for good: run it again to copy them.")]
+    return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]

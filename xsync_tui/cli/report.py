@@ -23,7 +23,7 @@ def command(execution: str | None, as_json: bool) -> int:
     from engine.journal.reader import SnapshotReader
     from xsync_tui.cli.outcome import summary_lines
     from xsync_tui.cli.output import current_look
-    from xsync_tui.cli.running import REPORT_NAME
+    from xsync_tui.cli.running import REPORT_NAME, read_report
 
     folder = find_execution(find_home(), execution)
     report = folder / REPORT_NAME
@@ -35,7 +35,7 @@ def command(execution: str | None, as_json: bool) -> int:
     with SnapshotReader(folder) as reader:
         snapshot, failures = reader.read(), reader.failures()
     look = current_look()
-    summary = summary_lines(snapshot, failures, look, None, gone=False)
+    summary = summary_lines(snapshot, failures, read_report(report), look, gone=False)
     files = [
         f" {path.name:<14} {path}" for path in sorted(folder.glob("report.*")) + sorted(folder.glob("files.parquet"))
     ]

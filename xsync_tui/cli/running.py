@@ -93,12 +93,14 @@ def tell_result(folder: Path, *, as_json: bool, gone: bool) -> int:
     """Print what an execution came to and return its exit code; ``gone``: no runner works on it any more."""
     with SnapshotReader(folder) as reader:
         snapshot, failures = reader.read(), reader.failures()
-    report = folder / REPORT_NAME
-    path = report if report.exists() else None
+    path = folder / REPORT_NAME
+    report = read_report(path)
     if as_json:
-        emit(result_json(snapshot, _read_report(report), path, gone=gone))
+        emit(result_json(snapshot, report, path if report else None, gone=gone))
     else:
-        print("\n".join(summary_lines(snapshot, failures, current_look(), path, gone=gone)), flush=True)
+        lines = summary_lines(snapshot, failures, report, current_look(), gone=gone)
+        where = [f" Report: {path}"] if report else []
+        print("\n".join([*lines, *where]), flush=True)
     return exit_code(snapshot, gone=gone)
 
 
@@ -142,7 +144,8 @@ def _follow(launched: Launched, shown: Presenter) -> None:
                 continue
 
 
-def _read_report(path: Path) -> dict[str, Any]:
+def read_report(path: Path) -> dict[str, Any]:
+    """What the runner wrote at its end; empty if it did not. Raises XsyncError for a file that is not JSON."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:

@@ -1,0 +1,131 @@
+"""The workers of a survey as seen by the one who hands out the work: some are busy, the others idle."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self, cast
+
+from engine.errors import LocationError, XsyncError
+from engine.model import LocationSpec
+from engine.survey.worker import Finished, Scanned, ScanRequest, work
+
+EXIT_SECONDS = 5.0
+"""How long a process may take to exit before it is killed."""
+
+
+class _Member(NamedTuple):
+    connection: Connection
+    process: BaseProcess | None
+    path: Path
+
+
+class Crew:
+    """Workers that each write one file in ``catalog``: processes, or threads. Leaving the context ends them all."""
+
+    def __init__(self, spec: LocationSpec, catalog: Path, count: int, *, in_threads: bool) -> None:
+        start = _start_thread if in_threads else _start_process
+        self.size = count
+        members = [start(spec, catalog / f"entries-{number:04d}.parquet") for number in range(count)]
+        self._idle: list[_Member] = []
+        self._busy = {member.connection: member for member in members}
+
+    @property
+    def idle(self) -> int:
+        """How many wait for work."""
+        return len(self._idle)
+
+    @property
+    def busy(self) -> int:
+        """How many are at work, or still starting."""
+        return len(self._busy)
+
+    def gather(self, seconds: float) -> None:
+        """Wait until all are idle, for at most so long. Raises like ``answers``."""
+        deadline = time.monotonic() + seconds
+        while self._busy and time.monotonic() < deadline:
+            self.answers(deadline - time.monotonic())
+
+    def ask(self, request: ScanRequest) -> None:
+        """Give an idle worker something to do."""
+        member = self._idle.pop()
+        self._busy[member.connection] = member
+        member.connection.send(request)
+
+    def answers(self, seconds: float) -> list[Scanned]:
+        """What workers have found; waits up to ``seconds`` for the first answer.
+
+        Raises the LocationError of a worker, or one that says that it died.
+        """
+        answers = []
+        for connection in wait(list(self._busy), seconds):
+            answer = _receive(cast("Connection", connection))
+            answers.append(cast("Scanned", answer))
+            self._idle.append(self._busy.pop(cast("Connection", connection)))
+        return answers
+
+    def finish(self, seconds: float) -> list[Path]:
+        """Let the idle workers complete their files; return those of all that did within ``seconds``."""
+        finishing = {member.connection: member for member in self._idle}
+        self._idle.clear()
+        self._busy |= finishing
+        for connection in finishing:
+            connection.send(None)
+        deadline = time.monotonic() + seconds
+        finished: list[Path] = []
+        while finishing and (ready := wait(list(finishing), deadline - time.monotonic())):
+            for connection in cast("list[Connection]", ready):
+                _receive(connection)
+                finished.append(finishing.pop(connection).path)
+        return sorted(finished)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        members = [*self._idle, *self._busy.values()]
+        for member in members:
+            member.connection.close()
+        for member in members:
+            if member.process is not None:
+                _end(member.process)
+
+
+def _start_process(spec: LocationSpec, path: Path) -> _Member:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, spec, path), name=f"survey {path.stem}", daemon=True)
+    process.start()
+    theirs.close()
+    return _Member(ours, process, path)
+
+
+def _start_thread(spec: LocationSpec, path: Path) -> _Member:
+    ours, theirs = multiprocessing.Pipe()
+    threading.Thread(target=work, args=(theirs, spec, path), name=f"survey {path.stem}", daemon=True).start()
+    return _Member(ours, None, path)
+
+
+def _receive(connection: Connection) -> Scanned | Finished:
+    try:
+        answer: Scanned | Finished | XsyncError = connection.recv()
+    except EOFError:
+        raise LocationError("a process of the survey ended unexpectedly; survey again") from None
+    if isinstance(answer, XsyncError):
+        raise answer
+    return answer
+
+
+def _end(process: BaseProcess) -> None:
+    process.join(EXIT_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    process.close()

@@ -1,0 +1,108 @@
+"""One worker of a survey, a process or a thread: lists what it is asked to and writes the rows to its own file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.catalog.files import replacing
+from engine.catalog.segments import entries_writer
+from engine.errors import SourceError, XsyncError
+from engine.filters import Filters
+from engine.locations.base import Lists
+from engine.locations.listing import ScanLimit
+from engine.locations.registry import open_location
+from engine.model import Fate, FilterSpec, Kind, LocationSpec
+
+GROUP_ROWS = 60_000
+"""Rows gathered for a row group: about 10 MB."""
+
+
+class ScanRequest(NamedTuple):
+    """What to list next."""
+
+    folders: Sequence[bytes]
+    limit: ScanLimit
+
+
+class Scanned(NamedTuple):
+    """What a request found, and the folders it left."""
+
+    folders_left: list[bytes]
+    files: int
+    entries: int
+    bytes: int
+
+
+class Finished(NamedTuple):
+    """The worker's file is on disk."""
+
+
+class Everything:
+    """The selector of a survey: all but what is always excluded, in one task."""
+
+    def __init__(self) -> None:
+        self._filters = Filters(FilterSpec())
+
+    def fate(self, path: bytes, is_folder: bool) -> Fate:
+        """CANDIDATE or EXCLUDED for the entry at ``path``."""
+        return self._filters.fate(path, is_folder)
+
+    def enters(self, path: bytes) -> bool:
+        """Whether folder ``path`` is listed."""
+        return self._filters.enters(path)
+
+    def trivial(self, folder: bytes) -> bool:
+        """Whether only what is always excluded has to be asked for below ``folder``."""
+        return self._filters.trivial(folder)
+
+    def task(self, path: bytes) -> int:
+        """Always 0."""
+        return 0
+
+
+def work(connection: Connection, spec: LocationSpec, path: Path) -> None:
+    """Say that nothing is scanned yet, then answer each ScanRequest, and None with Finished once ``path`` is complete.
+
+    An XsyncError or OSError ends the work and is the last answer. If nobody listens any more the work ends.
+    """
+    with connection, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            location = cast("Lists", open_location(spec))
+            connection.send(Scanned([], 0, 0, 0))
+            _serve(connection, location, path)
+            connection.send(Finished())
+        except XsyncError as error:
+            connection.send(error)
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except OSError as error:
+            connection.send(SourceError(f"the survey of {spec.url} cannot go on: {error.strerror or error}"))
+
+
+def _serve(connection: Connection, location: Lists, path: Path) -> None:
+    selector = Everything()
+    gathered: list[pa.Table] = []
+    with replacing(path) as file, entries_writer(file) as writer:
+        while (request := connection.recv()) is not None:
+            batch = location.scan(request.folders, request.limit, selector, 0)
+            connection.send(_counted(batch.rows, batch.folders_left))
+            gathered.append(batch.rows)
+            if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
+                writer.write_table(pa.concat_tables(gathered))
+                gathered.clear()
+        if gathered:
+            writer.write_table(pa.concat_tables(gathered))
+
+
+def _counted(rows: pa.Table, folders_left: list[bytes]) -> Scanned:
+    kinds = rows["kind"]
+    sizes = rows["size"].filter(pc.equal(kinds, int(Kind.FILE)))
+    listed = pc.sum(pc.equal(kinds, int(Kind.LISTED))).as_py() or 0
+    return Scanned(folders_left, len(sizes), rows.num_rows - listed, pc.sum(sizes).as_py() or 0)

@@ -1,0 +1,135 @@
+"""Gives written temporaries their names: sync, read back, rename, and fsync of every folder touched, in this order."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from engine.locations.posix_folders import Folder
+from engine.transfer.crt import crc64nvme
+from engine.transfer.rows import Rows
+from engine.transfer.system import rename_new, syncfs
+from engine.transfer.writing import checksum_of, write_reason_of
+
+
+class Written(NamedTuple):
+    """A temporary that waits for its name. ``is_link``: a symlink, whose content is its target."""
+
+    row: int
+    folder: Folder
+    temporary: bytes
+    size: int
+    checksum: int
+    is_link: bool = False
+
+
+class Commit:
+    """Resolves the rows of written temporaries; what gets no name is removed. ``notes`` are details of rows."""
+
+    def __init__(
+        self, rows: Rows, notes: dict[int, str], allowed: Callable[[], bool], *, replaces: bool, verifies: bool
+    ) -> None:
+        self._rows = rows
+        self._notes = notes
+        self._allowed = allowed
+        self._replaces = replaces
+        self._verifies = verifies
+
+    def run(self, written: Sequence[Written], step: memoryview, *, synced: bool) -> int:
+        """Commit all; ``synced``: each is on its device already. ``step`` is a buffer. Returns how many got a name."""
+        if not synced:
+            written = self._sync(written)
+        if self._verifies:
+            written = [entry for entry in written if self._same(entry, step)]
+        named = [entry for entry in written if self._name(entry)]
+        self._keep_names({entry.folder.fd: entry.folder for entry in named}, named)
+        return len(named)
+
+    def _sync(self, written: Sequence[Written]) -> Sequence[Written]:
+        try:
+            for fd in {os.fstat(entry.folder.fd).st_dev: entry.folder.fd for entry in written}.values():
+                syncfs(fd)
+        except OSError as error:
+            for entry in written:
+                self._fail(entry, *write_reason_of(error))
+            return []
+        return written
+
+    def _same(self, entry: Written, step: memoryview) -> bool:
+        """Whether the device holds what was read; else the row is failed."""
+        try:
+            checksum = self._read_back(entry, step)
+        except OSError as error:
+            self._fail(entry, *write_reason_of(error))
+            return False
+        if checksum != entry.checksum:
+            self._fail(entry, "checksum mismatch", "the destination holds something else than was written")
+        return checksum == entry.checksum
+
+    def _read_back(self, entry: Written, step: memoryview) -> int:
+        if entry.is_link:
+            return crc64nvme(os.readlink(entry.temporary, dir_fd=entry.folder.fd))
+        fd = os.open(entry.temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=entry.folder.fd)
+        try:
+            return checksum_of(fd, 0, entry.size, step)
+        finally:
+            os.close(fd)
+
+    def _name(self, entry: Written) -> bool:
+        """Give one temporary its name; False if its row is resolved otherwise."""
+        name, dir_fd = self._rows.names[entry.row], entry.folder.fd
+        if not self._allowed():
+            self._discard(entry)
+            self._rows.released(entry.row)
+            return False
+        try:
+            if self._replaces:
+                _rename_over(entry.temporary, name, dir_fd)
+            else:
+                rename_new(entry.temporary, name, dir_fd)
+        except FileExistsError:
+            self._discard(entry)
+            self._rows.skipped(entry.row, "exists")
+            return False
+        except OSError as error:
+            self._fail(entry, *write_reason_of(error))
+            return False
+        return True
+
+    def _keep_names(self, folders: dict[int, Folder], named: Sequence[Written]) -> None:
+        """Make the names durable, then resolve the rows."""
+        broken: dict[int, OSError] = {}
+        for fd in folders:
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                broken[fd] = error
+        verified = "read-back" if self._verifies else None
+        for entry in named:
+            if entry.folder.fd in broken:
+                self._rows.failed(entry.row, *write_reason_of(broken[entry.folder.fd]))
+            else:
+                note = self._notes.get(entry.row)
+                self._rows.transferred(entry.row, entry.size, entry.checksum, "", verified, note)
+
+    def _fail(self, entry: Written, reason: str, detail: str) -> None:
+        self._discard(entry)
+        self._rows.failed(entry.row, reason, detail)
+
+    def _discard(self, entry: Written) -> None:
+        with suppress(OSError):
+            os.unlink(entry.temporary, dir_fd=entry.folder.fd)
+
+
+def _rename_over(temporary: bytes, name: bytes, dir_fd: int) -> None:
+    """Rename over whatever is there; a folder must be empty."""
+    try:
+        os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        os.rmdir(name, dir_fd=dir_fd)
+        os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

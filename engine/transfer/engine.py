@@ -1,0 +1,148 @@
+"""The engine of an agent: takes units, runs them over shared threads, window and memory, hands back outcomes."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import cast
+
+import psutil
+
+from engine.filters import Filters
+from engine.locations.base import Lists
+from engine.locations.listing import ScanLimit
+from engine.locations.registry import open_location
+from engine.names import text_of
+from engine.planning.partition import TaskSelector
+from engine.transfer.copying import Copying
+from engine.transfer.files import FileCopying
+from engine.transfer.folders import finish_folders
+from engine.transfer.objects import ObjectCopying
+from engine.transfer.parts import Parts
+from engine.transfer.shared import Shared
+from engine.transfer.units import (
+    AgentConfig,
+    AgentProgress,
+    CopyUnit,
+    FoldersUnit,
+    PartsUnit,
+    ScanUnit,
+    Unit,
+    UnitOutcome,
+    to_ipc,
+)
+
+WANTED_DESCRIPTORS = 16_384
+"""Open files that many folders, connections and readers may need; the usual limit is 1,024."""
+
+CLOSE_SECONDS = 5.0
+"""How long ``close`` waits for requests in flight."""
+
+
+class Engine:
+    """One per agent process; made after the process starts. For any thread."""
+
+    def __init__(self, config: AgentConfig, name: str) -> None:
+        _raise_descriptor_limit()
+        self._config = config
+        self._name = name
+        self._shared = Shared(config, open_location(config.source), open_location(config.destination))
+        self._selector = TaskSelector(Filters(config.filters), config.task_folders)
+        self._process = psutil.Process()
+        self._open: set[Future[UnitOutcome]] = set()
+
+    def submit(self, unit: Unit) -> Future[UnitOutcome]:
+        """Begin a unit; several at once share readers, window and memory. The future raises LocationError at worst."""
+        future: Future[UnitOutcome] = Future()
+        self._open.add(future)
+        future.add_done_callback(self._open.discard)
+        match unit:
+            case CopyUnit():
+                self._begin(future, lambda: self._copying(unit, future.set_result).begin())
+            case PartsUnit():
+                self._begin(future, lambda: Parts(self._shared, unit, future.set_result).begin())
+            case ScanUnit():
+                self._run(future, lambda: self._scan(unit))
+            case FoldersUnit():
+                self._run(future, lambda: finish_folders(self._shared, unit, self._name))
+        return future
+
+    def progress(self) -> AgentProgress:
+        """Counters since the start; cheap."""
+        shared = self._shared
+        path = shared.readers.oldest_path() or next(iter(list(shared.active.values())), b"")
+        times = self._process.cpu_times()
+        return AgentProgress(
+            files=shared.files,
+            bytes=shared.bytes,
+            in_flight=shared.gate.in_flight,
+            window=shared.gate.window,
+            path=text_of(path),
+            cpu_seconds=times.user + times.system,
+            memory_bytes=self._process.memory_info().rss,
+        )
+
+    def set_paused(self, paused: bool) -> None:
+        """While paused no new request starts; those in flight go on."""
+        self._shared.control.paused = paused
+        self._shared.gate.wake()
+
+    def renew_lease(self, until: float) -> None:
+        """Nothing is written after ``until`` (seconds of time.monotonic()); rows not begun then are RELEASED."""
+        self._shared.control.lease_until = until
+
+    def fence(self, epoch: int) -> None:
+        """Units of earlier epochs stop: their rows that are not under way are RELEASED."""
+        self._shared.control.epoch = max(self._shared.control.epoch, epoch)
+        self._shared.gate.wake()
+        self._shared.later.wake()
+
+    def close(self) -> None:
+        """Stop; open units come back with what is not done RELEASED, as far as their threads still answer."""
+        self._shared.control.closed = True
+        self._shared.gate.wake()
+        self._shared.later.wake()
+        wait(list(self._open), CLOSE_SECONDS)
+        self._shared.close()
+        self._shared.source.close()
+        self._shared.destination.close()
+
+    def _copying(self, unit: CopyUnit, on_outcome: Callable[[UnitOutcome], None]) -> Copying:
+        if self._shared.destination.capabilities.transport == "files":
+            return FileCopying(self._shared, unit, self._name, on_outcome)
+        return ObjectCopying(self._shared, unit, self._name, on_outcome)
+
+    def _begin(self, future: Future[UnitOutcome], begin: Callable[[], None]) -> None:
+        """Start what hands over its outcome later."""
+        try:
+            begin()
+        except Exception as error:
+            future.set_exception(error)
+
+    def _run(self, future: Future[UnitOutcome], work: Callable[[], UnitOutcome]) -> None:
+        """Run what blocks on a thread of its own, so that copies go on beside it."""
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="xsync-unit", daemon=True).start()
+
+    def _scan(self, unit: ScanUnit) -> UnitOutcome:
+        began = time.monotonic()
+        location = cast("Lists", self._shared.source)
+        batch = location.scan(unit.folders, ScanLimit(unit.rows, unit.seconds), self._selector, unit.listing)
+        seconds = time.monotonic() - began
+        return UnitOutcome(unit.id, unit.epoch, to_ipc(batch.rows), folders_left=batch.folders_left, seconds=seconds)
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

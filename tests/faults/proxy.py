@@ -1,0 +1,160 @@
+"""An HTTP server between client and S3 server that fails on purpose, as told request by request."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+Fault = Literal["pass", "503", "500", "200-with-error", "reset", "stall", "corrupt", "wrong-part-checksum"]
+Decide = Callable[["Request"], Fault]
+
+_ERROR = b'<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>'
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a decision is made on. ``number`` counts the requests of this proxy from 1."""
+
+    number: int
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+@dataclass
+class FaultProxy:
+    """A running proxy. ``decide`` may be replaced at any time; ``seen`` grows with every request."""
+
+    url: str
+    decide: Decide = lambda request: "pass"
+    seen: list[Request] = field(default_factory=list)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def faults(self, first: int, fault: Fault) -> None:
+        """Fail the next ``first`` PUT requests with ``fault``."""
+        left = iter(range(first))
+        self.decide = lambda request: fault if request.method == "PUT" and next(left, None) is not None else "pass"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = urlsplit(upstream).netloc
+        self.lock = threading.Lock()
+        self.proxy = FaultProxy(f"http://127.0.0.1:{self.server_address[1]}")
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Connections that are cut are what this is about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_PUT(self) -> None:
+        proxy = self.server.proxy
+        with self.server.lock:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Request(len(proxy.seen) + 1, self.command, self.path, headers)
+            proxy.seen.append(request)
+            fault = proxy.decide(request)
+        getattr(self, "_" + fault.replace("-", "_").replace("503", "slow_down").replace("500", "internal"))()
+
+    do_GET = do_HEAD = do_POST = do_DELETE = do_PUT
+
+    def _pass(self) -> None:
+        self._forward(self._body())
+
+    def _corrupt(self) -> None:
+        body = bytearray(self._body())
+        body[len(body) // 2] ^= 0xFF
+        self._forward(bytes(body))
+
+    def _wrong_part_checksum(self) -> None:
+        self._forward(self._body(), {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="})
+
+    def _slow_down(self) -> None:
+        self._body()
+        self._answer(503, _ERROR % (b"SlowDown", b"Please reduce your request rate."))
+
+    def _internal(self) -> None:
+        self._body()
+        self._answer(500, _ERROR % (b"InternalError", b"We encountered an internal error."))
+
+    def _200_with_error(self) -> None:
+        self._body()
+        self._answer(200, _ERROR % (b"InternalError", b"We encountered an internal error."))
+
+    def _reset(self) -> None:
+        """Take half of the body, then cut the connection."""
+        self.rfile.read(int(self.headers.get("content-length", 0)) // 2)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.close_connection = True
+        self.connection.close()
+
+    def _stall(self) -> None:
+        """Take half of the body, then wait until the test is over."""
+        self.rfile.read(int(self.headers.get("content-length", 0)) // 2)
+        self.server.proxy.let_go.wait()
+        self.close_connection = True
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def _forward(self, body: bytes, changed: dict[str, str] | None = None) -> None:
+        """Pass the request on with its own Host header, which is signed."""
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        try:
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                upstream.putheader(name, value)
+            upstream.endheaders(body)
+            response = upstream.getresponse()
+            headers = {name.lower(): value for name, value in response.getheaders()} | (changed or {})
+            self._answer(response.status, response.read(), headers)
+        finally:
+            upstream.close()
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response_only(status)
+        for name, value in (headers or {"content-type": "application/xml"}).items():
+            if name not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
+
+
+@contextmanager
+def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
+    """A proxy in front of the server at ``upstream`` (a URL), on a free port."""
+    server = _Server(upstream)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.proxy
+    finally:
+        server.proxy.let_go.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    return cast("str", parts.hostname), cast("int", parts.port)
