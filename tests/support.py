@@ -113,8 +113,9 @@ def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: 
     folder.mkdir(parents=True, exist_ok=True)
     for number, size in enumerate(large):
         with open(folder / f"large-{number}.bin", "wb") as file:
+            block = source.randbytes(1 << 20)
             for start in range(0, size, 1 << 20):
-                file.write(source.randbytes(min(1 << 20, size - start)))
+                file.write(start.to_bytes(8, "big") + block[: min(1 << 20, size - start) - 8])
     return folder
 
 

@@ -20,9 +20,9 @@ def shown(text: str, cells: int | None = None, *, ascii_only: bool = False) -> s
     """Return ``text`` fit for a terminal, at most ``cells`` wide, cut in the middle.
 
     C0, C1, DEL, bidi controls, zero-width and other invisible characters and surrogates become visible escapes:
-    ``\\x1b``, ``\\u202e``, ``\\U000e0041``; a surrogate that stands for a byte of a file name becomes that byte, ``\\xff``. With
-    ``ascii_only`` every other character beyond ASCII is escaped too. An escape is never cut in two unless it alone is
-    wider than ``cells``.
+    ``\\x1b``, ``\\u202e``, ``\\U000e0041``; a surrogate that stands for a byte of a file name becomes that byte,
+    ``\\xff``. With ``ascii_only`` every other character beyond ASCII is escaped too. An escape is never cut in two
+    unless it alone is wider than ``cells``.
     """
     pieces = [_visible(char, ascii_only) for char in text]
     if cells is None:

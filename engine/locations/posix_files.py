@@ -40,6 +40,19 @@ class PosixFile:
             done += count
         return done
 
+    def next_data(self, offset: int) -> tuple[int, int]:
+        """The first range (start, end) that holds data at or after ``offset``; (size, size) if only holes follow."""
+        size = self.identity.size
+        try:
+            start = os.lseek(self._fd, offset, os.SEEK_DATA)
+            return start, os.lseek(self._fd, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return size, size
+            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):  # the file system keeps no holes
+                return offset, size
+            raise
+
     def confirm(self) -> Identity:
         """Open the path anew, past all remembered folders, and return its identity now. Raises OSError."""
         fd = os.open(self._full_path, _READ_FLAGS)

@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
@@ -79,20 +80,26 @@ _MASKS = repeat(0x7FF)
 """STATX_BASIC_STATS."""
 
 
-def _load_statx() -> Callable[[int, bytes, int, int, ctypes.c_void_p], int]:
+def _load_statx(library: ctypes.CDLL) -> Callable[[int, bytes, int, int, ctypes.c_void_p], int]:
     """The C library's statx, or a stand-in that always fails. Declaring its arguments would cost half as much again."""
-    found: Callable[[int, bytes, int, int, ctypes.c_void_p], int] | None = getattr(ctypes.CDLL(None), "statx", None)
+    found: Callable[[int, bytes, int, int, ctypes.c_void_p], int] | None = getattr(library, "statx", None)
     return found or (lambda *_: -1)
 
 
-_statx = _load_statx()
+_statx = _load_statx(ctypes.CDLL(None))
+_statx_alone = _load_statx(ctypes.PyDLL(None))
+"""For a process without other threads: it keeps the interpreter lock, whose release costs a tenth of the call."""
 
 
 class Rows:
     """Rows in ENTRY_SCHEMA under construction: about 150 bytes a row plus its name. For one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: int) -> None:
         self.count = 0
+        self.mounts: set[int] = set()
+        """Rows of folders that are not on ``device`` (see ``raw_device``)."""
+        self._device = device
+        self._statx = _statx_alone if threading.active_count() == 1 else _statx
         self._used = 0
         self._block = bytearray(_RECORD * BLOCK)
         address = ctypes.addressof(ctypes.c_char.from_buffer(self._block))
@@ -116,30 +123,30 @@ class Rows:
         self._errors: dict[int, str] = {}
         self._targets: dict[int, bytes] = {}
 
-    def room(self) -> int:
-        """How many entries may be added at once, at least one."""
-        if self._used >= BLOCK - 1:
-            self._flush()
-        return BLOCK - 1 - self._used
-
     def add(self, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
-        """Add a row for each of ``names`` (at most ``room()``) in the open folder ``fd`` that still exists.
+        """Add a row for each of ``names`` in the open folder ``fd`` that still exists.
 
         Return the names of the rows and, a byte each, their kinds.
         """
-        used = self._used
-        records = self._records[used : used + len(names)]
-        if any(map(_statx, repeat(fd), names, _FLAGS, _MASKS, records)):
-            names = self._stat_singly(fd, names)
-        kinds: bytes = self._high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
-        if SYMLINK in kinds:
-            self._read_links(fd, names, kinds)
-        self._append(names, kinds)
-        return names, kinds
+        if self._used + len(names) < BLOCK:
+            return self._add_to_block(fd, names)
+        added: list[bytes] = []
+        kinds = bytearray()
+        start = 0
+        while start < len(names):
+            if self._used >= BLOCK - 1:
+                self._flush()
+            stop = start + BLOCK - 1 - self._used
+            some, some_kinds = self._add_to_block(fd, names[start:stop])
+            added += some
+            kinds += some_kinds
+            start = stop
+        return added, bytes(kinds)
 
     def add_root(self, fd: int) -> None:
         """Add the row of the root folder itself."""
-        self.room()
+        if self._used == BLOCK:
+            self._flush()
         start = self._used * _RECORD
         self._block[start : start + _RECORD] = _record(os.fstat(fd))
         self._append(_NO_NAME, _ONE_FOLDER)
@@ -169,10 +176,6 @@ class Rows:
         """Whether a row is neither excluded nor unreadable."""
         return row not in self._fates
 
-    def is_on(self, device: int, row: int) -> bool:
-        """Whether one of the rows added last is on ``device``, as ``raw_device`` gives it."""
-        return bool(self._devices[self._used - self.count + row] == device)
-
     def table(self, listing: int) -> pa.Table:
         """All rows, each marked with ``listing``. Nothing can be added afterwards."""
         self._flush()
@@ -199,6 +202,23 @@ class Rows:
         }
         found = values | columns
         return pa.Table.from_arrays([found[name] for name in ENTRY_SCHEMA.names], schema=ENTRY_SCHEMA)
+
+    def _add_to_block(self, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
+        """Add rows that fit into the block, with one record to spare for a LISTED row."""
+        used = self._used
+        records = self._records[used : used + len(names)]
+        if any(map(self._statx, repeat(fd), names, _FLAGS, _MASKS, records)):
+            names = self._stat_singly(fd, names)
+        kinds: bytes = self._high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
+        if SYMLINK in kinds:
+            self._read_links(fd, names, kinds)
+        if FOLDER in kinds:
+            devices = self._devices
+            for position in positions(kinds, FOLDER):
+                if devices[used + position] != self._device:
+                    self.mounts.add(self.count + position)
+        self._append(names, kinds)
+        return names, kinds
 
     def _append(self, names: list[bytes], kinds: bytes) -> None:
         self._names += names

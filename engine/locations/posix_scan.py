@@ -55,9 +55,9 @@ class _Scan:
     """One call of ``scan_folders``: descends depth first, opening each folder relative to its open parent."""
 
     def __init__(self, root_fd: int, limit: ScanLimit, selector: Selector) -> None:
-        self.rows = Rows()
         self._root_fd = root_fd
         self._device = raw_device(root_fd)
+        self.rows = Rows(self._device)
         self._mounts: set[bytes] = set()
         self._limit = limit
         self._deadline = time.monotonic() + limit.seconds
@@ -147,21 +147,19 @@ class _Scan:
     def _add_entries(self, fd: int, path: bytes, plain: bool, joined: bytes, children: list[bytes]) -> None:
         """Add a row for each of the ``joined`` names and append the subfolders to enter to ``children``."""
         rows = self.rows
-        names = joined.split(b"\0")
-        asks = not plain or joined.startswith(b".") or b"\0." in joined
-        start = 0
-        while start < len(names):
-            stop = start + rows.room()
-            first = rows.count
-            added, kinds = rows.add(fd, names[start:stop])
-            start = stop
-            if not path:
-                for row, name in enumerate(added, first):
-                    rows.assign(row, self._selector.task(name))
-            if asks:
-                self._exclude(path, plain, first, added, kinds)
-            if FOLDER in kinds:
-                self._note_subfolders(path, first, added, kinds, children)
+        first = rows.count
+        names, kinds = rows.add(fd, joined.split(b"\0"))
+        if not path:
+            for row, name in enumerate(names, first):
+                rows.assign(row, self._selector.task(name))
+        if not plain or joined.startswith(b".") or b"\0." in joined:
+            self._exclude(path, plain, first, names, kinds)
+        if FOLDER in kinds:
+            for position in positions(kinds, FOLDER):
+                if rows.is_candidate(first + position):
+                    children.append(names[position])
+                    if first + position in rows.mounts:
+                        self._mounts.add(path + b"/" + names[position] if path else names[position])
 
     def _exclude(self, path: bytes, plain: bool, first: int, names: list[bytes], kinds: bytes) -> None:
         """Mark the entries that the selector does not want; what is always excluded can only begin with a dot."""
@@ -175,18 +173,6 @@ class _Scan:
                 wanted = self._selector.fate(prefix + name, False) == Fate.CANDIDATE
             if not wanted:
                 self.rows.exclude(row)
-
-    def _note_subfolders(
-        self, path: bytes, first: int, names: list[bytes], kinds: bytes, children: list[bytes]
-    ) -> None:
-        """Remember which of the rows just added are folders to enter, and which of those are nested mounts."""
-        rows = self.rows
-        for position in positions(kinds, FOLDER):
-            if rows.is_candidate(first + position):
-                name = names[position]
-                children.append(name)
-                if not rows.is_on(self._device, first + position):
-                    self._mounts.add(path + b"/" + name if path else name)
 
 
 def _open_below(root_fd: int, path: bytes) -> int:

@@ -122,7 +122,7 @@ def latest_survey(surveys: Path, source_identity: str) -> SurveyReport | None:
 
 @contextmanager
 def new_catalog(folder: Path) -> Iterator[Path]:
-    """A new folder for the entries of a survey, held until the block ends; then others that are of no use are removed."""
+    """A new folder for the entries of a survey, held until the block ends; then those of no more use are removed."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     catalog = folder / f"catalog-{secrets.token_hex(6)}"
     catalog.mkdir(mode=0o700)

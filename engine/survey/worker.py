@@ -89,7 +89,7 @@ def work(connection: Connection, spec: LocationSpec, path: Path) -> None:
 def _serve(connection: Connection, location: Lists, path: Path) -> None:
     selector = Everything()
     gathered: list[pa.Table] = []
-    with replacing(path) as file, entries_writer(file) as writer:
+    with replacing(path) as file, entries_writer(file, fast=True) as writer:
         while (request := connection.recv()) is not None:
             batch = location.scan(request.folders, request.limit, selector, 0)
             connection.send(_counted(batch.rows, batch.folders_left))

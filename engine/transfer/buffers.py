@@ -24,12 +24,13 @@ class Buffers:
         self.used = 0
         self.idle_bytes = 0
         self._free: dict[int, list[bytearray]] = {}
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()  # entered directly: a Condition's own methods are Python
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
 
     def reserve(self, size: int, allowed: Callable[[], bool]) -> bool:
         """Take a ticket of ``size`` bytes, waiting for room while ``allowed()``; False once it is not."""
-        with self._changed:
+        with self._lock:
             while self.used and self.used + size > self.limit:
                 if not allowed():
                     return False
@@ -41,7 +42,7 @@ class Buffers:
 
     def release(self, size: int) -> None:
         """Give a ticket back."""
-        with self._changed:
+        with self._lock:
             self.used -= size
             if self._waiting:
                 self._changed.notify_all()
@@ -49,7 +50,7 @@ class Buffers:
     def take(self, size: int) -> bytearray:
         """A buffer of at least ``size`` bytes, with any content."""
         room = capacity(size)
-        with self._changed:
+        with self._lock:
             free = self._free.get(room)
             if free:
                 self.idle_bytes -= room
@@ -59,7 +60,7 @@ class Buffers:
     def give(self, buffer: bytearray) -> None:
         """Return a buffer; nobody may use it any more. Kept for reuse up to a quarter of the limit."""
         room = len(buffer)
-        with self._changed:
+        with self._lock:
             if self.idle_bytes + room <= self.limit // 4:
                 self.idle_bytes += room
                 self._free.setdefault(room, []).append(buffer)

@@ -72,7 +72,7 @@ class Commit:
     def _read_back(self, entry: Written, step: memoryview) -> int:
         if entry.is_link:
             return crc64nvme(os.readlink(entry.temporary, dir_fd=entry.folder.fd))
-        fd = os.open(entry.temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=entry.folder.fd)
+        fd = _open_unread(entry.temporary, entry.folder.fd)
         try:
             return checksum_of(fd, 0, entry.size, step)
         finally:
@@ -122,6 +122,15 @@ class Commit:
     def _discard(self, entry: Written) -> None:
         with suppress(OSError):
             os.unlink(entry.temporary, dir_fd=entry.folder.fd)
+
+
+def _open_unread(name: bytes, dir_fd: int) -> int:
+    """Open for reading without changing the access time, which is set already, where that is allowed."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags | getattr(os, "O_NOATIME", 0), dir_fd=dir_fd)
+    except PermissionError:
+        return os.open(name, flags, dir_fd=dir_fd)
 
 
 def _rename_over(temporary: bytes, name: bytes, dir_fd: int) -> None:

@@ -38,14 +38,15 @@ class Gate:
     def __init__(self, control: Control, window: int) -> None:
         self._control = control
         self._throttle = Throttle(window)
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()  # entered directly: a Condition's own methods are Python
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
         self.in_flight = 0
         self.window = window
 
     def enter(self, allowed: Callable[[], bool]) -> bool:
         """Take a place, waiting for one while ``allowed()``; False without a place as soon as it is not."""
-        with self._changed:
+        with self._lock:
             if self.in_flight < self.window and not self._control.paused:
                 self.in_flight += 1
                 entered = True
@@ -70,7 +71,7 @@ class Gate:
 
     def leave(self) -> None:
         """Give a place back."""
-        with self._changed:
+        with self._lock:
             self.in_flight -= 1
             if self._waiting and self.in_flight <= self.window - (self.window + 3) // 4:
                 self._changed.notify_all()
@@ -78,17 +79,17 @@ class Gate:
     def succeeded(self) -> None:
         """A request succeeded: widen a narrowed window."""
         if not self._throttle.full:
-            with self._changed:
+            with self._lock:
                 self._throttle.succeeded()
                 self.window = self._throttle.window
 
     def slowed(self) -> None:
         """The server asked for fewer requests: narrow the window."""
-        with self._changed:
+        with self._lock:
             self._throttle.slowed(self._control.clock())
             self.window = self._throttle.window
 
     def wake(self) -> None:
         """Let all waiters look at their orders again."""
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()

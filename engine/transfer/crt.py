@@ -83,11 +83,16 @@ class Body:
 
     def readinto(self, buffer: memoryview) -> int:
         """Copy what fits."""
-        size = min(len(buffer), len(self._left))
-        buffer[:size] = self._left[:size]
-        self._left = self._left[size:]
-        if not self._left:
-            self.used()
+        content = self._left
+        size = len(content)
+        if len(buffer) < size:
+            size = len(buffer)
+            buffer[:] = content[:size]
+            self._left = content[size:]
+            return size
+        buffer[:size] = content
+        self._left = content[:0]
+        self.used()
         return size
 
     def read(self, size: int = -1) -> bytes:

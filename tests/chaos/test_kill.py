@@ -28,14 +28,18 @@ def to_bucket(server: S3Server, bucket: str) -> list[str]:
     return [f"s3://{bucket}", "--endpoint-url", server.endpoint_url, "--region", server.region]
 
 
+def kill_runner(snapshot: Snapshot) -> None:
+    """Kill the runner; no harm if it has ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(snapshot.runner_pid, signal.SIGKILL)
+
+
 def agents_of(snapshot: Snapshot) -> list[psutil.Process]:
-    """Agent processes: the grandchildren of the runner, below its fork server."""
-    below = psutil.Process(snapshot.runner_pid).children(recursive=True)
-    return [process for process in below if not process.children() and "resource_tracker" not in " ".join(process.cmdline())]
-
-
-def moved(more_than: int) -> object:
-    return lambda snapshot: snapshot if snapshot.totals.files.transferred > more_than else None
+    """Agent processes: the leaves below the runner's fork server; none if the runner has ended."""
+    with suppress(psutil.Error):
+        below = psutil.Process(snapshot.runner_pid).children(recursive=True)
+        return [one for one in below if "forkserver" in " ".join(one.cmdline()) and not one.children()]
+    return []
 
 
 def adds_up(done: Finished) -> None:
@@ -52,13 +56,12 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
     process = xsync.start(*command)
     for kill in range(5):
         with ended(process):
-            before = 400 * kill
+            before = 1 + 400 * kill
             snapshot = xsync.wait_for(
                 lambda now, least=before: now if now.totals.files.transferred >= least or now.status.ended else None
             )
             time.sleep(source_of_chance.uniform(0, 0.2))
-            with suppress(ProcessLookupError):
-                os.kill(snapshot.runner_pid, signal.SIGKILL)
+            kill_runner(snapshot)
             done = xsync.finish(process)
             if done.code == 0:
                 break
@@ -74,18 +77,17 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
 
 def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
     source = make_source(tmp_path / "source", files=5_000, large=(150 << 20,))
-    source_of_chance = random.Random(3)
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3")) as process:
         for kill in range(5):
-            least = 500 * kill
+            least = 1 + 500 * kill
             snapshot = xsync.wait_for(
                 lambda now, least=least: now if now.totals.files.transferred >= least or now.status.ended else None
             )
             if snapshot.status.ended:
                 break
-            agents = agents_of(snapshot)
-            if agents:
-                source_of_chance.choice(agents).kill()
+            for agent in agents_of(snapshot)[kill % 3 :][:1]:
+                with suppress(psutil.Error):
+                    agent.kill()
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
@@ -106,7 +108,7 @@ def test_a_file_rewritten_between_crash_and_resume_is_never_a_mix(
             lambda now: now if any(agent.bytes > 100 << 20 for agent in now.agents) or now.status.ended else None
         )
         assert not snapshot.status.ended
-        os.kill(snapshot.runner_pid, signal.SIGKILL)
+        kill_runner(snapshot)
         xsync.finish(process)
     victim = source / "large-0.bin"
     with open(victim, "r+b") as file:
@@ -128,7 +130,7 @@ def test_parts_sent_before_a_crash_are_not_sent_again(
             lambda now: now if any(agent.bytes > 300 << 20 for agent in now.agents) or now.status.ended else None
         )
         assert not snapshot.status.ended
-        os.kill(snapshot.runner_pid, signal.SIGKILL)
+        kill_runner(snapshot)
         xsync.finish(process)
     done = xsync.run(*command)
     assert done.code == 0, (done.errors, done.lines[-1:])
@@ -143,12 +145,11 @@ def test_a_killed_run_between_folders_leaves_no_half_file(xsync: Xsync, tmp_path
     command = ["run", source, target, "--agents", "2"]
     for kill in range(3):
         with ended(xsync.start(*command)) as process:
-            least = 600 * kill
+            least = 1 + 600 * kill
             snapshot = xsync.wait_for(
                 lambda now, least=least: now if now.totals.files.transferred >= least or now.status.ended else None
             )
-            if not snapshot.status.ended:
-                os.kill(snapshot.runner_pid, signal.SIGKILL)
+            kill_runner(snapshot)
             xsync.finish(process)
         for path in target.rglob("*"):
             twin = source / path.relative_to(target)

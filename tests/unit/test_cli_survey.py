@@ -86,7 +86,7 @@ def test_a_whole_survey() -> None:
         " 2024                                                     924   300 MB    91 %",
         " 2025 \\x1b[2J                                           4,000  20.0 MB   6.0 %",
         " (directly in it)                                       1,000  9.00 MB   2.7 %",
-        " ! 3 key over 1,024 bytes: xxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxxx",
+        " ! 3 key over 1,024 bytes: xxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxxx",
         " ! 1 special file: a/pipe",
     ]
 

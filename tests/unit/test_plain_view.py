@@ -349,3 +349,8 @@ def test_an_agent_of_another_state_is_shown_by_its_word() -> None:
     assert agent_line(AgentSnapshot("agent-9", "idle"), LOOK).text == (
         "   agent-9    idle         0 B/s      0 files/s     0/0 open"
     )
+
+
+def test_what_is_left_is_a_least_while_the_listing_is_not_complete() -> None:
+    sentence = view(_empty(status=Status.INTERRUPTED, ended_at=NOW), NOW, LOOK)[1]
+    assert sentence == " at least 0 files left. Go on: xsync resume 20250513-214847-lab-images-3f2a"

@@ -175,7 +175,7 @@ def _tell(checked: Verification, *, as_json: bool) -> int:
     else:
         compared = f"{format_count(checked.files)} files, {format_count(checked.symlinks)} links"
         size = f"{format_bytes(checked.bytes)} in {format_duration(checked.seconds)}"
-        verdict = "identical" if checked.identical else f"{len(checked.differences)} DIFFERENCES"
+        verdict = "IDENTICAL" if checked.identical else f"{format_count(len(checked.differences))} DIFFERENT"
         put(f" {compared}, {format_count(checked.folders)} folders, {size}: {verdict}")
         for difference in checked.differences[:_SHOWN_DIFFERENCES]:
             put(f"   {difference.name}: {difference.what}")

@@ -8,7 +8,7 @@ from engine.model import Snapshot, Status
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.look import Line, Look, Role
-from xsync_tui.cli.outcome import work_left
+from xsync_tui.cli.outcome import files_left, work_left
 from xsync_tui.text import width_of
 
 SILENT_SECONDS = 10.0
@@ -102,13 +102,13 @@ def _sentence(snapshot: Snapshot, now: float, look: Look) -> str:
         case Status.SUCCESS:
             return _moved(snapshot)
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
-            return f"Ended early, {format_count(files.pending)} files left. Go on: xsync resume {snapshot.execution}"
+            return f"Ended early, {files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"
         case Status.ERROR:
             return f"{format_count(files.failed)} of {format_count(files.discovered)} files failed. {_moved(snapshot)}"
         case Status.CANCELLED:
-            return f"Cancelled with {format_count(files.pending)} files left. Finished files stay."
+            return f"Cancelled with {files_left(snapshot)}. Finished files stay."
         case Status.INTERRUPTED:
-            return f"{format_count(files.pending)} files left. Go on: xsync resume {snapshot.execution}"
+            return f"{files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"
         case _:
             return _estimate(snapshot, now, look)
 
@@ -135,7 +135,7 @@ def _gone(snapshot: Snapshot, now: float, look: Look) -> list[Line]:
             Role.ALARM,
         ),
         Line(f"   Safe: {format_count(files.transferred)} files transferred, no half file under its final name."),
-        Line(f"   {format_count(files.pending)} files left. Go on: xsync resume {snapshot.execution}"),
+        Line(f"   {files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"),
     ]
     if snapshot.message:
         lines.append(Line(f"   Last words: {look.text(snapshot.message, look.width - 15)}"))

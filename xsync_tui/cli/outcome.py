@@ -62,6 +62,12 @@ def work_left(snapshot: Snapshot) -> bool:
     return totals.files.pending > 0 or not (totals.listing_complete or _NOT_LISTED in snapshot.failure_counts)
 
 
+def files_left(snapshot: Snapshot) -> str:
+    """How many files are undecided, in words; more may follow while the listing is not complete."""
+    least = "" if snapshot.totals.listing_complete else "at least "
+    return f"{least}{format_count(snapshot.totals.files.pending)} files left"
+
+
 def counts_json(snapshot: Snapshot) -> dict[str, Any]:
     """The ledger as design.md, section 10, names it, with failures by reason."""
     totals = snapshot.totals
@@ -174,7 +180,7 @@ def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -
 
 
 def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
-    left = f" {format_count(snapshot.totals.files.pending)} files left; no half file under its final name."
+    left = f" {files_left(snapshot)}; no half file under its final name."
     if snapshot.status is Status.CANCELLED:
         return [Line(f"{left} Cancelled for good: run it again to copy them.")]
     return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]
