@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from engine.journal.reader import list_executions, read_snapshot
 from engine.home import Home
+from engine.journal.reader import list_executions, read_snapshot
 from engine.model import Snapshot
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -75,16 +73,25 @@ class Xsync:
         names = self.executions() if self.home.exists() else []
         return read_snapshot(self.home / "executions" / names[-1]) if names else None
 
-    def wait_for(self, condition: Callable[[Snapshot], T], seconds: float = 60) -> T:
-        """Poll the latest execution until ``condition`` gives something true."""
+    def wait_for(self, condition: Callable[[Snapshot], bool], seconds: float = 60) -> Snapshot:
+        """Poll the latest execution until ``condition`` holds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             snapshot = self.snapshot()
-            found = condition(snapshot) if snapshot is not None else None
-            if found:
-                return found
+            if snapshot is not None and condition(snapshot):
+                return snapshot
             time.sleep(0.02)
         raise AssertionError(f"waited {seconds} s in vain; last: {self.snapshot()}")
+
+    def wait_for_files(self, transferred: int) -> Snapshot:
+        """Poll until so many files are transferred, or the execution has ended."""
+        return self.wait_for(lambda now: now.totals.files.transferred >= transferred or now.status.ended)
+
+    def wait_for_bytes(self, of_one_agent: int) -> Snapshot:
+        """Poll until an agent has sent so many bytes; the execution must not have ended by then."""
+        snapshot = self.wait_for(lambda now: now.status.ended or any(a.bytes > of_one_agent for a in now.agents))
+        assert not snapshot.status.ended, "it ended before enough was sent: make the source larger"
+        return snapshot
 
 
 @contextmanager
@@ -102,7 +109,7 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
 
 
 def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: int = 1, folders: int = 5) -> Path:
-    """Small files in ``folders`` folders of two levels, and large files of the given sizes; the same for the same seed."""
+    """Small files in ``folders`` folders of two levels, and large ones of the given sizes; the same for the same seed."""
     source = random.Random(seed)
     for number in range(files):
         place = folder / f"top{number % folders}" / f"sub{number % 7}"

@@ -57,7 +57,10 @@ class PosixLocation:
         self.folders.close()
 
     def identity(self) -> str:
-        """The export or file-system id, and the path in it: the same wherever it is mounted."""
+        """The export or file-system id, the path in it, and the folder's inode: the same wherever it is mounted.
+
+        The inode tells a folder that was removed and made anew: what was known about the old one is not true of it.
+        """
         path = os.path.realpath(self.root)
         mount = self._mount()
         if mount.is_network:
@@ -65,7 +68,7 @@ class PosixLocation:
         else:
             fsid = os.statvfs(_nearest_folder(path)).f_fsid
             volume = f"{fsid:016x}" if fsid else f"{mount.type}:{mount.source}"
-        return f"file {volume} /{text_of(path_in_volume(path, mount))}"
+        return f"file {volume} /{text_of(path_in_volume(path, mount))}{self._inode(path, mount)}"
 
     def describe(self) -> str:
         """The mount, what could make it faster, and whether the folder is empty."""
@@ -250,6 +253,14 @@ class PosixLocation:
 
     def _mount(self) -> Mount:
         return mount_of(os.path.realpath(self.root), read_mounts())
+
+    def _inode(self, path: bytes, mount: Mount) -> str:
+        if not mount.stable_inodes:
+            return ""
+        try:
+            return f" inode {os.stat(path).st_ino}"
+        except FileNotFoundError:
+            return ""
 
     def _is_empty(self) -> bool:
         try:

@@ -95,11 +95,7 @@ class _Scan:
         except OSError as error:
             self._close_unopened(path, task, error)
             return
-        if raw_device(fd) == self._device:
-            self._list(fd, path, task, self._selector.trivial(path))
-        else:
-            os.close(fd)
-            self.rows.end_folder(path, task, 0)
+        self._list(fd, path, task, self._selector.trivial(path), may_be_mount=True)
 
     def _descend(self, parent: _Folder) -> None:
         """List the next subfolder of an open folder."""
@@ -123,7 +119,7 @@ class _Scan:
         vanished = isinstance(error, FileNotFoundError)
         self.rows.end_folder(path, task, 0, None if vanished else reason_of(error))
 
-    def _list(self, fd: int, path: bytes, task: int, plain: bool) -> None:
+    def _list(self, fd: int, path: bytes, task: int, plain: bool, *, may_be_mount: bool = False) -> None:
         """Add the rows of an open folder; then close it, or keep it open for its subfolders."""
         rows = self.rows
         before = rows.count
@@ -132,7 +128,11 @@ class _Scan:
         try:
             if not path:
                 rows.add_root(fd)
-            if found := os.listdir(fd):
+            if may_be_mount and raw_device(fd) != self._device:
+                found = []
+            else:
+                found = os.listdir(fd)
+            if found:
                 joined = "\0".join(found).encode(_ENCODING, _ENCODE_ERRORS)
                 del found
                 self._add_entries(fd, path, plain, joined, children)

@@ -63,7 +63,7 @@ def task_folders(tasks: Sequence[TaskPlan]) -> dict[bytes, int]:
 
 
 def owners(folders: Sequence[bytes], includes: Sequence[Sequence[str]]) -> dict[bytes, int]:
-    """Top-level folder -> index of the task whose ``includes`` name it; folders of task 0 are left out (for a resume)."""
+    """Top-level folder -> index of the task whose ``includes`` name it; those of task 0 are left out (for a resume)."""
     task_of = {pattern: index for index, patterns in enumerate(includes) for pattern in patterns}
     found = ((folder, task_of.get(_pattern_of(folder) or "")) for folder in folders)
     return {folder: index for folder, index in found if index is not None}

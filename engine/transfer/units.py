@@ -32,7 +32,7 @@ RESULT_SCHEMA = pa.schema(
         ("finished_ns", pa.int64()),
     ]
 )
-"""One row an entry acted on. size..gid are the identity and attributes as read, not as listed. ``checksum`` is CRC64NVME."""
+"""One row an entry acted on. size..gid are as read, not as listed. ``checksum`` is CRC64NVME."""
 
 PART_SCHEMA = pa.schema(
     [("number", pa.int32()), ("size", pa.int64()), ("checksum", pa.uint64()), ("etag", pa.string())]
@@ -89,7 +89,7 @@ class PartsUnit(msgspec.Struct, frozen=True, tag=True):
 
 
 class FoldersUnit(msgspec.Struct, frozen=True, tag=True):
-    """Give destination folders their final owner, mode and times (ENTRY_SCHEMA rows as an IPC stream, deepest first)."""
+    """Give destination folders their last owner, mode and times (ENTRY_SCHEMA rows as an IPC stream, deepest first)."""
 
     id: int
     epoch: int
@@ -103,9 +103,9 @@ class UnitOutcome(msgspec.Struct, frozen=True):
     """What became of a unit.
 
     ``table`` is an IPC stream: ENTRY_SCHEMA for a scan, RESULT_SCHEMA for copies and folders, PART_SCHEMA for parts.
-    ``source_changed`` (parts): the file is no longer what it was when the upload began. ``error`` (parts): why parts are
-    missing, as "reason: detail". ``fatal``: nothing else can succeed either (credentials, bucket gone...): the rows not
-    done are RELEASED.
+    ``source_changed`` (parts): the file is no longer what it was when the upload began. ``error`` (parts): why parts
+    are missing, as "reason: detail". ``fatal``: nothing else can succeed either (credentials, bucket gone...): the rows
+    not done are RELEASED.
     """
 
     unit_id: int

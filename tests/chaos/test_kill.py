@@ -1,4 +1,4 @@
-"""Kill the runner, the agents and the command with SIGKILL at random moments: a resume ends with an identical destination."""
+"""Kill runner, agents and command with SIGKILL at random moments: a resume ends with an identical destination."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def agents_of(snapshot: Snapshot) -> list[psutil.Process]:
 
 def adds_up(done: Finished) -> None:
     files = done.result["files"]
-    assert files["discovered"] == sum(files[name] for name in ("transferred", "skipped", "failed", "excluded", "pending"))
+    assert files["discovered"] == sum(
+        files[name] for name in ("transferred", "skipped", "failed", "excluded", "pending")
+    )
 
 
 def test_a_killed_runner_is_resumed_without_doing_files_again(
@@ -52,14 +54,11 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
 ) -> None:
     source = make_source(tmp_path / "source", files=6_000, large=(200 << 20,))
     source_of_chance = random.Random(7)
-    command = ["run", source, *to_bucket(s3, bucket), "--agents", "2"]
+    command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "2"]
     process = xsync.start(*command)
     for kill in range(5):
         with ended(process):
-            before = 1 + 400 * kill
-            snapshot = xsync.wait_for(
-                lambda now, least=before: now if now.totals.files.transferred >= least or now.status.ended else None
-            )
+            snapshot = xsync.wait_for_files(1 + 400 * kill)
             time.sleep(source_of_chance.uniform(0, 0.2))
             kill_runner(snapshot)
             done = xsync.finish(process)
@@ -79,10 +78,7 @@ def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S
     source = make_source(tmp_path / "source", files=5_000, large=(150 << 20,))
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3")) as process:
         for kill in range(5):
-            least = 1 + 500 * kill
-            snapshot = xsync.wait_for(
-                lambda now, least=least: now if now.totals.files.transferred >= least or now.status.ended else None
-            )
+            snapshot = xsync.wait_for_files(1 + 500 * kill)
             if snapshot.status.ended:
                 break
             for agent in agents_of(snapshot)[kill % 3 :][:1]:
@@ -93,21 +89,18 @@ def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S
     adds_up(done)
     assert done.result["files"]["transferred"] == 5_001
     assert verify(source, s3, bucket).differences == ()
-    snapshot = xsync.snapshot()
-    assert snapshot is not None
-    assert any(event.kind == "agent-lost" for event in snapshot.events)
+    final = xsync.snapshot()
+    assert final is not None
+    assert any(event.kind == "agent-lost" for event in final.events)
 
 
 def test_a_file_rewritten_between_crash_and_resume_is_never_a_mix(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
     source = make_source(tmp_path / "source", files=10, large=(600 << 20,))
-    command = ["run", source, *to_bucket(s3, bucket), "--agents", "1"]
+    command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "1"]
     with ended(xsync.start(*command)) as process:
-        snapshot = xsync.wait_for(
-            lambda now: now if any(agent.bytes > 100 << 20 for agent in now.agents) or now.status.ended else None
-        )
-        assert not snapshot.status.ended
+        snapshot = xsync.wait_for_bytes(100 << 20)
         kill_runner(snapshot)
         xsync.finish(process)
     victim = source / "large-0.bin"
@@ -120,16 +113,11 @@ def test_a_file_rewritten_between_crash_and_resume_is_never_a_mix(
     assert verify(source, s3, bucket).differences == ()
 
 
-def test_parts_sent_before_a_crash_are_not_sent_again(
-    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
-) -> None:
+def test_parts_sent_before_a_crash_are_not_sent_again(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
     source = make_source(tmp_path / "source", files=1, large=(600 << 20,))
-    command = ["run", source, *to_bucket(s3, bucket), "--agents", "1"]
+    command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "1"]
     with ended(xsync.start(*command)) as process:
-        snapshot = xsync.wait_for(
-            lambda now: now if any(agent.bytes > 300 << 20 for agent in now.agents) or now.status.ended else None
-        )
-        assert not snapshot.status.ended
+        snapshot = xsync.wait_for_bytes(300 << 20)
         kill_runner(snapshot)
         xsync.finish(process)
     done = xsync.run(*command)
@@ -142,13 +130,10 @@ def test_parts_sent_before_a_crash_are_not_sent_again(
 def test_a_killed_run_between_folders_leaves_no_half_file(xsync: Xsync, tmp_path: Path) -> None:
     source = make_source(tmp_path / "source", files=4_000, large=(300 << 20,))
     target = tmp_path / "target"
-    command = ["run", source, target, "--agents", "2"]
+    command = ["run", str(source), str(target), "--agents", "2"]
     for kill in range(3):
         with ended(xsync.start(*command)) as process:
-            least = 1 + 600 * kill
-            snapshot = xsync.wait_for(
-                lambda now, least=least: now if now.totals.files.transferred >= least or now.status.ended else None
-            )
+            snapshot = xsync.wait_for_files(1 + 600 * kill)
             kill_runner(snapshot)
             xsync.finish(process)
         for path in target.rglob("*"):
@@ -167,7 +152,7 @@ def test_a_killed_foreground_command_lets_its_runner_drain(
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2")) as process:
         xsync.wait_for(lambda now: now.totals.files.transferred > 200)
         process.kill()
-        snapshot = xsync.wait_for(lambda now: now if not now.runner_alive else None)
+        snapshot = xsync.wait_for(lambda now: not now.runner_alive)
     assert snapshot.status is Status.INTERRUPTED
     assert xsync.run("resume", snapshot.execution).code == 0
     assert verify(source, s3, bucket).differences == ()
@@ -175,7 +160,7 @@ def test_a_killed_foreground_command_lets_its_runner_drain(
 
 def test_sigterm_drains_and_a_run_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
     source = make_source(tmp_path / "source", files=8_000)
-    command = ["run", source, *to_bucket(s3, bucket), "--agents", "2"]
+    command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "2"]
     with ended(xsync.start(*command)) as process:
         xsync.wait_for(lambda now: now.totals.files.transferred > 200)
         process.terminate()
@@ -208,7 +193,7 @@ def test_pause_stops_and_resume_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Serv
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2")) as process:
         xsync.wait_for(lambda now: now.totals.files.transferred > 200)
         assert xsync.run("pause").code == 0
-        paused = xsync.wait_for(lambda now: now if now.status is Status.PAUSED else None)
+        paused = xsync.wait_for(lambda now: now.status is Status.PAUSED)
         assert paused.totals.files.pending > 0
         assert xsync.run("resume").code == 0
         done = xsync.finish(process)
@@ -221,9 +206,9 @@ def test_agents_come_and_go_while_it_runs(xsync: Xsync, tmp_path: Path, s3: S3Se
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "1")) as process:
         xsync.wait_for(lambda now: now.totals.files.transferred > 100)
         assert xsync.run("fleet", "add").code == 0
-        xsync.wait_for(lambda now: now if any(a.name == "agent-2" and a.files > 0 for a in now.agents) else None)
+        xsync.wait_for(lambda now: any(a.name == "agent-2" and a.files > 0 for a in now.agents))
         assert xsync.run("fleet", "drain", "agent-1").code == 0
-        xsync.wait_for(lambda now: now if any(a.name == "agent-1" and a.state == "gone" for a in now.agents) else None)
+        xsync.wait_for(lambda now: any(a.name == "agent-1" and a.state == "gone" for a in now.agents))
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     assert verify(source, s3, bucket).differences == ()

@@ -89,6 +89,14 @@ def test_a_folder_arrives_in_a_folder(xsync: Xsync, tmp_path: Path) -> None:
     assert done.result["files"]["verified"] >= 601
 
 
+def test_a_destination_folder_made_anew_is_filled_again(xsync: Xsync, tmp_path: Path) -> None:
+    source, target = make_source(tmp_path / "source", files=30), tmp_path / "target"
+    assert xsync.run("run", source, target).code == 0
+    target.rename(tmp_path / "moved away")
+    assert xsync.run("run", source, target).result["files"]["transferred"] == 30
+    assert tree_of(target) == tree_of(source)
+
+
 def test_filters_choose_and_are_counted(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
     source = make_source(tmp_path / "source", files=100)
     (source / "top0" / "scratch.tmp").write_bytes(b"x")
