@@ -28,6 +28,11 @@ class Finished:
     errors: str
 
     @property
+    def message(self) -> str:
+        """What went wrong, as the line of type error says it."""
+        return str(next(line["message"] for line in self.lines if line.get("type") == "error"))
+
+    @property
     def result(self) -> dict[str, Any]:
         """The line of type result."""
         return next(line for line in self.lines if line.get("type") == "result")
@@ -39,11 +44,12 @@ class Xsync:
 
     home: Path
     env: dict[str, str] = field(default_factory=dict)
+    wrapper: list[str] = field(default_factory=list)
 
     def start(self, *arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
         """Start a command with --json, off a terminal."""
         return subprocess.Popen(
-            [sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"],
+            [*self.wrapper, sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

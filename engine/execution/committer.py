@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pyarrow.compute
 
 from engine.catalog.compaction import merge_results
 from engine.catalog.segments import RowGroup, Written, write_entries, write_results
+from engine.errors import JournalError, StorageFullError
 from engine.execution.failures import failures_in_entries, failures_in_results
 from engine.execution.ledger import Ledger
 from engine.execution.messages import Chunk
@@ -146,6 +148,17 @@ class Committer:
         )
 
     def _write(self, journal: Journal, group: _Group, listing_complete: bool) -> list[Chunk]:
+        try:
+            return self._write_group(journal, group, listing_complete)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise JournalError(f"{self._folder} cannot be written: {error.strerror or error}") from error
+            raise StorageFullError(
+                f"The disk is full: {self._folder} cannot be written. Free space there, then go on: "
+                f"xsync resume {self._folder.name}. Nothing that was recorded is lost."
+            ) from error
+
+    def _write_group(self, journal: Journal, group: _Group, listing_complete: bool) -> list[Chunk]:
         entries = write_entries(self._name("entries"), pa.concat_tables(group.entries)) if group.entries else None
         results = write_results(self._name("results"), pa.concat_tables(group.results)) if group.results else None
         ledger = self.ledger.copy()

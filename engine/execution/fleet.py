@@ -8,7 +8,6 @@ that nothing a peer sends is ever unpickled.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import signal
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -20,6 +19,7 @@ from distributed.security import Security
 
 from engine.execution import agent as agent_process
 from engine.execution import wire
+from engine.execution.forks import fork_server
 from engine.execution.messages import AgentLost, AgentReady, UnitDone
 from engine.transfer.units import AgentConfig, AgentProgress, Unit
 
@@ -216,13 +216,6 @@ class LocalFleet:
             for name in self._members:
                 self.tell(name, "lease")
             await asyncio.sleep(wire.RENEW_SECONDS)
-
-
-def fork_server() -> Any:
-    """The context whose fork server has the agents' imports loaded (never awscrt, which does not survive a fork)."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["engine.execution.agent", "pyarrow"])
-    return context
 
 
 def _kill(member: _Member) -> None:

@@ -131,7 +131,7 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
             [*_scope(detached), sys.executable, "-m", "engine.execution.launch", os.fspath(folder)],
             stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
             stdout=log,
-            stderr=log,
+            stderr=log if detached else None,
             start_new_session=True,
             env=os.environ | {"XSYNC_FOREGROUND": "" if detached else "1"},
         )
@@ -185,6 +185,10 @@ def write_refusal(folder: Path, error: XsyncError) -> None:
 
 
 if __name__ == "__main__":
+    from engine.execution.forks import start_early
+
+    start_early()
+
     from engine.execution.main import main
 
     sys.exit(main(Path(sys.argv[1])))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from engine.errors import StorageFullError, XsyncError
+from engine.errors import XsyncError
 from engine.execution import messages as m
 from engine.execution.committer import Committer
 from engine.execution.ending import Outcome
@@ -238,8 +238,6 @@ class Runner:
         """Any error here ends the session; what is committed stays, what is not is done again on resume."""
         try:
             await work
-        except StorageFullError as error:
-            self._fail(error)
         except XsyncError as error:
             self._fail(error)
         except Exception as error:

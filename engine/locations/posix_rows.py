@@ -71,7 +71,6 @@ _KINDS = bytes(_KINDS_BY_TYPE.get(high & 0xF0, Kind.SPECIAL) for high in range(2
 """Kind by the high byte of the mode. Only the empty record of a LISTED row has mode 0."""
 
 _HIGH_BYTE_OF_MODE = 29 if sys.byteorder == "little" else 28
-_NO_NAME = [b""]
 _ONE_FOLDER = bytes([Kind.FOLDER])
 _ONE_LISTED = bytes([Kind.LISTED])
 _FLAGS = repeat(0x100)
@@ -149,7 +148,10 @@ class Rows:
             self._flush()
         start = self._used * _RECORD
         self._block[start : start + _RECORD] = _record(os.fstat(fd))
-        self._append(_NO_NAME, _ONE_FOLDER)
+        self._names.append(b"")
+        self._kinds.append(_ONE_FOLDER)
+        self._used += 1
+        self.count += 1
 
     def end_folder(self, path: bytes, task: int, size: int, error: str | None = None) -> None:
         """Close folder ``path`` with its LISTED row; all rows since the last call belong to it and to ``task``."""
@@ -158,7 +160,10 @@ class Rows:
         _LISTED_RECORD.pack_into(self._block, self._used * _RECORD, size)
         if error is not None:
             self._errors[self.count] = error
-        self._append(_NO_NAME, _ONE_LISTED)
+        self._names.append(b"")
+        self._kinds.append(_ONE_LISTED)
+        self._used += 1
+        self.count += 1
         self._folder_ends.append(self.count)
         self._folders.append(path)
         self._folder_tasks.append(task)
@@ -217,14 +222,11 @@ class Rows:
             for position in positions(kinds, FOLDER):
                 if devices[used + position] != self._device:
                     self.mounts.add(self.count + position)
-        self._append(names, kinds)
-        return names, kinds
-
-    def _append(self, names: list[bytes], kinds: bytes) -> None:
         self._names += names
         self._kinds.append(kinds)
-        self._used += len(names)
+        self._used = used + len(names)
         self.count += len(names)
+        return names, kinds
 
     def _stat_singly(self, fd: int, names: list[bytes]) -> list[bytes]:
         """Fill the records of ``names`` one at a time, and return them without those that vanished."""

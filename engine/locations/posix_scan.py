@@ -128,11 +128,8 @@ class _Scan:
         try:
             if not path:
                 rows.add_root(fd)
-            if may_be_mount and raw_device(fd) != self._device:
-                found = []
-            else:
-                found = os.listdir(fd)
-            if found:
+            is_foreign = may_be_mount and raw_device(fd) != self._device
+            if found := [] if is_foreign else os.listdir(fd):
                 joined = "\0".join(found).encode(_ENCODING, _ENCODE_ERRORS)
                 del found
                 self._add_entries(fd, path, plain, joined, children)
@@ -156,9 +153,10 @@ class _Scan:
             self._exclude(path, plain, first, names, kinds)
         if FOLDER in kinds:
             for position in positions(kinds, FOLDER):
-                if rows.is_candidate(first + position):
+                row = first + position
+                if rows.is_candidate(row):
                     children.append(names[position])
-                    if first + position in rows.mounts:
+                    if row in rows.mounts:
                         self._mounts.add(path + b"/" + names[position] if path else names[position])
 
     def _exclude(self, path: bytes, plain: bool, first: int, names: list[bytes], kinds: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 from multiprocessing.connection import Connection, wait
@@ -17,6 +18,8 @@ from engine.survey.worker import Finished, Scanned, ScanRequest, work
 
 EXIT_SECONDS = 5.0
 """How long a process may take to exit before it is killed."""
+
+_DIED = "a process of the survey ended unexpectedly; survey again"
 
 
 class _Member(NamedTuple):
@@ -52,10 +55,10 @@ class Crew:
             self.answers(deadline - time.monotonic())
 
     def ask(self, request: ScanRequest) -> None:
-        """Give an idle worker something to do."""
+        """Give an idle worker something to do. Raises LocationError if it died."""
         member = self._idle.pop()
         self._busy[member.connection] = member
-        member.connection.send(request)
+        _send(member.connection, request)
 
     def answers(self, seconds: float) -> list[Scanned]:
         """What workers have found; waits up to ``seconds`` for the first answer.
@@ -75,7 +78,7 @@ class Crew:
         self._idle.clear()
         self._busy |= finishing
         for connection in finishing:
-            connection.send(None)
+            _send(connection, None)
         deadline = time.monotonic() + seconds
         finished: list[Path] = []
         while finishing and (ready := wait(list(finishing), deadline - time.monotonic())):
@@ -102,7 +105,11 @@ def _start_process(spec: LocationSpec, path: Path) -> _Member:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, spec, path), name=f"survey {path.stem}", daemon=True)
-    process.start()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()  # Ctrl-C reaches the whole process group, and must not end those who bring in the rest
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     theirs.close()
     return _Member(ours, process, path)
 
@@ -113,11 +120,18 @@ def _start_thread(spec: LocationSpec, path: Path) -> _Member:
     return _Member(ours, None, path)
 
 
+def _send(connection: Connection, request: ScanRequest | None) -> None:
+    try:
+        connection.send(request)
+    except OSError:
+        raise LocationError(_DIED) from None
+
+
 def _receive(connection: Connection) -> Scanned | Finished:
     try:
         answer: Scanned | Finished | XsyncError = connection.recv()
-    except EOFError:
-        raise LocationError("a process of the survey ended unexpectedly; survey again") from None
+    except (EOFError, OSError):
+        raise LocationError(_DIED) from None
     if isinstance(answer, XsyncError):
         raise answer
     return answer

@@ -149,7 +149,7 @@ def _scan(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: 
     partial = partial or bool(crew.busy)
     segments = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
     progress.tell(always=True)
-    return _Scan(segments, progress.found, partial)
+    return _Scan(segments, progress.found, partial or len(segments) < crew.size)
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:

@@ -78,8 +78,9 @@ _NO_ROWS = """
 
 def _size_histogram(connection: duckdb.DuckDBPyConnection) -> tuple[Bin, ...]:
     """Bins 0..1, 1..10, 10..100 bytes and so on up to the largest file, empty ones included."""
-    power = "CASE WHEN size < 1 THEN 0 ELSE 1 + floor(log10(size))::INTEGER END"
-    query = f"SELECT {power} AS bin, count(*), sum(size)::BIGINT FROM entries WHERE {_FILE} GROUP BY bin"
+    cases = " ".join(f"WHEN size < {10**power} THEN {power}" for power in range(19))
+    query = f"""
+        SELECT CASE {cases} ELSE 19 END AS bin, count(*), sum(size)::BIGINT FROM entries WHERE {_FILE} GROUP BY bin"""
     found = {power: (files, size) for power, files, size in connection.sql(query).fetchall()}
     bounds = [0, *(10**power for power in range(max(found, default=-1) + 1))]
     return _bins(bounds, found)

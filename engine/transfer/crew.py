@@ -40,5 +40,6 @@ class Crew:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+            del job  # what it refers to must not live until the next one comes
             with self._lock:
                 self._unfinished -= 1

@@ -257,7 +257,7 @@ class _ReadError(Exception):
 
 
 class _Body:
-    """The bytes ``start``..``end`` of a file, a step at a time through one buffer; their CRC64NVME once all are read."""
+    """Bytes ``start``..``end`` of a file, a step at a time through one buffer, and their CRC64NVME in the end."""
 
     def __init__(self, file: OpenFile, start: int, end: int, step: memoryview, counted: _Counted) -> None:
         self._file = file

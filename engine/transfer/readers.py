@@ -133,9 +133,7 @@ class Readers:
 
     def _run(self, reader: _Reader) -> None:
         self._here.reader = reader
-        while self._claim(reader):
-            feed = reader.feed
-            assert feed is not None
+        while (feed := self._claim(reader)) is not None:
             while reader.share:
                 try:
                     reader.row = reader.share.popleft()
@@ -144,19 +142,20 @@ class Readers:
                 feed.process(reader.row)
                 reader.since = 0.0
             reader.feed = None
+            del feed  # it must not live until the next one comes
         self._readers.remove(reader)
 
-    def _claim(self, reader: _Reader) -> bool:
+    def _claim(self, reader: _Reader) -> Feed | None:
         with self._changed:
             while True:
                 if reader.replaced:
                     self._hung -= 1
-                    return False
+                    return None
                 for feed in self._feeds:
                     share = feed.claim(_SHARE)
                     if share:
                         reader.share, reader.feed = share, feed
-                        return True
+                        return feed
                 if self._closed:
-                    return False
+                    return None
                 self._changed.wait()

@@ -15,7 +15,13 @@ from engine.transfer.units import RESULT_SCHEMA
 _FOUND_COLUMNS = ("size", "mtime_ns", "ctime_ns", "dev", "inode", "mode", "uid", "gid")
 _ENTRY_COLUMNS = ("dir", "name", "kind", "task")
 
-_TRANSFERRED = int(Action.TRANSFERRED)
+_TRANSFERRED, _SKIPPED, _FAILED, _RELEASED = map(
+    int, (Action.TRANSFERRED, Action.SKIPPED, Action.FAILED, Action.RELEASED)
+)
+
+
+def _nothing() -> None:
+    """What is done when all is done."""
 
 
 class Found(NamedTuple):
@@ -80,37 +86,37 @@ class Rows:
         detail: str | None = None,
     ) -> None:
         """Resolve ``row``: ``sent`` bytes went out with this CRC64NVME."""
-        self._details[row] = detail
         self._sent[row] = sent
         self._checksums[row] = checksum
         self._etags[row] = etag
         self._verified[row] = verified
-        self._resolve(row, _TRANSFERRED)
+        self._resolve(row, _TRANSFERRED, None, detail)
 
     def failed(self, row: int, reason: str, detail: str = "") -> None:
         """Resolve ``row`` as FAILED with a short, stable reason."""
-        self._reasons[row], self._details[row] = reason, detail or None
-        self._resolve(row, int(Action.FAILED))
+        self._resolve(row, _FAILED, reason, detail or None)
 
     def skipped(self, row: int, reason: str) -> None:
         """Resolve ``row`` as SKIPPED."""
-        self._reasons[row] = reason
-        self._resolve(row, int(Action.SKIPPED))
+        self._resolve(row, _SKIPPED, reason)
 
     def released(self, row: int) -> None:
         """Resolve ``row`` as not done, to be given out again."""
-        self._resolve(row, int(Action.RELEASED))
+        self._resolve(row, _RELEASED)
 
-    def _resolve(self, row: int, action: int) -> None:
+    def _resolve(self, row: int, action: int, reason: str | None = None, detail: str | None = None) -> None:
         with self._lock:
             if self.actions[row]:
                 return
             self.actions[row] = action
+            self._reasons[row] = reason
+            self._details[row] = detail
             self._finished[row] = time.time_ns()
             self.left -= 1
             complete = not self.left
         if complete:
-            self._on_complete()
+            on_complete, self._on_complete = self._on_complete, _nothing  # or the unit would live until a collection
+            on_complete()
 
     def table(self, agent: str) -> pa.Table:
         """The results in RESULT_SCHEMA, one row an entry, in the order of the entries."""

@@ -58,6 +58,7 @@ class Sender:
         An exception of ``body`` itself passes through, and the connection is closed.
         """
         signed = dict(self._signer.sign("PUT", path, headers))
+        signed["Host"] = signed.pop("host")  # urllib3 adds its own to a proxied request unless it finds it so written
         try:
             response = self._pool.request(
                 "PUT", self._url + path, body=cast("Iterable[bytes]", body), headers=signed, redirect=False

@@ -67,7 +67,9 @@ def copy_unit(source: Path, epoch: int = 0, unit_id: int = 1) -> CopyUnit:
     return CopyUnit(unit_id, epoch, to_ipc(entries_of(source)))
 
 
-def parts_unit(source: Path, name: str, upload_id: str, part_size: int, first: int = 1, last: int | None = None) -> PartsUnit:
+def parts_unit(
+    source: Path, name: str, upload_id: str, part_size: int, first: int = 1, last: int | None = None
+) -> PartsUnit:
     """A unit of parts of the file ``name`` as it is now."""
     found = (source / name).stat()
     identity = Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-Fault = Literal["pass", "503", "500", "200-with-error", "reset", "stall", "corrupt", "wrong-part-checksum"]
+Fault = Literal[
+    "pass", "503", "500", "200-with-error", "reset", "stall", "corrupt", "wrong-part-checksum", "expired", "denied"
+]
 Decide = Callable[["Request"], Fault]
 
 _ERROR = b'<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>'
@@ -91,6 +93,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._body()
         self._answer(500, _ERROR % (b"InternalError", b"We encountered an internal error."))
 
+    def _expired(self) -> None:
+        self._body()
+        self._answer(400, _ERROR % (b"ExpiredToken", b"The provided token has expired."))
+
+    def _denied(self) -> None:
+        self._body()
+        self._answer(403, _ERROR % (b"AccessDenied", b"Access Denied."))
+
     def _200_with_error(self) -> None:
         self._body()
         self._answer(200, _ERROR % (b"InternalError", b"We encountered an internal error."))
@@ -115,9 +125,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Pass the request on with its own Host header, which is signed."""
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
-            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            upstream.putrequest(
+                self.command,
+                self.path.removeprefix(f"http://{self.server.upstream}"),
+                skip_host=True,
+                skip_accept_encoding=True,
+            )
             for name, value in self.headers.items():
                 upstream.putheader(name, value)
+            assert len(self.headers.get_all("host", [])) == 1
             upstream.endheaders(body)
             response = upstream.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()} | (changed or {})
@@ -140,9 +156,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
-    """A proxy in front of the server at ``upstream`` (a URL), on a free port."""
+def fault_proxy(upstream: str, prepare: Callable[[HTTPServer], None] = lambda _: None) -> Iterator[FaultProxy]:
+    """A proxy in front of the server at ``upstream`` (a URL), on a free port; ``prepare`` may wrap its socket."""
     server = _Server(upstream)
+    prepare(server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

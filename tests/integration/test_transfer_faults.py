@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -60,9 +61,7 @@ def test_passing_faults_are_retried_until_everything_is_there(
         assert boto.get_object(Bucket=bucket, Key=name)["Body"].read() == (tmp_path / name).read_bytes()
 
 
-def test_a_throttling_server_gets_fewer_requests_at_once(
-    tmp_path: Path, proxy: FaultProxy, spec: LocationSpec
-) -> None:
+def test_a_throttling_server_gets_fewer_requests_at_once(tmp_path: Path, proxy: FaultProxy, spec: LocationSpec) -> None:
     unit = some_files(tmp_path, 40)
     proxy.faults(30, "503")
     with engine_of(config_of(tmp_path, spec, window=16)) as engine:
@@ -95,6 +94,52 @@ def test_a_stalled_request_is_cut_and_tried_again(
         outcome = engine.submit(unit).result(SECONDS)
     assert set(actions_of(outcome).values()) == {DONE}
     assert len(proxy.seen) == 4
+
+
+@pytest.mark.parametrize("size", [1000, LARGE])
+def test_access_denied_to_everything_is_fatal(tmp_path: Path, proxy: FaultProxy, spec: LocationSpec, size: int) -> None:
+    unit = some_files(tmp_path, 5, size)
+    proxy.decide = lambda request: "denied"
+    with engine_of(config_of(tmp_path, spec)) as engine:
+        outcome = engine.submit(unit).result(SECONDS)
+    assert "AccessDenied" in outcome.fatal
+    assert {action for action, _ in actions_of(outcome).values()} == {Action.RELEASED}
+
+
+def test_access_denied_to_one_key_fails_that_file(tmp_path: Path, proxy: FaultProxy, spec: LocationSpec) -> None:
+    first = some_files(tmp_path, 1)
+    with engine_of(config_of(tmp_path, spec)) as engine:
+        assert set(actions_of(engine.submit(first).result(SECONDS)).values()) == {DONE}
+        proxy.decide = lambda request: "denied" if request.path.endswith("/f1") else "pass"
+        outcome = engine.submit(some_files(tmp_path, 3)).result(SECONDS)
+    assert outcome.fatal == ""
+    assert actions_of(outcome) == {b"f0": DONE, b"f1": (Action.FAILED, "access denied"), b"f2": DONE}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(errno.EIO, (Action.FAILED, "unreadable")), (errno.ESTALE, DONE), (errno.EACCES, None)]
+)
+def test_a_file_that_cannot_be_read_fails_unless_the_trouble_passes(
+    tmp_path: Path,
+    bucket: str,
+    s3_spec: SpecMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    expected: tuple[Action, str | None] | None,
+) -> None:
+    unit = some_files(tmp_path, 2)
+    read, left = PosixFile.read_into, iter(range(3))
+
+    def failing(self: PosixFile, buffer: memoryview, offset: int) -> int:
+        if self._full_path.endswith(b"/f1") and next(left, None) is not None:
+            raise OSError(code, os.strerror(code))
+        return read(self, buffer, offset)
+
+    monkeypatch.setattr(PosixFile, "read_into", failing)
+    with engine_of(config_of(tmp_path, s3_spec(bucket))) as engine:
+        outcome = engine.submit(unit).result(SECONDS)
+        assert engine._shared.buffers.used == 0
+    assert actions_of(outcome) == {b"f0": DONE, b"f1": expected or (Action.FAILED, "unreadable")}
 
 
 def test_an_endpoint_that_is_down_is_fatal_once_the_budget_is_used_up(

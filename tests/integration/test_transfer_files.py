@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from engine.locations.posix_files import PosixFile
 from engine.model import Action, Identity, TransferOptions
 from engine.names import OWN_PREFIX
-from engine.transfer import commit, files
+from engine.transfer import commit, files, system
 from engine.transfer.crt import crc64nvme
 from engine.transfer.units import FoldersUnit
 from tests.faults.agents import SECONDS, actions_of, config_of, copy_unit, engine_of, results_of, spec_of
@@ -126,7 +128,7 @@ def test_never_overwrites_when_told_so(source: Path, destination: Path, monkeypa
     (source / "l").symlink_to("new")
     (destination / "f").write_bytes(b"old")
     (destination / "l").symlink_to("old")
-    sync = commit.syncfs
+    sync = system.syncfs
 
     def late(fd: int) -> None:
         (destination / "late").write_bytes(b"somebody was faster")
@@ -186,7 +188,7 @@ def test_names_appear_only_after_everything_is_on_the_device(
     for number in range(5):
         (source / f"f{number}").write_bytes(os.urandom(100))
     story: list[str] = []
-    sync, rename, fsync = commit.syncfs, os.rename, os.fsync
+    sync, rename, fsync = system.syncfs, os.rename, os.fsync
 
     def syncing(fd: int) -> None:
         assert len(temporaries(destination)) == 5
@@ -284,7 +286,7 @@ def test_a_lease_that_ends_before_the_rename_releases_the_rows(
 ) -> None:
     for number in range(3):
         (source / f"f{number}").write_bytes(b"x")
-    sync = commit.syncfs
+    sync = system.syncfs
     with engine_of(config_of(source, spec_of(destination))) as engine:
 
         def expire(fd: int) -> None:
@@ -314,6 +316,30 @@ def test_a_full_disk_fails_files_with_that_reason_and_then_stops(
     assert actions.count((Action.FAILED, "no space left at the destination")) == 2
     assert actions.count((Action.RELEASED, None)) == 48
     assert list(destination.iterdir()) == []
+
+
+@pytest.fixture
+def tiny_disk(destination: Path) -> Iterator[Path]:
+    """A file system of one megabyte at the destination."""
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", destination], capture_output=True)
+    if made.returncode:
+        pytest.skip("this account may not mount a file system")
+    yield destination
+    subprocess.run(["umount", destination], check=True)
+
+
+def test_a_disk_that_is_really_full_keeps_what_fitted_and_leaves_no_temporaries(source: Path, tiny_disk: Path) -> None:
+    for number in range(8):
+        (source / f"f{number}").write_bytes(os.urandom(300_000))
+    with engine_of(config_of(source, spec_of(tiny_disk), reader_threads=1)) as engine:
+        outcome = engine.submit(copy_unit(source)).result(SECONDS)
+    actions = actions_of(outcome)
+    assert outcome.fatal == "no space left at the destination"
+    done = [path for path, action in actions.items() if action == DONE]
+    assert len(done) == 3 or [*actions.values()].count((Action.RELEASED, None)) >= 3
+    for path in done:
+        assert (tiny_disk / os.fsdecode(path)).read_bytes() == (source / os.fsdecode(path)).read_bytes()
+    assert sorted(os.listdir(tiny_disk)) == sorted(map(os.fsdecode, done))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away in the first place")

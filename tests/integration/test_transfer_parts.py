@@ -56,9 +56,7 @@ def combined(parts: list[PartResult]) -> int:
     return checksum
 
 
-def test_parts_of_several_units_make_one_object(
-    source: Path, boto: S3Client, bucket: str, s3_spec: SpecMaker
-) -> None:
+def test_parts_of_several_units_make_one_object(source: Path, boto: S3Client, bucket: str, s3_spec: SpecMaker) -> None:
     spec = s3_spec(bucket, "deep er/+")
     location = S3Location(spec)
     upload = location.begin(b"big", SIZE, {})

@@ -1,4 +1,4 @@
-"""Listing a mounted file system: every attribute, odd names and kinds, links never followed, errors, limits, filters."""
+"""Listing a mounted file system: all attributes, odd names and kinds, links never followed, errors, limits, filters."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from engine.locations.posix_scan import scan_folders
 from engine.model import Fate, FilterSpec, Kind
 
 _NOBODY = 65534
+_LIMIT = ScanLimit()
 
 
 class _Selector:
     """Real filters, and tasks by top-level folder."""
 
-    def __init__(self, filters: FilterSpec = FilterSpec(), tasks: dict[bytes, int] | None = None) -> None:
-        self._filters = Filters(filters)
+    def __init__(self, filters: FilterSpec | None = None, tasks: dict[bytes, int] | None = None) -> None:
+        self._filters = Filters(filters or FilterSpec())
         self._tasks = tasks or {}
         self.asked: list[bytes] = []
 
@@ -48,7 +49,7 @@ class _Selector:
 
 
 def _scan(
-    root: Path, folders: list[bytes] | None = None, limit: ScanLimit = ScanLimit(), selector: _Selector | None = None
+    root: Path, folders: list[bytes] | None = None, limit: ScanLimit = _LIMIT, selector: _Selector | None = None
 ) -> pa.Table:
     """All that is below ``folders``, asked for until nothing is left."""
     left = [b""] if folders is None else folders
@@ -258,26 +259,15 @@ def test_a_folder_swapped_for_a_link_between_listing_and_entering_is_not_followe
     (tmp_path / "outside" / "secret").touch()
     root = tmp_path / "root"
     (root / "sub").mkdir(parents=True)
-    listdir = os.listdir
-
-    def swap(folder: int) -> list[str]:
-        names = listdir(folder)
-        if names == ["sub"]:
-            monkeypatch.setattr(os, "listdir", listdir)
-            statx = posix_rows._statx_alone
-            monkeypatch.setattr(posix_scan.os, "open", swapping_open)
-            assert statx
-        return names
-
     real_open = os.open
 
-    def swapping_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        monkeypatch.setattr(posix_scan.os, "open", real_open)
-        os.rmdir(root / "sub")
-        (root / "sub").symlink_to(tmp_path / "outside")
+    def open_after_swap(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == b"sub":
+            (root / "sub").rmdir()
+            (root / "sub").symlink_to(tmp_path / "outside")
         return real_open(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(os, "listdir", swap)
+    monkeypatch.setattr(os, "open", open_after_swap)
     table = _scan(root)
     assert set(_by_path(table)) == {b"", b"sub"}
     assert _listed(table)[b"sub"] == (0, "Not a directory")

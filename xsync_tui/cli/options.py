@@ -98,6 +98,8 @@ def to_profile(name: str, source: str, destination: str, chosen: MigrationOption
 
 def _place(text: str, reach: dict[str, str | None]) -> dict[str, Any]:
     """The section of a location; how to reach an endpoint means nothing to a file system."""
+    if not text:
+        raise click.UsageError("A location is empty: give a folder or a URL such as s3://bucket/prefix.")
     if "://" not in text:
         return {"url": os.path.abspath(text)}
     return {"url": text, **({} if text.startswith("file:") else _said(reach))}

@@ -59,7 +59,8 @@ def in_foreground(launch: Callable[[bool], Launched], *, as_json: bool, lines: b
             shown = presenter(as_json=as_json, lines=lines, foot=_DRAINS)
             _follow(launched, shown)
             shown.close()
-            return tell_result(launched.folder, as_json=as_json, gone=True)
+            code = tell_result(launched.folder, as_json=as_json, gone=True)
+            return code if code != StoppedError.exit_code else _how_it_stopped(launched)
         except BrokenPipeError:
             raise StoppedError(f"stdout was closed: drained. Go on: xsync resume {launched.execution}") from None
         finally:
@@ -142,6 +143,11 @@ def _follow(launched: Launched, shown: Presenter) -> None:
                 launched.process.wait(POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
+
+
+def _how_it_stopped(launched: Launched) -> int:
+    """The exit code of a run that left work: 5 if it was asked to stop or killed, 1 if its runner gave up."""
+    return XsyncError.exit_code if launched.process.wait() == XsyncError.exit_code else StoppedError.exit_code
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -1,0 +1,211 @@
+"""What a user gets wrong and what a dataset throws at us: a clear message, the right exit code, a ledger that adds up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support import Finished, Xsync, ended, make_source, tree_of
+from xsync_tui.demo.server import S3Server
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture
+def xsync(tmp_path: Path) -> Xsync:
+    return Xsync(tmp_path / "home")
+
+
+def to_bucket(server: S3Server, bucket: str) -> list[str]:
+    return [f"s3://{bucket}", "--endpoint-url", server.endpoint_url, "--region", server.region]
+
+
+def failures(done: Finished) -> dict[str, int]:
+    counts: dict[str, int] = done.result["failures"]
+    return counts
+
+
+def adds_up(done: Finished) -> None:
+    files = done.result["files"]
+    decided = sum(files[name] for name in ("transferred", "skipped", "failed", "excluded", "pending"))
+    assert files["discovered"] == decided
+
+
+def reasons(xsync: Xsync) -> dict[bytes, str]:
+    rows = pq.read_table(xsync.folder() / "files.parquet", columns=["name", "reason"]).to_pylist()
+    return {row["name"]: row["reason"] for row in rows if row["reason"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [("missing", "does not exist"), ("a file", "is not a folder"), ("", "empty")]
+)
+def test_a_source_that_is_none(xsync: Xsync, tmp_path: Path, source: str, expected: str) -> None:
+    (tmp_path / "a file").write_bytes(b"x")
+    done = xsync.run("run", tmp_path / source if source else "", tmp_path / "target")
+    assert done.code in (1, 2)
+    assert expected in done.message
+    assert "Traceback" not in done.errors
+    assert xsync.executions() == []
+
+
+def test_an_empty_source_is_a_success_that_says_zero(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    (tmp_path / "empty").mkdir()
+    done = xsync.run("run", tmp_path / "empty", *to_bucket(s3, bucket))
+    assert done.code == 0
+    assert done.result["files"]["discovered"] == 0
+
+
+@pytest.mark.parametrize("inside", ["destination", "source"])
+def test_one_side_inside_the_other_is_refused(xsync: Xsync, tmp_path: Path, inside: str) -> None:
+    outer = make_source(tmp_path / "outer", files=3)
+    inner = outer / "top0"
+    done = xsync.run("run", outer, inner) if inside == "destination" else xsync.run("run", inner, outer)
+    assert done.code == 4
+    assert "inside" in done.message
+    assert sorted(tree_of(outer)) == sorted(tree_of(make_source(tmp_path / "twin", files=3)))
+
+
+def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    source = make_source(tmp_path / "source", files=3)
+    missing = xsync.run("run", source, *to_bucket(s3, "no-such-bucket-here"))
+    assert missing.code == 1
+    assert "no-such-bucket-here" in missing.message
+    wrong = Xsync(xsync.home, {"AWS_SECRET_ACCESS_KEY": "wrong"}).run("run", source, *to_bucket(s3, bucket))
+    assert wrong.code == 1
+    assert "secret" in wrong.message.lower()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        dead = xsync.run("run", source, f"s3://{bucket}", "--endpoint-url", f"http://127.0.0.1:{port}", "--region", "r")
+    assert dead.code == 1
+    assert str(port) in dead.message
+    assert xsync.executions() == []
+    for done in (missing, wrong, dead):
+        assert s3.secret_key not in done.errors + str(done.lines)
+
+
+def test_strange_names_arrive_or_fail_with_their_reason(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    source = tmp_path / "source"
+    deep = source / "/".join(["d" * 200] * 6)
+    deep.mkdir(parents=True)
+    (deep / "too long a key").write_bytes(b"x")
+    good = [b"-rf", b"new\nline", b"n" * 255, "ümläut".encode(), b" space ", b"not utf-8 \xff\xfe", b"a'b\"c"]
+    for name in good:
+        Path(os.fsdecode(os.fsencode(source) + b"/" + name)).write_bytes(name)
+    done = xsync.run("run", source, *to_bucket(s3, bucket))
+    assert done.code == 3, done.errors
+    adds_up(done)
+    assert failures(done) == {"key too long": 2}  # the file and the folder that holds it
+    assert done.result["files"]["transferred"] == len(good)
+    stored = boto.list_objects_v2(Bucket=bucket)["Contents"]
+    assert sum(not item["Key"].endswith("/") for item in stored) == len(good)
+
+
+def test_special_files_and_links(xsync: Xsync, tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source", files=2)
+    os.mkfifo(source / "fifo")
+    (source / "dangling").symlink_to("nowhere")
+    (source / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as listening:
+        place = os.getcwd()
+        os.chdir(source)  # a socket's path must be short
+        listening.bind("socket")
+        os.chdir(place)
+    done = xsync.run("run", source, tmp_path / "target")
+    assert done.code == 0, done.errors
+    adds_up(done)
+    assert done.result["files"]["skipped"] == 2
+    assert done.result["files"]["transferred"] == 4
+    assert reasons(xsync) == {b"fifo": "special", b"socket": "special"}
+    assert (tmp_path / "target" / "loop").is_symlink()
+
+
+def test_unreadable_files_and_folders_fail_and_the_rest_arrives(xsync: Xsync, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        xsync.wrapper = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    source = make_source(tmp_path / "source", files=20)
+    (source / "top0" / "sub0" / "file-000000.dat").chmod(0)
+    closed = source / "closed"
+    closed.mkdir()
+    (closed / "inside").write_bytes(b"x")
+    closed.chmod(0)
+    try:
+        done = xsync.run("run", source, tmp_path / "target")
+    finally:
+        closed.chmod(0o700)
+    assert done.code == 3, (done.errors, done.lines[-1:])
+    adds_up(done)
+    assert failures(done) == {"unreadable": 1, "folder not listed": 1}
+    assert done.result["files"]["transferred"] == 19
+    assert done.result["status"] == "ERROR"
+
+
+def test_a_second_run_to_an_overlapping_destination_says_who_holds_it(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    source = make_source(tmp_path / "source", files=6_000)
+    first = ["run", str(source), f"s3://{bucket}/a", "--endpoint-url", s3.endpoint_url, "--region", s3.region]
+    with ended(xsync.start(*first)) as process:
+        snapshot = xsync.wait_for_files(1)
+        other = make_source(tmp_path / "other", files=2)
+        second = xsync.run(
+            "run", other, f"s3://{bucket}/a/below", "--endpoint-url", s3.endpoint_url, "--region", s3.region
+        )
+        assert second.code == 4
+        assert snapshot.execution in second.message
+        assert xsync.executions() == [snapshot.execution]
+        beside = xsync.run("run", other, f"s3://{bucket}/ab", "--endpoint-url", s3.endpoint_url, "--region", s3.region)
+        assert beside.code == 0
+        process.terminate()
+        xsync.finish(process)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    place = tmp_path / "small disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this account may not mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_destination_disk_ends_in_a_truthful_result(xsync: Xsync, tmp_path: Path, small_disk: Path) -> None:
+    source = make_source(tmp_path / "source", files=1_000)
+    done = xsync.run("run", source, small_disk / "target")
+    assert done.code in (1, 3), done.lines[-1:]
+    adds_up(done)
+    assert done.result["files"]["transferred"] < 1_000
+    assert "no space" in str(done.result["failures"]) + done.result["message"].lower()
+    for path in (small_disk / "target").rglob("*.dat"):
+        assert path.read_bytes() == (source / path.relative_to(small_disk / "target")).read_bytes()
+
+
+def test_a_full_state_disk_loses_nothing(xsync: Xsync, tmp_path: Path, small_disk: Path) -> None:
+    source = make_source(tmp_path / "source", files=3_000)
+    state = Xsync(small_disk / "home")
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(int(3.8 * 2**20)))
+    done = state.run("run", source, tmp_path / "target")
+    assert done.code == 1, done.lines[-1:]
+    assert "Traceback" not in done.errors
+    filler.unlink()
+    again = state.run("run", source, tmp_path / "target")
+    assert again.code == 0, (again.errors, again.lines[-1:])
+    assert tree_of(tmp_path / "target") == tree_of(source)
