@@ -115,7 +115,7 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
 
 
 def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: int = 1, folders: int = 5) -> Path:
-    """Small files in ``folders`` folders of two levels, and large ones of the given sizes; the same for the same seed."""
+    """Small files in ``folders`` folders of two levels, large ones of the given sizes; the same for the same seed."""
     source = random.Random(seed)
     for number in range(files):
         place = folder / f"top{number % folders}" / f"sub{number % 7}"

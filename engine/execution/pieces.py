@@ -122,9 +122,10 @@ class PartsPiece:
 
 @dataclass(frozen=True, slots=True)
 class FoldersPiece:
-    """Folders that get their final owner, mode and times."""
+    """Folders that get their final owner, mode and times; ``sweep``: and lose temporaries of agents that died."""
 
     entries: bytes = field(repr=False)
+    sweep: bool = False
     task: int = -1
     files: int = 0
     bytes: int = 0
@@ -132,7 +133,7 @@ class FoldersPiece:
 
     def unit(self, unit_id: int, epoch: int) -> Unit:
         """The folders to finish."""
-        return FoldersUnit(unit_id, epoch, self.entries)
+        return FoldersUnit(unit_id, epoch, self.entries, self.sweep)
 
     def mourned(self) -> list[Piece]:
         """Halves of the batch."""
@@ -141,7 +142,7 @@ class FoldersPiece:
             return _alone(self)
         middle = table.num_rows // 2
         parts = (table.slice(0, middle), table.slice(middle))
-        return [FoldersPiece(to_ipc(part), deaths=1) for part in parts]
+        return [FoldersPiece(to_ipc(part), self.sweep, deaths=1) for part in parts]
 
 
 def _alone(piece: ScanPiece | CopyPiece | PartsPiece | FoldersPiece) -> list[Piece]:

@@ -48,6 +48,7 @@ class Runner:
             len(session.tasks),
             session.frontier,
             real_folders=session.real_folders,
+            sweep=session.unclean,
             first_unit=committer.first_unit,
         )
         self._uploads = Uploads(

@@ -35,7 +35,8 @@ SPILL = "spill"
 class Session:
     """``frontier``: folders to list. ``chunks``: listed before, to be compared again. ``uploads``: still open.
 
-    ``state``: folder of what is known to be at the destination. ``resources``: closed when the session ends.
+    ``state``: folder of what is known to be at the destination. ``unclean``: a session between these two sides did not
+    end as it should. ``resources``: closed when the session ends.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Session:
     frontier: Sequence[bytes]
     chunks: Sequence[Chunk]
     uploads: Sequence[Upload]
+    unclean: bool
     resources: ExitStack
 
     @property
@@ -126,10 +128,11 @@ async def _gather(
     await committer.call(lambda journal: journal.restart_failures(counted.failure_counts))
     state = state_folder(sides)
     changed_only = migration.options.transfer_mode == "CHANGED"
+    earlier = _earlier(execution.id, sides)
     known = Known(
         folder / SPILL,
         state=state if changed_only else None,
-        earlier=_earlier(execution.id, sides) if changed_only else (),
+        earlier=earlier if changed_only else (),
         own=decided,
     )
     resources.enter_context(known)
@@ -145,6 +148,7 @@ async def _gather(
         frontier=counted.frontier,
         chunks=[chunk for path in listed for chunk in chunks_of(path.name, row_groups(path))],
         uploads=await committer.call(Journal.open_uploads),
+        unclean=bool(listed or earlier),
         resources=resources,
     )
 

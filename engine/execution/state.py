@@ -62,7 +62,8 @@ class Coordinator:
     """Decides what every agent does next.
 
     ``agents``: names to start with. ``preferred``: agent name -> indexes of the tasks it takes first. ``frontier``:
-    folders still to be listed. ``real_folders``: the destination has folders whose metadata is set last.
+    folders still to be listed. ``real_folders``: the destination has folders whose metadata is set last; ``sweep``:
+    agents of earlier sessions may have left temporaries in them.
     ``first_unit``: ids of units start above it, and grow with every resume. ``file_cost``: bytes that take as long as
     one file, to weigh what a task has left.
     """
@@ -75,6 +76,7 @@ class Coordinator:
         frontier: Sequence[bytes],
         *,
         real_folders: bool,
+        sweep: bool = False,
         first_unit: int = 0,
         file_cost: int = 256 << 10,
     ) -> None:
@@ -85,6 +87,7 @@ class Coordinator:
         self._suspects: deque[Piece] = deque()
         self._folders: deque[FoldersPiece] = deque()
         self._folders_state = "later" if real_folders else "done"
+        self._sweep = sweep
         self._file_cost = file_cost
         self._large = LargeFiles(limit=max(2, 2 * len(agents)))
         self._uncommitted_scans = 0
@@ -124,7 +127,7 @@ class Coordinator:
             case m.ChunkExpanded():
                 self._expanded(event)
             case m.FoldersListed(batches):
-                self._folders.extend(FoldersPiece(batch) for batch in batches)
+                self._folders.extend(FoldersPiece(batch, self._sweep) for batch in batches)
                 self._folders_state = "running"
             case m.UploadReady():
                 pieces, more = self._large.ready(event)
@@ -148,6 +151,7 @@ class Coordinator:
         agent = self._agents.pop(name, None)
         if agent is None:
             return
+        self._sweep = True
         self._out.append(m.Note("agent-lost", f"{name} is gone: {reason}"))
         for unit_id, piece in agent.units.items():
             self._mourn(unit_id, piece)

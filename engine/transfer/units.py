@@ -89,11 +89,15 @@ class PartsUnit(msgspec.Struct, frozen=True, tag=True):
 
 
 class FoldersUnit(msgspec.Struct, frozen=True, tag=True):
-    """Give destination folders their last owner, mode and times (ENTRY_SCHEMA rows as an IPC stream, deepest first)."""
+    """Give destination folders their last owner, mode and times (ENTRY_SCHEMA rows as an IPC stream, deepest first).
+
+    ``sweep``: agents died before, so that temporaries of theirs may lie in the folders; remove them.
+    """
 
     id: int
     epoch: int
     entries: bytes
+    sweep: bool = False
 
 
 Unit = ScanUnit | CopyUnit | PartsUnit | FoldersUnit

@@ -145,6 +145,19 @@ def test_a_killed_run_between_folders_leaves_no_half_file(xsync: Xsync, tmp_path
     assert tree_of(target) == tree_of(source)
 
 
+def test_temporaries_of_killed_agents_are_swept_away(xsync: Xsync, tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source", files=3_000)
+    target = tmp_path / "target"
+    with ended(xsync.start("run", source, target, "--agents", "2")) as process:
+        kill_runner(xsync.wait_for_files(1))
+        xsync.finish(process)
+    (target / "top0").mkdir(parents=True, exist_ok=True)
+    (target / "top0" / ".xsync-0123456789abcdef").write_bytes(b"half")
+    done = xsync.run("run", source, target)
+    assert done.code == 0, (done.errors, done.lines[-1:])
+    assert tree_of(target) == tree_of(source)
+
+
 def test_a_killed_foreground_command_lets_its_runner_drain(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:

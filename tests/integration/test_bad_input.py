@@ -1,4 +1,4 @@
-"""What a user gets wrong and what a dataset throws at us: a clear message, the right exit code, a ledger that adds up."""
+"""What users get wrong and datasets throw at us: a clear message, the right exit code, a ledger that adds up."""
 
 from __future__ import annotations
 
