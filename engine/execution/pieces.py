@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute
 
 from engine.model import Identity
 from engine.transfer.units import CopyUnit, FoldersUnit, PartsUnit, ScanUnit, Unit, from_ipc, to_ipc
@@ -82,11 +83,14 @@ class CopyPiece:
 
     def mourned(self) -> list[Piece]:
         """Halves of the batch."""
-        table = from_ipc(self.entries)
-        if table.num_rows == 1 or self.deaths == 0:
+        if self.files == 1 or self.deaths == 0:
             return _alone(self)
-        middle = table.num_rows // 2
-        return [_copy_piece(part, self.task) for part in (table.slice(0, middle), table.slice(middle))]
+        return [replace(part, deaths=1) for part in self.cut(self.files // 2)]
+
+    def cut(self, files: int) -> list[CopyPiece]:
+        """The first ``files`` entries, and the rest."""
+        table = from_ipc(self.entries)
+        return [copy_piece(part, self.task) for part in (table.slice(0, files), table.slice(files))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,6 @@ def _alone(piece: ScanPiece | CopyPiece | PartsPiece | FoldersPiece) -> list[Pie
     return [replace(piece, deaths=piece.deaths + 1)] if piece.deaths < 2 else []
 
 
-def _copy_piece(part: pa.Table, task: int) -> CopyPiece:
-    sizes = part.column("size").to_pylist()
-    return CopyPiece(to_ipc(part), task, len(sizes), sum(size or 0 for size in sizes), deaths=1)
+def copy_piece(rows: pa.Table, task: int) -> CopyPiece:
+    """A piece of these ENTRY_SCHEMA rows."""
+    return CopyPiece(to_ipc(rows), task, rows.num_rows, pa.compute.sum(rows["size"]).as_py() or 0)

@@ -16,13 +16,21 @@ import pyarrow.compute
 
 from engine.execution import messages as m
 from engine.execution.largefiles import LargeFiles, missing_ranges
-from engine.execution.pieces import SCAN_FOLDERS, CopyPiece, FoldersPiece, PartsPiece, Piece, ScanPiece
+from engine.execution.pieces import SCAN_FOLDERS, CopyPiece, FoldersPiece, PartsPiece, Piece, ScanPiece, copy_piece
 from engine.locations.base import PartResult
 from engine.model import Action
-from engine.transfer.units import UnitOutcome, from_ipc, to_ipc
+from engine.transfer.units import UnitOutcome, from_ipc
 
 COPIES_PER_AGENT = 2
 """Batches in an agent's hands: one that drains, one that feeds."""
+
+FIRST_BATCH = 250
+"""Files in a batch until the agent's pace is known."""
+
+LEAST_BATCH = 50
+
+BATCH_SECONDS = 1.5
+"""How long a batch may take: what a crash does again, and how late results are seen."""
 
 PARTS_PER_AGENT = 2
 """Part ranges in an agent's hands."""
@@ -39,6 +47,7 @@ class _Agent:
     ready: bool = False
     draining: bool = False
     units: dict[int, Piece] = field(default_factory=dict)
+    batch: int = FIRST_BATCH
 
     def count(self, kind: type) -> int:
         return sum(isinstance(piece, kind) for piece in self.units.values())
@@ -198,6 +207,8 @@ class Coordinator:
             case CopyPiece():
                 self._out.append(m.KeepResults(outcome.table))
                 self._copy_back(piece, outcome)
+                if agent is not None and outcome.seconds:
+                    agent.batch = max(LEAST_BATCH, int(piece.files / outcome.seconds * BATCH_SECONDS))
             case PartsPiece():
                 self._parts_back(piece, outcome)
             case FoldersPiece():
@@ -206,8 +217,7 @@ class Coordinator:
     def _copy_back(self, piece: CopyPiece, outcome: UnitOutcome) -> None:
         released = released_entries(piece.entries, outcome.table)
         if released is not None and released.num_rows:
-            size = sum(value or 0 for value in released.column("size").to_pylist())
-            back = CopyPiece(to_ipc(released), piece.task, released.num_rows, size)
+            back = copy_piece(released, piece.task)
             self._tasks[piece.task].copies.append(back)
             self._tasks[piece.task].change(back.files, back.bytes)
 
@@ -369,6 +379,9 @@ class Coordinator:
             task = self._tasks[index]
             if task.copies:
                 piece = task.copies.popleft()
+                if piece.files > agent.batch:
+                    piece, rest = piece.cut(agent.batch)
+                    task.copies.appendleft(rest)
                 task.change(-piece.files, -piece.bytes)
                 return piece
         return None

@@ -16,9 +16,33 @@ from engine.catalog.segments import entries_writer
 from engine.errors import SourceError, XsyncError
 from engine.filters import Filters
 from engine.locations.base import Lists
-from engine.locations.listing import ScanLimit
+from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.registry import open_location
 from engine.model import Fate, FilterSpec, Kind, LocationSpec
+
+SURVEY_SCHEMA = pa.schema(
+    [
+        ENTRY_SCHEMA.field(name)
+        for name in (
+            "dir",
+            "name",
+            "kind",
+            "fate",
+            "size",
+            "mtime_ns",
+            "ctime_ns",
+            "uid",
+            "gid",
+            "dev",
+            "inode",
+            "nlink",
+            "blocks",
+            "error",
+            "storage_class",
+        )
+    ]
+)
+"""The columns that a survey keeps: those that statistics may ask for."""
 
 GROUP_ROWS = 60_000
 """Rows gathered for a row group: about 10 MB."""
@@ -89,11 +113,11 @@ def work(connection: Connection, spec: LocationSpec, path: Path) -> None:
 def _serve(connection: Connection, location: Lists, path: Path) -> None:
     selector = Everything()
     gathered: list[pa.Table] = []
-    with replacing(path) as file, entries_writer(file, fast=True) as writer:
+    with replacing(path) as file, entries_writer(file, SURVEY_SCHEMA, fast=True) as writer:
         while (request := connection.recv()) is not None:
             batch = location.scan(request.folders, request.limit, selector, 0)
             connection.send(_counted(batch.rows, batch.folders_left))
-            gathered.append(batch.rows)
+            gathered.append(batch.rows.select(SURVEY_SCHEMA.names))
             if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(gathered))
                 gathered.clear()

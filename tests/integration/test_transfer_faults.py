@@ -93,7 +93,7 @@ def test_a_stalled_request_is_cut_and_tried_again(
     with engine_of(config_of(tmp_path, spec, stall_seconds=1.0)) as engine:
         outcome = engine.submit(unit).result(SECONDS)
     assert set(actions_of(outcome).values()) == {DONE}
-    assert len(proxy.seen) == 4
+    assert len(proxy.seen) >= 4
 
 
 @pytest.mark.parametrize("size", [1000, LARGE])

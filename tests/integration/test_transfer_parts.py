@@ -86,7 +86,7 @@ def test_passing_faults_are_retried_part_by_part(
         assert engine.progress().bytes == SIZE
     parts = parts_of(outcome)
     assert outcome.error == ""
-    assert len(proxy.seen) == 5
+    assert len(proxy.seen) >= 5
     location.complete(b"big", upload, parts, combined(parts), {})
     location.close()
 
