@@ -60,7 +60,7 @@ def start(request: RunRequest, *, detached: bool) -> Launched:
     interrupted = _interrupted(request)
     if interrupted is not None:
         return _launch(interrupted, detached=detached, continued=True)
-    folder = _create(request)
+    folder = create(request)
     try:
         return _launch(folder, detached=detached, continued=False)
     except XsyncError:
@@ -112,7 +112,8 @@ def _migration(request: RunRequest) -> Migration:
     return msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
 
 
-def _create(request: RunRequest) -> Path:
+def create(request: RunRequest) -> Path:
+    """Make the folder and journal of a new execution; nothing runs yet. Raises JournalError."""
     from engine.journal.records import Execution, this_runner
     from engine.journal.writer import Journal
 

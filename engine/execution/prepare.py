@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import home, locks
-from engine.errors import RefusedError
+from engine.errors import DestinationError, RefusedError
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import Migration, TaskSnapshot
@@ -24,12 +24,16 @@ KNEE_BYTES = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both ends of a migration, open and checked, with what identifies them."""
+    """Both ends of a migration, open and checked, with what identifies them.
+
+    ``server_checks``: the destination was seen to refuse an object with a wrong checksum.
+    """
 
     source: Any
     destination: Any
     source_identity: str
     destination_identity: str
+    server_checks: bool
 
 
 def open_sides(migration: Migration) -> Sides:
@@ -50,7 +54,7 @@ def open_sides(migration: Migration) -> Sides:
     with ThreadPoolExecutor(2) as pool:
         source, destination = pool.submit(_source, migration), pool.submit(_destination, migration)
         (reader, source_identity), (writer, destination_identity) = source.result(), destination.result()
-    return Sides(reader, writer, source_identity, destination_identity)
+    return Sides(reader, writer, source_identity, destination_identity, _server_checks(writer))
 
 
 def claim_destination(migration: Migration, execution: str) -> locks.FileLock:
@@ -80,6 +84,16 @@ def task_snapshots(plans: Sequence[TaskPlan], agents: Sequence[str]) -> list[Tas
 def agent_names(count: int) -> list[str]:
     """agent-1 .. agent-``count``."""
     return [f"agent-{number}" for number in range(1, count + 1)]
+
+
+def _server_checks(destination: Any) -> bool:
+    """Try an object with a wrong checksum; a server that does not say what is wrong with it counts as not checking."""
+    if destination.capabilities.transport != "objects":
+        return False
+    try:
+        return bool(destination.probe_checksums())
+    except DestinationError:
+        return False
 
 
 def _source(migration: Migration) -> tuple[Location, str]:

@@ -52,7 +52,12 @@ class Runner:
             first_unit=committer.first_unit,
         )
         self._uploads = Uploads(
-            session.sides.source, session.sides.destination, session.migration.options, session.uploads, committer
+            session.sides.source,
+            session.sides.destination,
+            session.migration.options,
+            session.uploads,
+            committer,
+            server_checks=session.sides.server_checks,
         )
         self._watch = Watch(session.tasks)
         self._loops: list[asyncio.Task[None]] = []
@@ -65,11 +70,14 @@ class Runner:
 
     async def run(self) -> Outcome:
         """Work until all is done or until asked to stop."""
+        session = self._session
         self._catch_signals()
         await self._fleet.start()
-        self._watch.note("started", f"{len(self._session.agents)} agents, {len(self._session.tasks)} tasks")
+        self._watch.note("started", f"{len(session.agents)} agents, {len(session.tasks)} tasks")
+        if not (session.real_folders or session.sides.server_checks):
+            self._watch.note("warning", "the destination does not check CRC64NVME: nothing is verified by the server")
         self._carry_out(self._state.start())
-        self._handle(m.ChunksCommitted(self._session.chunks))
+        self._handle(m.ChunksCommitted(session.chunks))
         await self._status(Status.TRANSFERRING)
         loops = (self._hear(), self._commit_groups(), self._tick())
         self._loops = [asyncio.create_task(self._guard(loop)) for loop in loops]

@@ -182,5 +182,6 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         destination=migration.destination,
         filters=migration.filters,
         options=migration.options,
+        server_checks=sides.server_checks,
         task_folders=owners(sides.source.top_folders(), [task.include for task in tasks]),
     )

@@ -68,6 +68,8 @@ class Uploads:
         options: TransferOptions,
         known: Sequence[Upload],
         committer: Committer,
+        *,
+        server_checks: bool,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -75,6 +77,7 @@ class Uploads:
         self._known = {upload.path: upload for upload in known}
         self._numbers = {upload.path: upload.id for upload in known}
         self._committer = committer
+        self._server_checks = server_checks
 
     def keep(self, path: bytes, parts: Sequence[PartResult]) -> None:
         """Record finished parts with the next commit."""
@@ -120,7 +123,7 @@ class Uploads:
         except (OSError, DestinationError) as error:
             await self._discard(file.path, order.upload_id)
             return self._fail(file, Action.FAILED, "upload not completed", str(error))
-        verified = "server-checked" if self._destination.capabilities.checks_checksums else "read-back"
+        verified = self._verified()
         self._committer.add_results(_result(file, Action.TRANSFERRED, identity, checksum, etag, verified))
         self._forget(file.path)
         return UploadEnded(file.path, restart=False)
@@ -194,6 +197,12 @@ class Uploads:
         except DestinationError:
             return  # still open in the journal: cleanup and the next resume know of it
         self._forget(path)
+
+    def _verified(self) -> str | None:
+        """How a completed file was verified: by the server, or by the agents that wrote its parts and read them back."""
+        if self._destination.capabilities.transport == "objects":
+            return "server-checked" if self._server_checks else None
+        return "read-back" if self._options.verify_mode != "NONE" else None
 
     def _forget(self, path: bytes) -> None:
         self._committer.end_upload(self._numbers.pop(path))

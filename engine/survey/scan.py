@@ -21,10 +21,10 @@ from engine.survey.worker import Scanned, ScanRequest
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
 
-UNIT_ROWS = 16_000
+UNIT_ROWS = 8_000
 """Rows of a request when there are folders enough for all: tens of milliseconds of work."""
 
-FIRST_UNIT_ROWS = 1_000
+FIRST_UNIT_ROWS = 500
 """Rows of a request while folders are few: what is left of it is soon there for the others."""
 
 UNIT_SECONDS = 0.5
@@ -156,6 +156,6 @@ def _hand_out(waiting: list[bytes], crew: Crew) -> None:
     """Give the idle workers their share of the folders, in small requests while there are few."""
     while waiting and crew.idle:
         rows = UNIT_ROWS if len(waiting) > 4 * crew.size else FIRST_UNIT_ROWS
-        share = min(UNIT_FOLDERS, -(-len(waiting) // (2 * crew.size)))
+        share = min(UNIT_FOLDERS, -(-len(waiting) // crew.size))
         crew.ask(ScanRequest(waiting[-share:], ScanLimit(rows, UNIT_SECONDS)))
         del waiting[-share:]

@@ -125,4 +125,5 @@ class Put:
             return
         self._shared.gate.succeeded()
         self._shared.count(1, len(reading.content) - self._sent)
-        self._owner.rows.transferred(self._row, len(reading.content), reading.checksum, self.etag, "server-checked")
+        verified = "server-checked" if self._shared.config.server_checks else None
+        self._owner.rows.transferred(self._row, len(reading.content), reading.checksum, self.etag, verified)

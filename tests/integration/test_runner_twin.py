@@ -1,0 +1,71 @@
+"""The runner over the in-process twin of the fleet: agents are lost at chosen moments, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from engine.execution import launch
+from engine.execution.committer import Committer
+from engine.execution.ending import end
+from engine.execution.fleet import FleetEvent
+from engine.execution.messages import UnitDone
+from engine.execution.runner import Runner
+from engine.execution.session import prepare
+from engine.execution.twin import TwinFleet
+from engine.journal.reader import read_snapshot
+from engine.locks import runner_lock
+from engine.model import LocationSpec, Migration, Snapshot, Status
+from engine.transfer.engine import Engine
+from tests.support import make_source, tree_of
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+
+
+class LossyFleet(TwinFleet):
+    """Loses the agent that returns the n-th unit, for each n in ``losses``, and that unit with it."""
+
+    losses: frozenset[int] = frozenset()
+    returned = 0
+
+    def _deliver(self, name: str, engine: Engine, event: FleetEvent) -> None:
+        if isinstance(event, UnitDone) and self._engines.get(name) is engine:
+            self.returned += 1
+            if self.returned in self.losses:
+                self.lose(name)
+                return
+        super()._deliver(name, engine, event)
+
+
+async def run(migration: Migration, losses: frozenset[int]) -> Snapshot:
+    folder = launch.create(launch.RunRequest(migration))
+    committer = Committer(folder)
+    await committer.open()
+    with runner_lock(folder):
+        session = await prepare(folder, committer)
+        fleet = LossyFleet(session.agent_config)
+        fleet.losses = losses
+        with session.resources:
+            outcome = await Runner(session, committer, fleet).run()
+            await end(session, committer, outcome)
+        await committer.close()
+        return read_snapshot(folder)
+
+
+@pytest.mark.parametrize(
+    "losses", [frozenset(), frozenset({1}), frozenset({2}), frozenset({3, 4, 6}), frozenset({5, 7, 8})]
+)
+def test_whatever_unit_is_lost_the_copy_is_complete(tmp_path: Path, losses: frozenset[int]) -> None:
+    source, target = make_source(tmp_path / "source", files=800, large=(100 << 20,)), tmp_path / "target"
+    migration = Migration(LocationSpec(str(source)), LocationSpec(str(target)), agents=2)
+    snapshot = asyncio.run(run(migration, losses))
+    assert snapshot.status is Status.SUCCESS, snapshot.message
+    assert snapshot.totals.files.transferred == snapshot.totals.files.discovered == 801
+    assert snapshot.totals.files.pending == 0
+    assert tree_of(target) == tree_of(source)
+    assert sum(event.kind == "agent-lost" for event in snapshot.events) == len(losses)
