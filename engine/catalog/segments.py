@@ -69,13 +69,18 @@ def write_results(path: Path, rows: pa.Table) -> Written:
 
 
 def entries_writer(file: BinaryIO, schema: pa.Schema = ENTRY_SCHEMA, *, fast: bool = False) -> pq.ParquetWriter:
-    """A writer of ENTRY_SCHEMA rows or of some of its columns; ``fast``: in two thirds of the time twice as large.
+    """A writer of ENTRY_SCHEMA rows or of some of its columns; ``fast``: in half the time, twice as large, without statistics.
 
     Only columns that repeat get a dictionary, as building one costs time.
     """
-    compression, level = ("lz4", None) if fast else ("zstd", COMPRESSION_LEVEL)
-    repeating = [name for name in _REPEATING if name in schema.names]
-    return pq.ParquetWriter(file, schema, compression=compression, compression_level=level, use_dictionary=repeating)
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="lz4" if fast else "zstd",
+        compression_level=None if fast else COMPRESSION_LEVEL,
+        use_dictionary=[name for name in _REPEATING if name in schema.names],
+        write_statistics=not fast,
+    )
 
 
 def results_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:

@@ -90,6 +90,25 @@ _statx_alone = _load_statx(ctypes.PyDLL(None))
 """For a process without other threads: it keeps the interpreter lock, whose release costs a tenth of the call."""
 
 
+class _Block:
+    """Memory for BLOCK records, and the same memory seen column by column."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(_RECORD * BLOCK)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
+        self.records = [ctypes.c_void_p(address + record * _RECORD) for record in range(BLOCK)]
+        memory: Any = memoryview(self.data)
+        self.high_bytes = memory[_HIGH_BYTE_OF_MODE::_RECORD]
+        self.views = {
+            column: memory.cast(code)[index :: _RECORD // struct.calcsize(code)]
+            for column, (code, index) in _COLUMNS.items()
+        }
+
+
+_spare_blocks: list[_Block] = []
+"""Blocks of scans that have ended; at most as many as scans ever ran at once."""
+
+
 class Rows:
     """Rows in ENTRY_SCHEMA under construction: about 150 bytes a row plus its name. For one thread at a time."""
 
@@ -100,16 +119,7 @@ class Rows:
         self._device = device
         self._statx = _statx_alone if threading.active_count() == 1 else _statx
         self._used = 0
-        self._block = bytearray(_RECORD * BLOCK)
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._block))
-        self._records = [ctypes.c_void_p(address + record * _RECORD) for record in range(BLOCK)]
-        block: Any = memoryview(self._block)
-        self._high_bytes = block[_HIGH_BYTE_OF_MODE::_RECORD]
-        self._views = {
-            column: block.cast(code)[index :: _RECORD // struct.calcsize(code)]
-            for column, (code, index) in _COLUMNS.items()
-        }
-        self._devices = self._views["dev"]
+        self._block = _spare_blocks.pop() if _spare_blocks else _Block()
         self._values: dict[str, list[bytes]] = {column: [] for column in _COLUMNS}
         self._kinds: list[bytes] = []
         self._names: list[bytes] = []
@@ -147,7 +157,7 @@ class Rows:
         if self._used == BLOCK:
             self._flush()
         start = self._used * _RECORD
-        self._block[start : start + _RECORD] = _record(os.fstat(fd))
+        self._block.data[start : start + _RECORD] = _record(os.fstat(fd))
         self._names.append(b"")
         self._kinds.append(_ONE_FOLDER)
         self._used += 1
@@ -157,7 +167,7 @@ class Rows:
         """Close folder ``path`` with its LISTED row; all rows since the last call belong to it and to ``task``."""
         if self._used == BLOCK:
             self._flush()
-        _LISTED_RECORD.pack_into(self._block, self._used * _RECORD, size)
+        _LISTED_RECORD.pack_into(self._block.data, self._used * _RECORD, size)
         if error is not None:
             self._errors[self.count] = error
         self._names.append(b"")
@@ -184,6 +194,7 @@ class Rows:
     def table(self, listing: int) -> pa.Table:
         """All rows, each marked with ``listing``. Nothing can be added afterwards."""
         self._flush()
+        _spare_blocks.append(self._block)
         count = self.count
         values = {column: _numbers(_COLUMNS[column][0], self._values.pop(column)) for column in _COLUMNS}
         ends = pa.array(self._folder_ends, pa.int32())
@@ -211,14 +222,14 @@ class Rows:
     def _add_to_block(self, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
         """Add rows that fit into the block, with one record to spare for a LISTED row."""
         used = self._used
-        records = self._records[used : used + len(names)]
+        records = self._block.records[used : used + len(names)]
         if any(map(self._statx, repeat(fd), names, _FLAGS, _MASKS, records)):
             names = self._stat_singly(fd, names)
-        kinds: bytes = self._high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
+        kinds: bytes = self._block.high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
         if SYMLINK in kinds:
             self._read_links(fd, names, kinds)
         if FOLDER in kinds:
-            devices = self._devices
+            devices = self._block.views["dev"]
             for position in positions(kinds, FOLDER):
                 if devices[used + position] != self._device:
                     self.mounts.add(self.count + position)
@@ -240,7 +251,7 @@ class Rows:
             except OSError as error:
                 record = _record_of_type(_type_of(fd, name))
                 self._mark_unreadable(self.count + len(kept), error)
-            self._block[start : start + _RECORD] = record
+            self._block.data[start : start + _RECORD] = record
             kept.append(name)
         return kept
 
@@ -261,7 +272,7 @@ class Rows:
 
     def _flush(self) -> None:
         """Decode the block into columns and start it afresh."""
-        for column, view in self._views.items():
+        for column, view in self._block.views.items():
             self._values[column].append(view[: self._used].tobytes())
         self._name_chunks.append(pa.array(self._names, pa.binary()))
         self._names = []

@@ -147,8 +147,10 @@ class _Scan:
         first = rows.count
         names, kinds = rows.add(fd, joined.split(b"\0"))
         if not path:
+            task = self._selector.task(path)
             for row, name in enumerate(names, first):
-                rows.assign(row, self._selector.task(name))
+                if (own := self._selector.task(name)) != task:
+                    rows.assign(row, own)
         if not plain or joined.startswith(b".") or b"\0." in joined:
             self._exclude(path, plain, first, names, kinds)
         if FOLDER in kinds:

@@ -21,10 +21,10 @@ from engine.survey.worker import Scanned, ScanRequest
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
 
-UNIT_ROWS = 8_000
+UNIT_ROWS = 16_000
 """Rows of a request when there are folders enough for all: tens of milliseconds of work."""
 
-FIRST_UNIT_ROWS = 500
+FIRST_UNIT_ROWS = 250
 """Rows of a request while folders are few: what is left of it is soon there for the others."""
 
 UNIT_SECONDS = 0.5

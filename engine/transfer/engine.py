@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import cast
 
 import psutil
@@ -58,6 +59,8 @@ class Engine:
         self._selector = TaskSelector(Filters(config.filters), config.task_folders)
         self._process = psutil.Process()
         self._open: set[Future[UnitOutcome]] = set()
+        if self._shared.destination.capabilities.transport == "objects":
+            self._shared.crew.submit(self._connect_early)
 
     def submit(self, unit: Unit) -> Future[UnitOutcome]:
         """Begin a unit; several at once share readers, window and memory. The future raises LocationError at worst."""
@@ -74,6 +77,11 @@ class Engine:
             case FoldersUnit():
                 self._run(future, lambda: finish_folders(self._shared, unit, self._name))
         return future
+
+    def _connect_early(self) -> None:
+        """Make the transport while the first folders are listed; what is wrong with it is said by the first unit."""
+        with suppress(Exception):
+            _ = self._shared.client
 
     def progress(self) -> AgentProgress:
         """Counters since the start; cheap."""
