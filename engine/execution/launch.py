@@ -154,11 +154,11 @@ def _await_acceptance(folder: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     with SnapshotReader(folder) as reader:
         while time.monotonic() < deadline:
-            refusal = read_refusal(folder)
+            snapshot = reader.read()
+            refusal = read_refusal(folder)  # after the snapshot: it is written before the status that ends the waiting
             if refusal is not None:
                 process.wait()
                 raise refusal
-            snapshot = reader.read()
             if snapshot.status not in (Status.QUEUED, Status.LAUNCHING) and snapshot.runner_pid == process.pid:
                 return
             if process.poll() is not None:

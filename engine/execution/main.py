@@ -49,8 +49,8 @@ async def _session(folder: Path, committer: Committer) -> int:
         session = await prepare(folder, committer)
     except XsyncError as error:
         message = str(error)
+        write_refusal(folder, error)  # first: whoever sees the status must find the reason
         await committer.call(lambda journal: journal.set_status(Status.ERROR, message, time.time()))
-        write_refusal(folder, error)
         return error.exit_code
     with session.resources:
         outcome = await Runner(session, committer, LocalFleet(session.agent_config, folder)).run()

@@ -13,7 +13,7 @@ import stat
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
@@ -285,12 +285,9 @@ class Rows:
         return pc.coalesce(_sparse(self._tasks, self.count, None, pa.uint16()), column)
 
 
-def positions(kinds: bytes, kind: int) -> Iterator[int]:
+def positions(kinds: bytes, kind: int) -> list[int]:
     """Where ``kind`` occurs in ``kinds``."""
-    position = kinds.find(kind)
-    while position >= 0:
-        yield position
-        position = kinds.find(kind, position + 1)
+    return [position for position, found in enumerate(kinds) if found == kind]
 
 
 def reason_of(error: OSError) -> str:

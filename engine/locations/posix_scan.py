@@ -105,7 +105,7 @@ class _Scan:
             path = parent_path + b"/" + name
         else:
             path, task = name, self._selector.task(name)
-        if path in self._mounts:
+        if self._mounts and path in self._mounts:
             self.rows.end_folder(path, task, 0)
             return
         try:

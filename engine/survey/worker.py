@@ -98,9 +98,7 @@ def work(connection: Connection, spec: LocationSpec, path: Path) -> None:
     """
     with connection, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            location = cast("Lists", open_location(spec))
-            connection.send(Scanned([], 0, 0, 0))
-            _serve(connection, location, path)
+            _serve(connection, cast("Lists", open_location(spec)), path)
             connection.send(Finished())
         except XsyncError as error:
             connection.send(error)
@@ -112,7 +110,10 @@ def work(connection: Connection, spec: LocationSpec, path: Path) -> None:
 
 def _serve(connection: Connection, location: Lists, path: Path) -> None:
     selector = Everything()
-    gathered: list[pa.Table] = []
+    gathered = [
+        location.scan((), ScanLimit(), selector, 0).rows.select(SURVEY_SCHEMA.names)
+    ]  # loads all that is needed
+    connection.send(Scanned([], 0, 0, 0))
     with replacing(path) as file, entries_writer(file, SURVEY_SCHEMA, fast=True) as writer:
         while (request := connection.recv()) is not None:
             batch = location.scan(request.folders, request.limit, selector, 0)

@@ -298,10 +298,13 @@ def test_an_empty_source_is_said_to_be_empty(root: Path, location: PosixLocation
 
 def test_destination_is_made_or_says_why_not(tmp_path: Path, open_folder: Path) -> None:
     new = PosixLocation(LocationSpec(url=str(tmp_path / "new" / "er")))
-    identity = new.identity()
     new.check_destination()
     assert os.listdir(tmp_path / "new" / "er") == []
+    identity = new.identity()
     assert new.identity() == identity
+    (tmp_path / "new" / "er").rename(tmp_path / "old")
+    (tmp_path / "new" / "er").mkdir()
+    assert new.identity() != identity, "a folder made anew is another destination"
     new.close()
     (tmp_path / "file").write_bytes(b"")
     for url in (tmp_path / "file", tmp_path / "file" / "below"):

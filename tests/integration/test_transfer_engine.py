@@ -255,7 +255,9 @@ def test_credentials_are_asked_for_again_when_they_have_expired(
             asked.append(1)
             return keys()
 
+        assert engine._shared.client  # it is made early: let another one be made with these keys
         engine._shared._target = target._replace(keys=asking)  # type: ignore[arg-type]
+        engine._shared._client = None
         assert actions_of(engine.submit(copy_unit(tmp_path)).result(SECONDS)) == {b"f": DONE}
         assert len(asked) == 2
         proxy.faults(10, "expired")

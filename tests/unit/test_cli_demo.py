@@ -109,6 +109,7 @@ def test_only_the_servers_own_credentials_are_used(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_SESSION_TOKEN", "other")
     monkeypatch.setenv("AWS_PROFILE", "other")
     monkeypatch.setenv("NO_PROXY", "intranet")
+    monkeypatch.delenv("no_proxy", raising=False)
     access = demo._access(S3Server("http://127.0.0.1:1", "key", "secret", "us-east-1"))
     with demo._environment(access):
         assert "AWS_SESSION_TOKEN" not in os.environ
