@@ -9,6 +9,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+Connection = duckdb.DuckDBPyConnection
+"""For whom a query is an argument: duckdb itself is imported here alone."""
+
 THREADS = 2
 """Threads of one connection; more of them hold more memory at once."""
 

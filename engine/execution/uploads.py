@@ -199,7 +199,7 @@ class Uploads:
         self._forget(path)
 
     def _verified(self) -> str | None:
-        """How a completed file was verified: by the server, or by the agents that wrote its parts and read them back."""
+        """How a completed file was verified: by the server, or by the agents that read their parts back."""
         if self._destination.capabilities.transport == "objects":
             return "server-checked" if self._server_checks else None
         return "read-back" if self._options.verify_mode != "NONE" else None

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
-
-from engine.catalog.database import database, read_files
+from engine.catalog.database import Connection, database, read_files
 from engine.model import Fate, Kind
 from engine.names import text_of
 from engine.survey.report import Bin, Extension, FolderStatistics, Hazard, Layout, WidestDirectory
@@ -76,7 +74,7 @@ _NO_ROWS = """
     0 AS dev, NULL::VARCHAR AS error WHERE false"""
 
 
-def _size_histogram(connection: duckdb.DuckDBPyConnection) -> tuple[Bin, ...]:
+def _size_histogram(connection: Connection) -> tuple[Bin, ...]:
     """Bins 0..1, 1..10, 10..100 bytes and so on up to the largest file, empty ones included."""
     cases = " ".join(f"WHEN size < {10**power} THEN {power}" for power in range(19))
     query = f"""
@@ -86,7 +84,7 @@ def _size_histogram(connection: duckdb.DuckDBPyConnection) -> tuple[Bin, ...]:
     return _bins(bounds, found)
 
 
-def _age_histogram(connection: duckdb.DuckDBPyConnection, now_ns: int) -> tuple[Bin, ...]:
+def _age_histogram(connection: Connection, now_ns: int) -> tuple[Bin, ...]:
     """Bins by days since the last modification; the future counts as today."""
     days = f"greatest(0, ({now_ns} - mtime_ns) // {_DAY_NS})"
     cases = " ".join(f"WHEN days < {bound} THEN {index}" for index, bound in enumerate(_AGES_DAYS[1:]))
@@ -103,7 +101,7 @@ def _bins(bounds: Sequence[int], found: dict[int, tuple[int, int]], *, open_end:
     return tuple(Bin(low, high, *found.get(index, (0, 0))) for index, (low, high) in enumerate(ranges))
 
 
-def _layout(connection: duckdb.DuckDBPyConnection) -> Layout:
+def _layout(connection: Connection) -> Layout:
     """Rolls up one row a folder. As text a BLOB shows what is not ASCII as escapes: ``/`` can be searched for."""
     connection.execute(f"""
         CREATE TEMP TABLE folders AS
@@ -118,7 +116,7 @@ def _layout(connection: duckdb.DuckDBPyConnection) -> Layout:
     return Layout(deepest, WidestDirectory(text_of(directory), entries), tuple(folders))
 
 
-def _level(connection: duckdb.DuckDBPyConnection, level: int) -> list[FolderStatistics]:
+def _level(connection: Connection, level: int) -> list[FolderStatistics]:
     """The folders of one level with all below them, empty ones too; on the first level also the root's own files."""
     parts = "split_part(text, '/', 1)" if level == 1 else "split_part(text, '/', 1) || '/' || split_part(text, '/', 2)"
     below = "true" if level == 1 else "contains(text, '/')"
@@ -133,7 +131,7 @@ def _level(connection: duckdb.DuckDBPyConnection, level: int) -> list[FolderStat
     return [FolderStatistics(text_of(path), files, size) for path, files, size in rows]
 
 
-def _extensions(connection: duckdb.DuckDBPyConnection) -> tuple[Extension, ...]:
+def _extensions(connection: Connection) -> tuple[Extension, ...]:
     extension = r"lower(regexp_extract(name::VARCHAR, '[^.]\.([A-Za-z0-9_]{1,12})$', 1))"
     query = f"""
         SELECT {extension} AS extension, count(*), sum(size)::BIGINT FROM entries WHERE {_FILE}
@@ -141,7 +139,7 @@ def _extensions(connection: duckdb.DuckDBPyConnection) -> tuple[Extension, ...]:
     return tuple(Extension(*row) for row in connection.sql(query).fetchall())
 
 
-def _hazards(connection: duckdb.DuckDBPyConnection) -> tuple[Hazard, ...]:
+def _hazards(connection: Connection) -> tuple[Hazard, ...]:
     """What was found of each kind of hazard; kinds without an entry are left out."""
     root_device = "(SELECT any_value(dev) FROM entries WHERE dir = ''::BLOB AND name = ''::BLOB)"
     where = {
@@ -164,7 +162,7 @@ _CASE_TWINS = f"""
         GROUP BY dir, lower(name::VARCHAR) HAVING count(*) > 1)"""
 
 
-def _hazard(connection: duckdb.DuckDBPyConnection, kind: str, query: str) -> Hazard:
+def _hazard(connection: Connection, kind: str, query: str) -> Hazard:
     found: list[Any] = connection.sql(f"SELECT count(*), min(path, {EXAMPLES}) FROM ({query})").fetchall()
     count, examples = found[0]
     return Hazard(kind, count, tuple(map(text_of, examples or ())))

@@ -91,11 +91,14 @@ def test_every_open_port_is_on_loopback_and_speaks_tls_with_a_certificate(config
         async with running(config, tmp_path / "execution", "agent-1", "agent-2") as fleet:
             fleet.send("agent-1", ScanUnit(1, 1, [b""], listing=1))
             await heard(fleet, UnitDone)
-            found = []
-            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-                for connection in process.net_connections("inet"):
-                    if connection.status == psutil.CONN_LISTEN and "weed" not in process.name():
-                        found.append((connection.laddr.ip, connection.laddr.port))
+            processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+            ours = [process for process in processes if "weed" not in process.name()]
+            found = [
+                (connection.laddr.ip, connection.laddr.port)
+                for process in ours
+                for connection in process.net_connections("inet")
+                if connection.status == psutil.CONN_LISTEN
+            ]
             for address in found:
                 await asyncio.to_thread(expect_refusal, address)
             return found

@@ -249,7 +249,7 @@ def test_open_folders_are_bounded(root: Path, location: PosixLocation) -> None:
         assert read_all(location, b"%04d/x" % number) == b"%d" % number
     assert len(os.listdir("/proc/self/fd")) - before <= MAX_OPEN_FOLDERS
     location.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_threads_never_get_each_others_folders(
