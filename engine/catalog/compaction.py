@@ -3,146 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from engine.catalog.database import blob, database, read_files, stream
 from engine.catalog.files import replacing
+from engine.catalog.merging import GROUP_ROWS, Key, Sorted, grouped, key_of, merged, newest_rows, read
 from engine.catalog.segments import Written, results_writer
 from engine.catalog.state import STATE_COLUMNS, State, StateFile, read_state, write_state
 from engine.model import Action
 
-MEMORY_BYTES = 256 << 20
-"""What a merge or compaction keeps in memory, whatever the number of rows; its peak is about half above that."""
-
 ROWS_PER_FILE = 2_000_000
 """Most rows of a file of the state: what is written again when one row in its range changes."""
 
-_RESULT_COLUMNS = tuple(column for column in STATE_COLUMNS if column != "execution")
+_FACT_COLUMNS = [*(column for column in STATE_COLUMNS if column != "execution"), "action"]
 
 
 def merge_results(results: Sequence[Path], out: Path) -> Written:
-    """Write the newest result of each path (by ``finished_ns``) to ``out``, sorted by (dir, name). Raises OSError."""
-    return _merge(f"SELECT * FROM {read_files(results)}", out)
+    """Write the newest result of each path (by ``finished_ns``) to ``out``, sorted by (dir, name). Raises OSError.
+
+    Takes about 100 MB, whatever the number of rows.
+    """
+    rows = 0
+    with replacing(out) as file, results_writer(file, pq.read_schema(results[0])) as writer:
+        for table in grouped(newest_rows(results)):
+            writer.write_table(table)
+            rows += table.num_rows
+    return Written(out, rows, out.stat().st_size)
 
 
 def compact(folder: Path, results: Mapping[str, Sequence[Path]], rows_per_file: int = ROWS_PER_FILE) -> State:
     """Fold ``results`` (segments by execution id) into the state in ``folder`` and return the new state.
 
     The newest fact about a path wins; it is kept if it says transferred. Only files whose range holds a result are
-    written again, and none counts before all do: a crash leaves the old state as it was. Raises OSError, JournalError.
+    written again, and none counts before all do: a crash leaves the old state as it was. Takes about 100 MB, whatever
+    the number of rows. Raises OSError, JournalError.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     old = read_state(folder)
-    sources = [
-        f"SELECT {', '.join(_RESULT_COLUMNS)}, action, '{execution}' AS execution FROM {read_files(files)}"
-        for execution, files in results.items()
-        if files
-    ]
-    if not sources:
+    streams = [_facts(newest_rows(files, _FACT_COLUMNS), execution) for execution, files in results.items() if files]
+    if not streams:
         return old
-    merged = folder / ".merged"
-    try:
-        _merge(" UNION ALL ".join(sources), merged)
-        with database(folder / ".spill", MEMORY_BYTES) as connection:
-            files = [file for part in _ranges(connection, folder, old, merged, rows_per_file) for file in part]
-    finally:
-        merged.unlink(missing_ok=True)
-    state = State(version=old.version + 1, files=tuple(files))
+    new = Sorted(merged(streams))
+    files = tuple(chain.from_iterable(_ranges(folder, old, new, rows_per_file)))
+    state = State(version=old.version + 1, files=files)
     write_state(folder, state)
     return state
 
 
-def _merge(query: str, out: Path) -> Written:
-    with database(out.with_name(f".{out.name}.spill"), MEMORY_BYTES) as connection, ExitStack() as stack:
-        file = stack.enter_context(replacing(out))
-        ordered = f"SELECT * FROM ({query}) ORDER BY dir, name, finished_ns DESC"
-        schema = connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table().schema
-        writer = stack.enter_context(results_writer(file, schema))
-        rows = 0
-        for table in _newest(stream(connection, ordered)):
-            writer.write_table(table)
-            rows += table.num_rows
-    return Written(out, rows, out.stat().st_size)
+def _facts(stream: Iterator[pa.Table], execution: str) -> Iterator[pa.Table]:
+    for rows in stream:
+        yield rows.append_column("execution", pa.repeat(pa.scalar(execution, pa.string()), rows.num_rows))
 
 
-def _newest(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The first row of each (dir, name) of a sorted stream."""
-    last: tuple[bytes, bytes] | None = None
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        folders, names = batch["dir"].combine_chunks(), batch["name"].combine_chunks()
-        repeats = pc.and_(pc.equal(folders[1:], folders[:-1]), pc.equal(names[1:], names[:-1]))
-        first = (folders[0].as_py(), names[0].as_py())
-        yield batch.filter(pa.concat_arrays([pa.array([first != last]), pc.invert(repeats)]))
-        last = (folders[-1].as_py(), names[-1].as_py())
+def _known(file: Path) -> Iterator[pa.Table]:
+    """The rows of a file of the state, as facts."""
+    for rows in read(file, STATE_COLUMNS):
+        action = pa.repeat(pa.scalar(int(Action.TRANSFERRED), pa.uint8()), rows.num_rows)
+        yield rows.append_column("action", action).select([*_FACT_COLUMNS, "execution"])
 
 
-def _ranges(
-    connection: duckdb.DuckDBPyConnection, folder: Path, old: State, merged: Path, rows_per_file: int
-) -> Iterator[list[StateFile]]:
+def _ranges(folder: Path, old: State, new: Sorted, rows_per_file: int) -> Iterator[Iterable[StateFile]]:
     """The files of the new state, range by range of the old one; untouched files as they are."""
-    starts = [file.first for file in old.files[1:]]
-    current: list[StateFile | None] = [*old.files] or [None]
-    for index, (file, low, high) in enumerate(zip(current, [None, *starts], [*starts, None], strict=True)):
-        where = _between(low, high)
-        touched = connection.sql(f"SELECT 1 FROM {read_files([merged])} WHERE {where} LIMIT 1").fetchall()
-        if file is not None and not touched:
+    ends: list[Key | None] = [*(file.first for file in old.files[1:]), None]
+    ranges: list[StateFile | None] = [*old.files] or [None]
+    for number, (file, end) in enumerate(zip(ranges, ends, strict=True)):
+        first = new.first()
+        if file is not None and (first is None or (end is not None and first >= end)):
             yield [file]
             continue
-        columns = ", ".join(STATE_COLUMNS)
-        facts = [f"SELECT {columns}, action FROM {read_files([merged])} WHERE {where}"]
-        if file is not None:
-            facts.append(
-                f"SELECT {columns}, {int(Action.TRANSFERRED)} AS action FROM {read_files([folder / file.name])}"
-            )
-        query = f"SELECT * FROM ({' UNION ALL '.join(facts)}) ORDER BY dir, name, finished_ns DESC"
-        rows = (
-            table.filter(pc.equal(table["action"], int(Action.TRANSFERRED))).drop_columns(["action"])
-            for table in _newest(stream(connection, query))
-        )
-        yield list(_write_range(rows, folder, f"{old.version + 1:06d}-{index:06d}", rows_per_file))
+        known = [] if file is None else [_known(folder / file.name)]
+        stem = f"{old.version + 1:06d}-{number:06d}"
+        yield _write_range(_transferred(merged([new.below(end), *known])), folder, stem, rows_per_file)
 
 
-def _between(low: tuple[bytes, bytes] | None, high: tuple[bytes, bytes] | None) -> str:
-    bounds = []
-    if low is not None:
-        bounds.append(f"(dir >= {blob(low[0])} AND (dir > {blob(low[0])} OR name >= {blob(low[1])}))")
-    if high is not None:
-        bounds.append(f"(dir <= {blob(high[0])} AND (dir < {blob(high[0])} OR name < {blob(high[1])}))")
-    return " AND ".join(bounds) or "true"
+def _transferred(stream: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    for rows in stream:
+        kept = rows.filter(pc.equal(rows["action"], int(Action.TRANSFERRED)))
+        if kept.num_rows:
+            yield kept.select(STATE_COLUMNS)
 
 
-def _write_range(tables: Iterable[pa.Table], folder: Path, stem: str, rows_per_file: int) -> Iterator[StateFile]:
+def _write_range(stream: Iterable[pa.Table], folder: Path, stem: str, rows_per_file: int) -> Iterator[StateFile]:
     """Write sorted rows to files of at most ``rows_per_file`` rows."""
-    pieces = _pieces(tables, rows_per_file)
-    piece = next(pieces, None)
+    groups = grouped(stream, min(rows_per_file, GROUP_ROWS))
+    group = next(groups, None)
     number = 0
-    while piece is not None:
+    while group is not None:
         name = f"{stem}-{number:06d}.parquet"
         number += 1
-        first, last, rows = _key(piece, 0), _key(piece, -1), 0
-        with (
-            replacing(folder / name) as file,
-            results_writer(file, piece.schema) as writer,
-        ):
-            while piece is not None and rows + piece.num_rows <= rows_per_file:
-                writer.write_table(piece)
-                rows, last = rows + piece.num_rows, _key(piece, -1)
-                piece = next(pieces, None)
+        first, last, rows = key_of(group, 0), key_of(group, -1), 0
+        with replacing(folder / name) as file, results_writer(file, group.schema) as writer:
+            while group is not None and rows + group.num_rows <= rows_per_file:
+                writer.write_table(group)
+                rows, last = rows + group.num_rows, key_of(group, -1)
+                group = next(groups, None)
         yield StateFile(name, rows, first, last)
-
-
-def _pieces(tables: Iterable[pa.Table], rows_per_file: int) -> Iterator[pa.Table]:
-    for table in tables:
-        for start in range(0, table.num_rows, rows_per_file):
-            yield table.slice(start, rows_per_file)
-
-
-def _key(rows: pa.Table, index: int) -> tuple[bytes, bytes]:
-    return rows["dir"][index].as_py(), rows["name"][index].as_py()

@@ -9,22 +9,26 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from engine.errors import JournalError
+
 Connection = duckdb.DuckDBPyConnection
 """For whom a query is an argument: duckdb itself is imported here alone."""
 
-THREADS = 2
-"""Threads of one connection; more of them hold more memory at once."""
+THREADS = 1
+"""Threads of one connection: each more holds as much memory again, and takes a core from copying."""
 
-BATCH_ROWS = 120_000
+BATCH_ROWS = 30_000
 """Rows of a batch that is streamed out of a query, and so of a row group written from one."""
 
 
 @contextmanager
 def database(spill: Path, memory_bytes: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that is closed at the end of the block, see ``connect``."""
+    """A connection that is closed at the end of the block, see ``connect``. Raises JournalError if a query fails."""
     connection = connect(spill, memory_bytes)
     try:
         yield connection
+    except duckdb.Error as error:
+        raise JournalError(f"the catalog beside {spill} cannot be queried: {error}") from error
     finally:
         connection.close()
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.catalog.files import replacing
+from engine.catalog.merging import newest_first
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Fate, Kind
 
@@ -62,10 +63,11 @@ def write_entries(path: Path, rows: pa.Table) -> Written:
 
 
 def write_results(path: Path, rows: pa.Table) -> Written:
-    """Write RESULT_SCHEMA rows. Raises OSError."""
-    with replacing(path) as file, results_writer(file, rows.schema) as writer:
-        writer.write_table(rows, row_group_size=RESULT_GROUP_ROWS)
-    return Written(path, rows.num_rows, path.stat().st_size)
+    """Write RESULT_SCHEMA rows, sorted by (dir, name), of each path the newest. Raises OSError."""
+    ordered = newest_first(rows)
+    with replacing(path) as file, results_writer(file, ordered.schema) as writer:
+        writer.write_table(ordered, row_group_size=RESULT_GROUP_ROWS)
+    return Written(path, ordered.num_rows, path.stat().st_size)
 
 
 def entries_writer(file: BinaryIO, schema: pa.Schema = ENTRY_SCHEMA, *, fast: bool = False) -> pq.ParquetWriter:

@@ -11,7 +11,7 @@ from engine.catalog.database import database
 from engine.catalog.facts import IDENTITY_COLUMNS, listed_folders, newest_results, same_identity, valid_entries
 from engine.model import Action, Bytes, Fate, Kind, Totals
 
-MEMORY_BYTES = 256 << 20
+MEMORY_BYTES = 96 << 20
 """What counting keeps in memory, whatever the number of rows; its peak is about half above that."""
 
 UNREADABLE = "unreadable"

@@ -73,6 +73,7 @@ class Committer:
         self._group = _Group()
         self._session = self._number = 0
         self._last_commit = 0.0
+        self._merge_at = MERGE_SEGMENTS
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -189,14 +190,21 @@ class Committer:
         return self._folder / f"{kind}-{self._session:06d}-{self._number:06d}.parquet"
 
     def _merge(self, journal: Journal) -> None:
-        """Keep the number of result segments small: many small files read slowly."""
+        """Keep the number of result segments small: many small files read slowly. What fails is tried again later."""
         small = [segment for segment in journal.segments("results") if not segment.info.get("merged")]
-        if len(small) >= MERGE_SEGMENTS:
-            merged = merge_results([self._folder / segment.file for segment in small], self._name("results"))
-            segment = msgspec.structs.replace(_segment("results", merged), info={"merged": True})
-            journal.replace_segments([old.id for old in small], segment)
-            for old in small:
-                (self._folder / old.file).unlink(missing_ok=True)
+        if len(small) < self._merge_at:
+            return
+        out = self._name("results")
+        try:
+            merged = merge_results([self._folder / segment.file for segment in small], out)
+        except JournalError:
+            self._merge_at = 2 * len(small)
+            return
+        self._merge_at = MERGE_SEGMENTS
+        segment = msgspec.structs.replace(_segment("results", merged), info={"merged": True})
+        journal.replace_segments([old.id for old in small], segment)
+        for old in small:
+            (self._folder / old.file).unlink(missing_ok=True)
 
 
 def chunks_of(segment: str, groups: Iterable[RowGroup]) -> list[Chunk]:

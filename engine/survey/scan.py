@@ -21,7 +21,7 @@ from engine.survey.worker import Scanned, ScanRequest
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
 
-UNIT_ROWS = 16_000
+UNIT_ROWS = 10_000
 """Rows of a request when there are folders enough for all: tens of milliseconds of work."""
 
 FIRST_UNIT_ROWS = 250
