@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from engine.catalog.database import database, stream
-from engine.catalog.facts import newest_results, valid_entries
+from engine.catalog.database import Connection, database, stream
+from engine.catalog.facts import valid_entries
 from engine.catalog.files import replacing
+from engine.catalog.merging import give_back, grouped, merged, newest_rows
 from engine.catalog.segments import results_writer
 from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, UNREADABLE
 from engine.model import Action, Fate, Kind
@@ -43,47 +45,53 @@ _ACTIONS = {Action.TRANSFERRED: "transferred", Action.SKIPPED: "skipped", Action
 def write_files_parquet(entries: Sequence[Path], results: Sequence[Path], out: Path) -> int:
     """Write what became of each entry that was transferred, failed, or skipped for a reason; return how many.
 
-    Excluded and unchanged entries have no row. Sorted by (dir, name). Memory is flat. Raises OSError.
+    Excluded and unchanged entries have no row. Sorted by (dir, name). Memory is flat. Raises OSError, JournalError.
     """
-    parts = [*_from_results(results), *_from_listing(entries)]
-    query = f"SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) ORDER BY dir, name"
-    rows = 0
+    count = 0
     with (
         database(out.with_name(f".{out.name}.spill"), MEMORY_BYTES) as connection,
         replacing(out) as file,
         results_writer(file, FILES_SCHEMA) as writer,
     ):
-        for table in stream(connection, query) if parts else ():
-            writer.write_table(table.select(FILES_SCHEMA.names).cast(FILES_SCHEMA))
-            rows += table.num_rows
-    return rows
+        for rows in grouped(merged([_from_results(results), _from_listing(connection, entries)])):
+            writer.write_table(rows)
+            count += rows.num_rows
+    give_back()
+    return count
 
 
-def _from_results(results: Sequence[Path]) -> Iterator[str]:
-    if results:
-        same = [name for name in FILES_SCHEMA.names if name not in ("dir", "name", "kind", "action")]
-        newest = newest_results(results, ["kind", "action", *same])
-        kind, action = _named("kind", _KINDS), _named("action", _ACTIONS)
-        yield f"SELECT dir, name, {kind} AS kind, {action} AS action, {', '.join(same)} FROM {newest}"
+def _from_results(results: Sequence[Path]) -> Iterator[pa.Table]:
+    for rows in newest_rows(results, FILES_SCHEMA.names) if results else ():
+        kind, action = _named(rows["kind"], _KINDS), _named(rows["action"], _ACTIONS)
+        named = rows.set_column(2, "kind", kind).set_column(4, "action", action)
+        yield named.cast(FILES_SCHEMA)
 
 
-def _from_listing(entries: Sequence[Path]) -> Iterator[str]:
+def _from_listing(connection: Connection, entries: Sequence[Path]) -> Iterator[pa.Table]:
     """What listing alone decided: unreadable entries, special files, folders that could not be listed."""
     if not entries:
         return
-    valid = valid_entries(entries)
-    absent = ", ".join(f"NULL AS {name}" for name in FILES_SCHEMA.names[7:] if name != "mtime_ns")
-    unreadable, special = f"fate = {int(Fate.UNREADABLE)}", f"fate = 0 AND kind = {int(Kind.SPECIAL)}"
-    for where, kind, action, reason in (
-        (unreadable, _named("kind", _KINDS), "failed", UNREADABLE),
-        (special, "'special'", "skipped", "special"),
-        (f"kind = {int(Kind.LISTED)} AND error IS NOT NULL", "'folder'", "failed", NOT_LISTED),
-    ):
-        yield f"""
-            SELECT dir, name, {kind} AS kind, task, '{action}' AS action, '{reason}' AS reason, error AS detail,
-                   mtime_ns, {absent} FROM {valid} WHERE {where}"""
+    unreadable, not_listed = f"fate = {int(Fate.UNREADABLE)}", f"kind = {int(Kind.LISTED)}"
+    query = f"""
+        SELECT dir, name, kind, task, error, mtime_ns, {unreadable} AS unreadable FROM {valid_entries(entries)}
+        WHERE {unreadable} OR ({not_listed} AND error IS NOT NULL) OR (fate = 0 AND kind = {int(Kind.SPECIAL)})
+        ORDER BY dir, name"""
+    for rows in stream(connection, query):
+        found = [_listed(row) for row in rows.to_pylist()]
+        yield pa.Table.from_pylist(found, schema=FILES_SCHEMA)
 
 
-def _named(column: str, names: Mapping[Any, str]) -> str:
-    cases = " ".join(f"WHEN {int(value)} THEN '{name}'" for value, name in names.items())
-    return f"CASE {column} {cases} END"
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of an entry that was never given to an agent."""
+    kept = {column: row[column] for column in ("dir", "name", "task", "mtime_ns")} | {"detail": row["error"]}
+    if row["kind"] == Kind.LISTED:
+        return kept | {"kind": "folder", "action": "failed", "reason": NOT_LISTED}
+    if row["unreadable"]:
+        return kept | {"kind": _KINDS[Kind(row["kind"])], "action": "failed", "reason": UNREADABLE}
+    return kept | {"kind": "special", "action": "skipped", "reason": "special"}
+
+
+def _named(column: pa.ChunkedArray, names: Mapping[Any, str]) -> pa.ChunkedArray:
+    """The names of enum values."""
+    by_value = pa.array([names.get(value) for value in range(max(names) + 1)], pa.string())
+    return pc.take(by_value, column)

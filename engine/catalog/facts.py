@@ -34,13 +34,3 @@ def listed_folders(entries: Sequence[Path]) -> str:
 def valid_entries(entries: Sequence[Path]) -> str:
     """SQL of the rows that count: those of the newest complete listing of their folder, its LISTED row included."""
     return f"(SELECT e.* FROM {read_files(entries)} e JOIN {listed_folders(entries)} l USING (dir, listing))"
-
-
-def newest_results(results: Sequence[Path], columns: Sequence[str]) -> str:
-    """SQL of ``columns`` (of RESULT_SCHEMA) of the newest result of each path, with dir and name."""
-    fields = ", ".join(f"{column} := {column}" for column in columns)
-    chosen = ", ".join(f"r.{column} AS {column}" for column in columns)
-    newest = f"max_by(struct_pack({fields}), finished_ns) AS r"
-    return (
-        f"(SELECT dir, name, {chosen} FROM (SELECT dir, name, {newest} FROM {read_files(results)} GROUP BY dir, name))"
-    )

@@ -19,8 +19,8 @@ FAN_IN = 16
 BATCH_ROWS = 8_192
 """Rows read from a file at once: about 2 MB."""
 
-GROUP_ROWS = 60_000
-"""Rows of a row group that is written: about 12 MB."""
+GROUP_ROWS = 20_000
+"""Rows of a row group that is written: about 4 MB, and three to four times that while it is being written."""
 
 
 def newest_first(rows: pa.Table) -> pa.Table:
@@ -56,6 +56,11 @@ def newest_rows(files: Sequence[Path], columns: Sequence[str] | None = None) -> 
                 for rows in grouped(merged([read(file) for file in some])):
                     writer.write_table(rows)
         yield from newest_rows(parts, columns)
+
+
+def give_back() -> None:
+    """Return the memory that Arrow keeps for later to the system: there is no later of this size for minutes."""
+    pa.default_memory_pool().release_unused()
 
 
 def read(file: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from engine.catalog.database import database
-from engine.catalog.facts import IDENTITY_COLUMNS, listed_folders, newest_results, same_identity, valid_entries
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.catalog.database import database, read_files
+from engine.catalog.facts import IDENTITY_COLUMNS, listed_folders, same_identity, valid_entries
+from engine.catalog.merging import give_back, grouped, newest_rows
+from engine.catalog.segments import results_writer
 from engine.model import Action, Bytes, Fate, Kind, Totals
 
 MEMORY_BYTES = 96 << 20
@@ -43,8 +49,12 @@ def count(entries: Sequence[Path], results: Sequence[Path], spill: Path) -> Coun
     """
     if not entries:
         return Counted({}, [b""], {})
-    with database(spill, MEMORY_BYTES) as connection:
-        groups = connection.sql(_groups(entries, results)).fetchall()
+    with (
+        database(spill, MEMORY_BYTES) as connection,
+        TemporaryDirectory(dir=entries[0].parent, prefix=".counting-") as aside,
+    ):
+        decided = _newest(results, Path(aside) / "results") if results else None
+        groups = connection.sql(_groups(entries, decided)).fetchall()
         frontier = [row[0] for row in connection.sql(_frontier(entries)).fetchall()]
     tasks: dict[int, Totals] = {}
     failures: Counter[str] = Counter()
@@ -100,13 +110,24 @@ def _plus(totals: Totals, kind: int, changes: dict[str, int], sizes: Bytes) -> T
     return Totals(files, folders, summed)
 
 
-def _groups(entries: Sequence[Path], results: Sequence[Path]) -> str:
+def _newest(results: Sequence[Path], out: Path) -> Path:
+    """Write what counting needs of the newest result of each path: a join takes less memory than finding it in SQL."""
+    columns = ["dir", "name", *IDENTITY_COLUMNS, "action", "sent_bytes", "verified", "finished_ns"]
+    known = pq.read_schema(results[0])
+    schema = pa.schema([known.field(column) for column in columns])
+    with open(out, "wb") as file, results_writer(file, schema) as writer:
+        for rows in grouped(newest_rows(results, columns)):
+            writer.write_table(rows)
+    give_back()
+    return out
+
+
+def _groups(entries: Sequence[Path], results: Path | None) -> str:
     """SQL of one row for each task, kind, fate and action that occurs, with the sums of ``_Group``."""
     decided = "(SELECT NULL AS action, NULL AS sent_bytes, NULL AS verified)"
     same = "false"
-    if results:
-        columns = (*IDENTITY_COLUMNS, "action", "sent_bytes", "verified")
-        decided = f"(SELECT * FROM {newest_results(results, columns)} WHERE {_SETTLED})"
+    if results is not None:
+        decided = f"(SELECT * FROM {read_files([results])} WHERE {_SETTLED})"
         candidate = f"e.fate = {int(Fate.CANDIDATE)} AND e.kind NOT IN ({int(Kind.SPECIAL)}, {int(Kind.LISTED)})"
         same = f"r.dir = e.dir AND r.name = e.name AND {same_identity('r', 'e')} AND {candidate}"
     return f"""

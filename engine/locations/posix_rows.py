@@ -109,6 +109,13 @@ _spare_blocks: list[_Block] = []
 """Blocks of scans that have ended; at most as many as scans ever ran at once."""
 
 
+def _take_block() -> _Block:
+    try:
+        return _spare_blocks.pop()
+    except IndexError:
+        return _Block()
+
+
 class Rows:
     """Rows in ENTRY_SCHEMA under construction: about 150 bytes a row plus its name. For one thread at a time."""
 
@@ -119,7 +126,7 @@ class Rows:
         self._device = device
         self._statx = _statx_alone if threading.active_count() == 1 else _statx
         self._used = 0
-        self._block = _spare_blocks.pop() if _spare_blocks else _Block()
+        self._block = _take_block()
         self._values: dict[str, list[bytes]] = {column: [] for column in _COLUMNS}
         self._kinds: list[bytes] = []
         self._names: list[bytes] = []

@@ -155,7 +155,7 @@ def _scan(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:
     """Give the idle workers their share of the folders, in small requests while there are few."""
     while waiting and crew.idle:
-        rows = UNIT_ROWS if len(waiting) > 4 * crew.size else FIRST_UNIT_ROWS
+        rows = UNIT_ROWS if len(waiting) > 4 * crew.size else FIRST_UNIT_ROWS if len(waiting) > 1 else 1
         share = min(UNIT_FOLDERS, -(-len(waiting) // crew.size))
         crew.ask(ScanRequest(waiting[-share:], ScanLimit(rows, UNIT_SECONDS)))
         del waiting[-share:]

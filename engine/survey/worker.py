@@ -21,28 +21,9 @@ from engine.locations.registry import open_location
 from engine.model import Fate, FilterSpec, Kind, LocationSpec
 
 SURVEY_SCHEMA = pa.schema(
-    [
-        ENTRY_SCHEMA.field(name)
-        for name in (
-            "dir",
-            "name",
-            "kind",
-            "fate",
-            "size",
-            "mtime_ns",
-            "ctime_ns",
-            "uid",
-            "gid",
-            "dev",
-            "inode",
-            "nlink",
-            "blocks",
-            "error",
-            "storage_class",
-        )
-    ]
+    [ENTRY_SCHEMA.field(name) for name in ("dir", "name", "kind", "fate", "size", "mtime_ns", "dev", "error")]
 )
-"""The columns that a survey keeps: those that statistics may ask for."""
+"""The columns that a survey keeps: those that its statistics ask for."""
 
 GROUP_ROWS = 60_000
 """Rows gathered for a row group: about 10 MB."""

@@ -87,7 +87,7 @@ def _section(folder: str, result: Result) -> Section:
         for name, runs in result.runs.items()
     ]
     text = (
-        f"{folder}, {result.entries:,} entries, all in the page cache. xsync writes a catalog with all attributes; its "
+        f"{folder}, {result.entries:,} entries, all in the page cache. xsync writes them into a catalog; its "
         "rate is that of the scan until the catalog is written, the command adds the start of the processes and the "
         "statistics."
     )

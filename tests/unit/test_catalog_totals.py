@@ -125,6 +125,13 @@ def test_the_audit_trail_has_a_row_for_each_entry_acted_on(tmp_path: Path) -> No
     assert write_files_parquet([], [], tmp_path / "files.parquet") == 0
 
 
+def test_a_segment_without_rows_changes_nothing(tmp_path: Path) -> None:
+    entries = [write_entries(tmp_path / "e", entries_table([entry(b"", b"a"), listed(b"")])).path]
+    empty = [write_results(tmp_path / "r", results_table([])).path]
+    assert count(entries, empty, tmp_path / "spill") == count(entries, [], tmp_path / "spill")
+    assert write_files_parquet(entries, empty, tmp_path / "files.parquet") == 0
+
+
 _FOLDERS = [b"", b"a", b"b", b"a/c"]
 _KINDS = st.sampled_from([Kind.FILE, Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.SPECIAL])
 _FATES = st.sampled_from([Fate.CANDIDATE, Fate.CANDIDATE, Fate.EXCLUDED, Fate.UNREADABLE])
