@@ -7,12 +7,13 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine.home import Home
 from engine.journal.reader import list_executions, read_snapshot
@@ -38,6 +39,15 @@ class Finished:
         return next(line for line in self.lines if line.get("type") == "result")
 
 
+class Started(subprocess.Popen[str]):
+    """A command that writes to files: a pipe that nobody reads while a test waits would fill and stop it."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self.out: IO[str] = tempfile.TemporaryFile("w+")
+        self.err: IO[str] = tempfile.TemporaryFile("w+")
+        super().__init__(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, text=True, env=env)
+
+
 @dataclass
 class Xsync:
     """The xsync command with a home of its own."""
@@ -51,16 +61,20 @@ class Xsync:
         return subprocess.Popen(
             [*self.wrapper, sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=tempfile.TemporaryFile("w+"),  # a pipe that nobody reads while a test waits would fill
+            stderr=tempfile.TemporaryFile("w+"),
             text=True,
             env=os.environ | {"XSYNC_HOME": str(self.home)} | self.env,
         )
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 90) -> Finished:
+    def finish(self, process: Started, seconds: float = 90) -> Finished:
         """Wait for a command."""
-        out, errors = process.communicate(timeout=seconds)
-        return Finished(process.returncode, [json.loads(line) for line in out.splitlines() if line.strip()], errors)
+        with ended(process):
+            code = process.wait(seconds)
+            for file in (process.out, process.err):
+                file.seek(0)
+            lines = [json.loads(line) for line in process.out if line.strip()]
+            return Finished(code, lines, process.err.read())
 
     def run(self, *arguments: str | os.PathLike[str], seconds: float = 90) -> Finished:
         """Run a command to its end."""
@@ -101,7 +115,7 @@ class Xsync:
 
 
 @contextmanager
-def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+def ended(process: Started) -> Iterator[Started]:
     """Whatever happens in the block, the process is over after it."""
     try:
         yield process
@@ -109,9 +123,8 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
         if process.poll() is None:
             process.kill()
         process.wait()
-        for stream in (process.stdout, process.stderr, process.stdin):
-            if stream is not None:
-                stream.close()
+        process.out.close()
+        process.err.close()
 
 
 def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: int = 1, folders: int = 5) -> Path:

@@ -53,6 +53,7 @@ class Runner:
         )
         self._uploads = Uploads(
             session.sides.source,
+            session.sides.source_identity,
             session.sides.destination,
             session.migration.options,
             session.uploads,

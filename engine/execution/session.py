@@ -182,6 +182,7 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         destination=migration.destination,
         filters=migration.filters,
         options=migration.options,
+        source_identity=sides.source_identity,
         server_checks=sides.server_checks,
         task_folders=owners(sides.source.top_folders(), [task.include for task in tasks]),
     )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from engine.errors import DestinationError, UploadGoneError
+from engine.errors import DestinationError, SourceError, UploadGoneError
 from engine.execution.committer import Committer
 from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
 from engine.journal.records import Upload
@@ -33,6 +33,13 @@ CLOCK_SKEW_SECONDS = 5.0
 
 Refusal = tuple[Action, str, str]
 """What to record instead of sending a file: action, reason, detail."""
+
+
+class Source(Reads, Protocol):
+    """A source of large files."""
+
+    def identity(self) -> str:
+        """What stays the same while this is the same data."""
 
 
 class Destination(Protocol):
@@ -63,7 +70,8 @@ class Uploads:
 
     def __init__(
         self,
-        source: Reads,
+        source: Source,
+        source_identity: str,
         destination: Destination,
         options: TransferOptions,
         known: Sequence[Upload],
@@ -72,6 +80,7 @@ class Uploads:
         server_checks: bool,
     ) -> None:
         self._source = source
+        self._source_identity = source_identity
         self._destination = destination
         self._options = options
         self._known = {upload.path: upload for upload in known}
@@ -96,7 +105,7 @@ class Uploads:
                 return self._fail(file, *refusal)
             return await self._open(file, identity)
         except FileNotFoundError:
-            return self._fail(file, Action.SKIPPED, "vanished", "")
+            return await self._vanished(file)
         except OSError as error:
             return self._fail(file, Action.FAILED, "unreadable", error.strerror or str(error))
         except DestinationError as error:
@@ -119,7 +128,7 @@ class Uploads:
             return UploadEnded(file.path, restart=True)
         except FileNotFoundError:
             await self._discard(file.path, order.upload_id)
-            return self._fail(file, Action.SKIPPED, "vanished", "")
+            return await self._vanished(file)
         except (OSError, DestinationError) as error:
             await self._discard(file.path, order.upload_id)
             return self._fail(file, Action.FAILED, "upload not completed", str(error))
@@ -206,6 +215,13 @@ class Uploads:
 
     def _forget(self, path: bytes) -> None:
         self._committer.end_upload(self._numbers.pop(path))
+
+    async def _vanished(self, file: LargeFile) -> UploadEnded:
+        """Skip a file that is gone; raise SourceError if the source itself is not what it was."""
+        found = await asyncio.to_thread(self._source.identity)
+        if found != self._source_identity:
+            raise SourceError(f"the source is not what it was (it is {found} now): is its file system still mounted?")
+        return self._fail(file, Action.SKIPPED, "vanished", "")
 
     def _fail(self, file: LargeFile, action: Action, reason: str, detail: str) -> UploadEnded:
         self._committer.add_results(_result(file, action, None, None, None, None, reason, detail))

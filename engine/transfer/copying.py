@@ -107,7 +107,7 @@ class Copying(ABC):
             else:
                 self.rows.released(row)
         except FileNotFoundError:
-            self.rows.skipped(row, "vanished")
+            self._not_there(row)
         except OSError as error:
             self._not_read(row, error)
         except LocationError as error:
@@ -142,6 +142,13 @@ class Copying(ABC):
         self.fatal = why
         self.rows.released(row)
         self.shared.later.wake()
+
+    def _not_there(self, row: int) -> None:
+        problem = self.shared.source_problem()
+        if problem:
+            self.stop(row, problem)
+        else:
+            self.rows.skipped(row, "vanished")
 
     def _not_read(self, row: int, error: OSError) -> None:
         reason, detail = reason_of(error)

@@ -13,9 +13,10 @@ from typing import cast
 
 import psutil
 
+from engine.errors import LocationError
 from engine.filters import Filters
 from engine.locations.base import Lists
-from engine.locations.listing import ScanLimit
+from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.registry import open_location
 from engine.names import text_of
 from engine.planning.partition import TaskSelector
@@ -149,7 +150,14 @@ class Engine:
     def _scan(self, unit: ScanUnit) -> UnitOutcome:
         began = time.monotonic()
         location = cast("Lists", self._shared.source)
-        batch = location.scan(unit.folders, ScanLimit(unit.rows, unit.seconds), self._selector, unit.listing)
+        try:
+            batch = location.scan(unit.folders, ScanLimit(unit.rows, unit.seconds), self._selector, unit.listing)
+            problem = self._shared.source_problem()  # afterwards: what vanished meanwhile must not look empty
+        except LocationError as error:
+            problem = str(error)
+        if problem:
+            nothing = to_ipc(ENTRY_SCHEMA.empty_table())
+            return UnitOutcome(unit.id, unit.epoch, nothing, folders_left=unit.folders, fatal=problem)
         seconds = time.monotonic() - began
         return UnitOutcome(unit.id, unit.epoch, to_ipc(batch.rows), folders_left=batch.folders_left, seconds=seconds)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from engine.errors import LocationError
 from engine.locations.base import Location
 from engine.transfer.buffers import Buffers
 from engine.transfer.control import Control, Gate
@@ -84,6 +85,17 @@ class Shared:
                 if self._sender is None:
                     self._sender = Sender(self.target, client, SENDERS, self.config.stall_seconds)
         return self._sender
+
+    def source_problem(self) -> str:
+        """Why nothing that the source lacks may count as gone: its mount vanished, say. Empty if it is what it was."""
+        expected = self.config.source_identity
+        try:
+            found = self.source.identity()
+        except (LocationError, OSError) as error:
+            return f"the source cannot be reached any more: {error}"
+        if not expected or found == expected:
+            return ""
+        return f"the source is not what it was (it was {expected}, it is {found}): is its file system still mounted?"
 
     def count(self, files: int, size: int) -> None:
         """Count progress; ``size`` may be negative when bytes have to be sent again."""

@@ -49,6 +49,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     filters: FilterSpec
     options: TransferOptions
     task_folders: dict[bytes, int]  # top-level folder -> task index; everything else is task 0
+    source_identity: str = ""  # what the source must still be when something is missing from it; "": not looked at
     server_checks: bool = True  # the destination refuses a body whose CRC64NVME is wrong
     memory_bytes: int = 128 << 20
     window: int = 64  # requests in flight

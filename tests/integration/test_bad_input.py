@@ -172,6 +172,27 @@ def test_a_second_run_to_an_overlapping_destination_says_who_holds_it(
         xsync.finish(process)
 
 
+def test_a_source_whose_mount_vanishes_is_not_taken_for_empty(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    place = tmp_path / "mounted"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", os.fspath(place)], check=False, capture_output=True).returncode:
+        pytest.skip("this account may not mount a file system")
+    try:
+        make_source(place, files=8_000)
+        with ended(xsync.start("run", place, *to_bucket(s3, bucket))) as process:
+            xsync.wait_for_files(1)
+            subprocess.run(["umount", "-l", place], check=True)
+            done = xsync.finish(process)
+    finally:
+        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+    assert done.code == 1, done.lines[-1:]
+    adds_up(done)
+    assert "is not what it was" in done.result["message"]
+    assert done.result["files"]["pending"] > 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
