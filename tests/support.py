@@ -43,8 +43,8 @@ class Started(subprocess.Popen[str]):
     """A command that writes to files: a pipe that nobody reads while a test waits would fill and stop it."""
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
-        self.out: IO[str] = tempfile.TemporaryFile("w+")
-        self.err: IO[str] = tempfile.TemporaryFile("w+")
+        self.out: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by ``ended``)
+        self.err: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115
         super().__init__(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, text=True, env=env)
 
 
@@ -56,16 +56,10 @@ class Xsync:
     env: dict[str, str] = field(default_factory=dict)
     wrapper: list[str] = field(default_factory=list)
 
-    def start(self, *arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | os.PathLike[str]) -> Started:
         """Start a command with --json, off a terminal."""
-        return subprocess.Popen(
-            [*self.wrapper, sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"],
-            stdin=subprocess.DEVNULL,
-            stdout=tempfile.TemporaryFile("w+"),  # a pipe that nobody reads while a test waits would fill
-            stderr=tempfile.TemporaryFile("w+"),
-            text=True,
-            env=os.environ | {"XSYNC_HOME": str(self.home)} | self.env,
-        )
+        command = [*self.wrapper, sys.executable, "-m", "xsync_tui", *map(str, arguments), "--json"]
+        return Started(command, os.environ | {"XSYNC_HOME": str(self.home)} | self.env)
 
     def finish(self, process: Started, seconds: float = 90) -> Finished:
         """Wait for a command."""
