@@ -24,7 +24,7 @@ THREADS_PER_PROCESS = 16
 UNIT_ROWS = 10_000
 """Rows of a request when there are folders enough for all: tens of milliseconds of work."""
 
-FIRST_UNIT_ROWS = 250
+FIRST_UNIT_ROWS = 2_000
 """Rows of a request while folders are few: what is left of it is soon there for the others."""
 
 UNIT_SECONDS = 0.5

@@ -15,6 +15,7 @@ from tests.benchmarks.inputs import inputs
 from tests.benchmarks.scale import first_byte_and_memory
 from tests.benchmarks.section import Benchmark, Section, Settings
 from tests.benchmarks.startup import startup
+from tests.benchmarks.survey_bench import survey
 from tests.benchmarks.tools import versions
 from tests.benchmarks.transfers import large_null, large_seaweedfs, small_null, small_seaweedfs, whole_null
 
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "large-null": large_null,
     "small-seaweedfs": small_seaweedfs,
     "large-seaweedfs": large_seaweedfs,
+    "survey": survey,
     "scale": first_byte_and_memory,
     "startup": startup,
 }
@@ -34,8 +36,9 @@ _MOST_BYTES = 4 * 1024**3  # of inputs at any one time
 _HOW = """\
 Made by `make bench ARGS=--write`. Every tool uploads the same files, from memory where there is room, in turn and each
 round with another one first; figures are medians, lowest to highest in brackets. CPU is user and system time of all
-processes of a tool from start to end. "While transferring" is what `xsync run` reports as `transfer_seconds`; for the
-peers, which have next to no start, it is the whole command. Null S3 is nginx that answers all uploads and keeps none.
+processes of a tool, less what a run with a single small file takes; the last column is with start and end. "While
+transferring" is what `xsync run` reports as `transfer_seconds`; for the peers, which have next to no start, it is the
+whole command. Null S3 is nginx that answers all uploads and keeps none.
 
 xsync sends POSIX metadata and a CRC64NVME with each object and keeps a journal. The peers are spared whatever they need
 not do: `s5cmd --numworkers 64`, `rclone --transfers 32 --no-check-dest --ignore-checksum --s3-no-head`."""
