@@ -125,12 +125,20 @@ class Committer:
         """Make everything taken so far durable. Raises StorageFullError, JournalError."""
         async with self._turn:
             group, self._group = self._group, _Group()
+            writing = asyncio.ensure_future(self.call(lambda journal: self._write(journal, group, listing_complete)))
             try:
-                chunks = await self.call(lambda journal: self._write(journal, group, listing_complete))
-            except BaseException:
+                chunks = await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # The thread cannot be stopped: what it commits now must not be committed once more.
+                await asyncio.wait([writing])
+                if writing.exception() is not None:
+                    self._put_back(group)
+                raise
+            except Exception:
                 self._put_back(group)
                 raise
             self._last_commit = time.monotonic()
+            await self.call(self._merge)
         return Committed(chunks, len(group.entries))
 
     async def close(self) -> None:
@@ -182,7 +190,6 @@ class Committer:
             journal.add_failures(failures)
             journal.set_totals(ledger.totals(listing_complete=listing_complete), ledger.by_task())
         self.ledger = ledger
-        self._merge(journal)
         return chunks_of(entries.path.name, entries.groups) if entries else []
 
     def _name(self, kind: str) -> Path:

@@ -12,7 +12,9 @@ import pyarrow.compute
 from engine.catalog.delta import Known
 from engine.catalog.segments import read_row_group
 from engine.execution.messages import Batch, Chunk, ChunkExpanded, LargeFile
+from engine.execution.orders import failed_rows
 from engine.model import Kind
+from engine.names import collisions, text_of
 from engine.transfer.units import to_ipc
 
 SMALL_BYTES = 32 << 20
@@ -26,10 +28,11 @@ BATCH_BYTES = 64 << 20
 
 
 class Expanded(NamedTuple):
-    """The event for the coordinator, and the rows that need no work."""
+    """The event for the coordinator, the rows that need no work, and results of those that must not be sent."""
 
     event: ChunkExpanded
     unchanged: pa.Table
+    failed: list[pa.Table]
 
 
 def expand(chunk: Chunk, folder: Path, known: Known, *, real_folders: bool) -> Expanded:
@@ -46,10 +49,39 @@ def expand(chunk: Chunk, folder: Path, known: Known, *, real_folders: bool) -> E
         is_root = _and(is_folder, pa.compute.equal(pa.compute.binary_length(rows["name"]), 0))
         rows, markerless = rows.filter(pa.compute.invert(is_root)), rows.filter(is_root)
     work, unchanged = known.work(rows)
+    work, failed = (work, []) if real_folders else _without_twins(work)
     is_large = _and(pa.compute.equal(work["kind"], int(Kind.FILE)), pa.compute.greater(work["size"], SMALL_BYTES))
     large = [_large_file(row) for row in work.filter(is_large).to_pylist()]
     batches = list(_batches(work.filter(pa.compute.invert(is_large))))
-    return Expanded(ChunkExpanded(chunk.task, batches, large), pa.concat_tables([unchanged, markerless]))
+    return Expanded(ChunkExpanded(chunk.task, batches, large), pa.concat_tables([unchanged, markerless]), failed)
+
+
+def _without_twins(work: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
+    """Fail all but the first of the names in a folder that become one key; only escaped names can."""
+    names = work["name"].to_pylist()
+    if all(map(_is_text, names)):
+        return work, []
+    in_folder: dict[bytes, list[bytes]] = {}
+    for folder, name in zip(work["dir"].to_pylist(), names, strict=True):
+        in_folder.setdefault(folder, []).append(name)
+    twins = {(folder, twin): owner for folder, found in in_folder.items() for twin, owner in collisions(found)}
+    keys = zip(work["dir"].to_pylist(), names, strict=True)
+    owners = [twins.get(key) for key in keys]
+    kept = work.filter(pa.array([owner is None for owner in owners]))
+    failed = [
+        failed_rows(to_ipc(work.slice(row, 1)), "collides with another name", text_of(owner))
+        for row, owner in enumerate(owners)
+        if owner is not None
+    ]
+    return kept, failed
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _and(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -232,6 +232,8 @@ class Runner:
                 known, real = session.known, session.real_folders
                 found = await asyncio.to_thread(expand, chunk, session.folder, known, real_folders=real)
                 self._committer.add_unchanged(found.unchanged)
+                for rows in found.failed:
+                    self._committer.add_results(rows)
                 self._handle(found.event)
             case m.ListFolders():
                 segments = await self._committer.call(lambda journal: journal.segments("entries"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
+from engine.names import key_of
 from tests.support import Finished, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 
@@ -111,6 +112,22 @@ def test_strange_names_arrive_or_fail_with_their_reason(
     assert done.result["files"]["transferred"] == len(good)
     stored = boto.list_objects_v2(Bucket=bucket)["Contents"]
     assert sum(not item["Key"].endswith("/") for item in stored) == len(good)
+
+
+def test_names_that_become_one_key_never_overwrite_each_other(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    raw, twin = b"a\xff", key_of(b"a\xff").encode()
+    for name in (raw, twin):
+        Path(os.fsdecode(os.fsencode(source) + b"/" + name)).write_bytes(name)
+    done = xsync.run("run", source, *to_bucket(s3, bucket))
+    assert done.code == 3
+    adds_up(done)
+    assert failures(done) == {"collides with another name": 1}
+    (stored,) = boto.list_objects_v2(Bucket=bucket)["Contents"]
+    assert boto.get_object(Bucket=bucket, Key=stored["Key"])["Body"].read() == min(raw, twin)
 
 
 def test_special_files_and_links(xsync: Xsync, tmp_path: Path) -> None:
