@@ -16,8 +16,8 @@ Key = tuple[bytes, bytes]
 FAN_IN = 16
 """Files read at once: more are merged in several rounds."""
 
-BATCH_ROWS = 8_192
-"""Rows read from a file at once: about 2 MB."""
+BATCH_ROWS = 4_096
+"""Rows read from a file at once: about 1 MB."""
 
 GROUP_ROWS = 20_000
 """Rows of a row group that is written: about 4 MB, and three to four times that while it is being written."""
