@@ -63,7 +63,7 @@ def test_a_scan_lists_with_filters_and_tasks(tmp_path: Path) -> None:
     assert {row["listing"] for row in rows.values()} == {9}
 
 
-def test_scans_go_on_while_copies_wait_and_a_lost_source_raises(
+def test_scans_go_on_while_copies_wait_and_a_lost_source_is_fatal(
     tmp_path: Path, bucket: str, s3_spec: SpecMaker
 ) -> None:
     (tmp_path / "source").mkdir()
@@ -77,7 +77,10 @@ def test_scans_go_on_while_copies_wait_and_a_lost_source_raises(
         assert copying.result(SECONDS).unit_id == 1
         (tmp_path / "source" / "f").unlink()
         (tmp_path / "source").rmdir()
-        assert engine.submit(ScanUnit(3, 0, [b""], listing=1)).exception(SECONDS) is not None
+        lost = engine.submit(ScanUnit(3, 0, [b""], listing=1)).result(SECONDS)
+        assert lost.fatal
+        assert lost.folders_left == [b""], "what was not listed is still to be listed"
+        assert from_ipc(lost.table).num_rows == 0
 
 
 def test_empty_units_come_back_empty(tmp_path: Path, bucket: str, s3_spec: SpecMaker) -> None:
