@@ -18,7 +18,7 @@ from engine.filters import Filters
 from engine.locations.base import Lists
 from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.registry import open_location
-from engine.model import Fate, FilterSpec, Kind, LocationSpec
+from engine.model import FilterSpec, Kind, LocationSpec
 
 SURVEY_SCHEMA = pa.schema(
     [ENTRY_SCHEMA.field(name) for name in ("dir", "name", "kind", "fate", "size", "mtime_ns", "dev", "error")]
@@ -49,23 +49,11 @@ class Finished(NamedTuple):
     """The worker's file is on disk."""
 
 
-class Everything:
+class Everything(Filters):
     """The selector of a survey: all but what is always excluded, in one task."""
 
     def __init__(self) -> None:
-        self._filters = Filters(FilterSpec())
-
-    def fate(self, path: bytes, is_folder: bool) -> Fate:
-        """CANDIDATE or EXCLUDED for the entry at ``path``."""
-        return self._filters.fate(path, is_folder)
-
-    def enters(self, path: bytes) -> bool:
-        """Whether folder ``path`` is listed."""
-        return self._filters.enters(path)
-
-    def trivial(self, folder: bytes) -> bool:
-        """Whether only what is always excluded has to be asked for below ``folder``."""
-        return self._filters.trivial(folder)
+        super().__init__(FilterSpec())
 
     def task(self, path: bytes) -> int:
         """Always 0."""

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from io import UnsupportedOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,11 +98,11 @@ class Body:
 
     def read(self, size: int = -1) -> bytes:
         """Required of a stream; the runtime calls ``readinto``."""
-        raise NotImplementedError
+        raise UnsupportedOperation("this body is read once, from its start")
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Required of a stream; a body is never read twice."""
-        raise NotImplementedError
+        raise UnsupportedOperation("this body is read once, from its start")
 
 
 class Client:

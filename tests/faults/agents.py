@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from engine.filters import Filters
 from engine.locations.listing import ScanLimit
 from engine.locations.posix import PosixLocation
+from engine.locations.posix_files import PosixFile
 from engine.model import Action, FilterSpec, Identity, Kind, LocationSpec, TransferOptions
 from engine.planning.partition import TaskSelector
 from engine.transfer.engine import Engine
@@ -86,3 +88,15 @@ def results_of(outcome: UnitOutcome) -> dict[bytes, dict[str, Any]]:
 def actions_of(outcome: UnitOutcome) -> dict[bytes, tuple[Action, str | None]]:
     """Action and reason by path."""
     return {path: (Action(row["action"]), row["reason"]) for path, row in results_of(outcome).items()}
+
+
+def change_before_confirm(monkeypatch: pytest.MonkeyPatch, times: int, change: Callable[[bytes], object]) -> None:
+    """Run ``change(path)`` between the read of a file and its confirmation, the first ``times`` times."""
+    confirm, left = PosixFile.confirm, iter(range(times))
+
+    def changing(self: PosixFile) -> Identity:
+        if next(left, None) is not None:
+            change(self._full_path)
+        return confirm(self)
+
+    monkeypatch.setattr(PosixFile, "confirm", changing)

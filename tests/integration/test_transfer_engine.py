@@ -24,6 +24,7 @@ from engine.locations.posix_files import PosixFile
 from engine.locations.s3 import S3Location
 from engine.model import Action, FilterSpec, LocationSpec
 from engine.transfer.copying import Copying
+from engine.transfer.target import Keys
 from engine.transfer.units import CopyUnit, FoldersUnit, ScanUnit, UnitOutcome, from_ipc, to_ipc
 from tests.conftest import SpecMaker
 from tests.faults.agents import (
@@ -254,12 +255,12 @@ def test_credentials_are_asked_for_again_when_they_have_expired(
         target = engine._shared.target
         keys = target.keys
 
-        def asking() -> object:
+        def asking() -> Keys:
             asked.append(1)
             return keys()
 
         assert engine._shared.client  # it is made early: let another one be made with these keys
-        engine._shared._target = target._replace(keys=asking)  # type: ignore[arg-type]
+        engine._shared._target = target._replace(keys=asking)
         engine._shared._client = None
         assert actions_of(engine.submit(copy_unit(tmp_path)).result(SECONDS)) == {b"f": DONE}
         assert len(asked) == 2

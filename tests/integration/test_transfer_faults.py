@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ import msgspec
 import pytest
 
 from engine.locations.posix_files import PosixFile
-from engine.model import Action, Identity, LocationSpec
+from engine.model import Action, LocationSpec
 from engine.transfer.units import CopyUnit
 from tests.conftest import SpecMaker
-from tests.faults.agents import SECONDS, actions_of, config_of, copy_unit, engine_of, results_of
-from tests.faults.proxy import FaultProxy, Request, fault_proxy
+from tests.faults.agents import SECONDS, actions_of, change_before_confirm, config_of, copy_unit, engine_of, results_of
+from tests.faults.proxy import Fault, FaultProxy, Request, fault_proxy
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def some_files(folder: Path, count: int = 8, size: int = 1000) -> CopyUnit:
 @pytest.mark.parametrize("size", [1000, LARGE])
 @pytest.mark.parametrize("fault", ["503", "500", "200-with-error", "reset", "corrupt"])
 def test_passing_faults_are_retried_until_everything_is_there(
-    tmp_path: Path, boto: S3Client, bucket: str, proxy: FaultProxy, spec: LocationSpec, fault: str, size: int
+    tmp_path: Path, boto: S3Client, bucket: str, proxy: FaultProxy, spec: LocationSpec, fault: Fault, size: int
 ) -> None:
     unit = some_files(tmp_path, 4, size)
-    proxy.faults(5, fault)  # type: ignore[arg-type]
+    proxy.faults(5, fault)
     with engine_of(config_of(tmp_path, spec)) as engine:
         outcome = engine.submit(unit).result(SECONDS)
         progress = engine.progress()
@@ -153,18 +153,6 @@ def test_an_endpoint_that_is_down_is_fatal_once_the_budget_is_used_up(
     assert {action for action, _ in actions_of(outcome).values()} == {Action.RELEASED}
 
 
-def change_before_confirm(monkeypatch: pytest.MonkeyPatch, times: int, change: object) -> None:
-    """Run ``change(path)`` between the read of a file and its confirmation, the first ``times`` times."""
-    confirm, left = PosixFile.confirm, iter(range(times))
-
-    def changing(self: PosixFile) -> Identity:
-        if next(left, None) is not None:
-            change(self._full_path)  # type: ignore[operator]
-        return confirm(self)
-
-    monkeypatch.setattr(PosixFile, "confirm", changing)
-
-
 def rewrite(path: bytes) -> None:
     """The same size, another content."""
     with open(path, "r+b") as file:
@@ -189,7 +177,12 @@ def replace(path: bytes) -> None:
 
 @pytest.mark.parametrize("change", [rewrite, grow, shrink, replace])
 def test_a_file_that_changes_once_while_it_is_read_is_sent_as_it_is_then(
-    tmp_path: Path, boto: S3Client, bucket: str, s3_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, change: object
+    tmp_path: Path,
+    boto: S3Client,
+    bucket: str,
+    s3_spec: SpecMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[bytes], object],
 ) -> None:
     (tmp_path / "f").write_bytes(b"o" * 1000)
     unit = copy_unit(tmp_path)
@@ -204,7 +197,12 @@ def test_a_file_that_changes_once_while_it_is_read_is_sent_as_it_is_then(
 
 @pytest.mark.parametrize("change", [rewrite, grow, shrink, replace])
 def test_a_file_that_changes_twice_is_not_sent_and_the_old_object_stays(
-    tmp_path: Path, boto: S3Client, bucket: str, s3_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, change: object
+    tmp_path: Path,
+    boto: S3Client,
+    bucket: str,
+    s3_spec: SpecMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[bytes], object],
 ) -> None:
     boto.put_object(Bucket=bucket, Key="f", Body=b"old version")
     (tmp_path / "f").write_bytes(b"o" * 1000)
@@ -253,13 +251,13 @@ def test_a_fence_releases_what_is_not_under_way(tmp_path: Path, proxy: FaultProx
     unit = some_files(tmp_path, 30)
     arrived, release = threading.Semaphore(0), threading.Event()
 
-    def decide(request: Request) -> str:
+    def decide(request: Request) -> Fault:
         arrived.release()
         proxy_lock_free.wait()
         return "pass"
 
     proxy_lock_free = release
-    proxy.decide = decide  # type: ignore[assignment]
+    proxy.decide = decide
     with engine_of(config_of(tmp_path, spec, window=4)) as engine:
         future = engine.submit(unit)
         arrived.acquire()

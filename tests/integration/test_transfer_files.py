@@ -12,13 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from engine.locations.posix_files import PosixFile
-from engine.model import Action, Identity, TransferOptions
+from engine.model import Action, TransferOptions
 from engine.names import OWN_PREFIX
 from engine.transfer import commit, files, system
 from engine.transfer.crt import crc64nvme
 from engine.transfer.units import FoldersUnit
-from tests.faults.agents import SECONDS, actions_of, config_of, copy_unit, engine_of, results_of, spec_of
+from tests.faults.agents import (
+    SECONDS,
+    actions_of,
+    change_before_confirm,
+    config_of,
+    copy_unit,
+    engine_of,
+    results_of,
+    spec_of,
+)
 
 DONE = (Action.TRANSFERRED, None)
 
@@ -244,17 +252,6 @@ def test_what_reads_back_differently_does_not_get_its_name(
     assert actions_of(outcome) == {b"f": (Action.FAILED, "checksum mismatch")}
     assert (destination / "f").read_bytes() == b"old version"
     assert temporaries(destination) == []
-
-
-def change_before_confirm(monkeypatch: pytest.MonkeyPatch, times: int, change: object) -> None:
-    confirm, left = PosixFile.confirm, iter(range(times))
-
-    def changing(self: PosixFile) -> Identity:
-        if next(left, None) is not None:
-            change(self._full_path)  # type: ignore[operator]
-        return confirm(self)
-
-    monkeypatch.setattr(PosixFile, "confirm", changing)
 
 
 def append(path: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from engine.transfer.crt import combine_crc64nvme, crc64nvme
 from engine.transfer.units import UnitOutcome, from_ipc
 from tests.conftest import SpecMaker
 from tests.faults.agents import SECONDS, config_of, engine_of, parts_unit, spec_of
-from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def test_parts_of_several_units_make_one_object(source: Path, boto: S3Client, bu
 
 @pytest.mark.parametrize("fault", ["503", "500", "200-with-error", "reset", "corrupt", "wrong-part-checksum", "stall"])
 def test_passing_faults_are_retried_part_by_part(
-    source: Path, bucket: str, s3_spec: SpecMaker, proxy: FaultProxy, fault: str
+    source: Path, bucket: str, s3_spec: SpecMaker, proxy: FaultProxy, fault: Fault
 ) -> None:
     location = S3Location(s3_spec(bucket))
     upload = location.begin(b"big", SIZE, {})
-    proxy.faults(2, fault)  # type: ignore[arg-type]
+    proxy.faults(2, fault)
     spec = msgspec.structs.replace(s3_spec(bucket), endpoint_url=proxy.url)
     with engine_of(config_of(source, spec, stall_seconds=2.0)) as engine:
         outcome = engine.submit(parts_unit(source, "big", upload, PART)).result(SECONDS)
@@ -105,13 +105,13 @@ def test_corruption_that_does_not_pass_fails_the_file_with_its_reason(
     assert outcome.error.startswith("checksum mismatch: ")
 
 
-def change_while_read(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
+def change_while_read(monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], object]) -> None:
     """Run ``change(path)`` once, right before the identity is looked at after the read."""
     confirm, left = PosixFile.confirm, iter(range(1))
 
     def changing(self: PosixFile) -> Identity:
         if next(left, None) is not None:
-            change(self._full_path)  # type: ignore[operator]
+            change(self._full_path)
         return confirm(self)
 
     monkeypatch.setattr(PosixFile, "confirm", changing)
@@ -124,7 +124,7 @@ def rewrite(path: bytes) -> None:
 
 @pytest.mark.parametrize("change", [rewrite, os.unlink, lambda path: os.truncate(path, 10)])
 def test_a_part_of_a_file_that_changed_does_not_count(
-    source: Path, bucket: str, s3_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, change: object
+    source: Path, bucket: str, s3_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], object]
 ) -> None:
     location = S3Location(s3_spec(bucket))
     upload = location.begin(b"big", SIZE, {})
