@@ -19,6 +19,7 @@ from engine.locations.mounts import Mount, describe_mount, mount_of, path_in_vol
 from engine.locations.posix_files import PosixFile, open_regular, set_attributes, temporary_name
 from engine.locations.posix_folders import FOLDER_FLAGS, Folders
 from engine.locations.posix_scan import scan_folders
+from engine.locations.posix_twins import folds_names, refuse_twin
 from engine.locations.registry import file_path
 from engine.model import Fate, Kind, LocationSpec, TransferOptions
 from engine.names import OWN_PREFIX, is_excluded_name, text_of
@@ -104,12 +105,23 @@ class PosixLocation:
             folder = self.folders.open(b"", create=True)
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder.fd))
             os.unlink(name, dir_fd=folder.fd)
+            self.watch_names()
         except (FileExistsError, NotADirectoryError) as error:
             raise DestinationError(
                 f"the destination {self._text} cannot be used: a file is where a folder should be. Choose another."
             ) from error
         except OSError as error:
             raise DestinationError(f"the destination {self._text} cannot be written: {_sentence(error)}") from error
+
+    def watch_names(self) -> None:
+        """Find out whether the file system folds names: then no entry may replace one that is spelled otherwise.
+
+        Where that cannot be found out, names are watched as if it did.
+        """
+        try:
+            self.folders.folds = folds_names(self.folders.open(b"").fd)
+        except OSError:
+            self.folders.folds = True
 
     def top_folders(self) -> list[bytes]:
         """Names of the folders directly below the root that a run enters, sorted. Raises SourceError."""
@@ -185,7 +197,7 @@ class PosixLocation:
                 raise DestinationError(f"{text_of(path)} has {found:,} bytes where {expected:,} were written")
             set_attributes(fd, parse_metadata(metadata))
             os.fsync(fd)
-            self.folders.within(path, lambda name, dir_fd: _give_name(_checked(upload_id), name, dir_fd))
+            self.folders.within(path, lambda name, dir_fd: self._give_name(_checked(upload_id), name, dir_fd))
         except OSError as error:
             self._fail("completed", path, error)
         finally:
@@ -251,6 +263,16 @@ class PosixLocation:
                 failed.append((path, error.strerror or str(error)))
         return failed
 
+    def _give_name(self, temporary: bytes, name: bytes, dir_fd: int) -> None:
+        if self.folders.folds:
+            refuse_twin(name, dir_fd)
+        try:
+            os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except IsADirectoryError:
+            os.rmdir(name, dir_fd=dir_fd)
+            os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        os.fsync(dir_fd)
+
     def _mount(self) -> Mount:
         return mount_of(os.path.realpath(self.root), read_mounts())
 
@@ -295,15 +317,6 @@ def _checked(upload_id: str) -> bytes:
     if not name.startswith(OWN_PREFIX) or b"/" in name:
         raise DestinationError(f"{upload_id!r} is no temporary file of xsync")
     return name
-
-
-def _give_name(temporary: bytes, name: bytes, dir_fd: int) -> None:
-    try:
-        os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    except IsADirectoryError:
-        os.rmdir(name, dir_fd=dir_fd)
-        os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    os.fsync(dir_fd)
 
 
 def _remove(name: bytes, dir_fd: int) -> None:

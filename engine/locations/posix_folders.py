@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
+from engine.locations.posix_twins import refuse_twin
 from engine.names import is_safe_relative, text_of
 
 MAX_OPEN_FOLDERS = 256
@@ -36,9 +37,14 @@ class Folder:
 
 
 class Folders:
-    """Open folders below ``root``, the most recently used ones remembered. For many threads."""
+    """Open folders below ``root``, the most recently used ones remembered. For many threads.
+
+    ``folds``: the file system takes different spellings for one name; a folder that is spelled otherwise than asked for
+    is then refused with ENOTUNIQ.
+    """
 
     def __init__(self, root: bytes) -> None:
+        self.folds = False
         self._root = root
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, Folder] = OrderedDict()
@@ -108,6 +114,8 @@ class Folders:
             folder = Folder(os.open(name, FOLDER_FLAGS, dir_fd=parent.fd))
         except NotADirectoryError as error:
             raise _in_the_way(path, name, parent.fd) from error
+        if self.folds:
+            refuse_twin(name, parent.fd)
         if create:
             _make_writable(folder.fd)
         return folder

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from engine.locations.posix_folders import Folder
+from engine.locations.posix_twins import refuse_twin
 from engine.transfer.crt import crc64nvme
 from engine.transfer.rows import Rows
 from engine.transfer.system import rename_new, syncfs
@@ -27,16 +28,27 @@ class Written(NamedTuple):
 
 
 class Commit:
-    """Resolves the rows of written temporaries; what gets no name is removed. ``notes`` are details of rows."""
+    """Resolves the rows of written temporaries; what gets no name is removed. ``notes`` are details of rows.
+
+    ``folds``: the destination takes different spellings for one name.
+    """
 
     def __init__(
-        self, rows: Rows, notes: dict[int, str], allowed: Callable[[], bool], *, replaces: bool, verifies: bool
+        self,
+        rows: Rows,
+        notes: dict[int, str],
+        allowed: Callable[[], bool],
+        *,
+        replaces: bool,
+        verifies: bool,
+        folds: bool = False,
     ) -> None:
         self._rows = rows
         self._notes = notes
         self._allowed = allowed
         self._replaces = replaces
         self._verifies = verifies
+        self._folds = folds
 
     def run(self, written: Sequence[Written], step: memoryview, *, synced: bool) -> int:
         """Commit all; ``synced``: each is on its device already. ``step`` is a buffer. Returns how many got a name."""
@@ -86,7 +98,9 @@ class Commit:
             self._rows.released(entry.row)
             return False
         try:
-            if self._replaces:
+            if self._replaces and self._folds:
+                _rename_over_itself(entry.temporary, name, dir_fd)
+            elif self._replaces:
                 _rename_over(entry.temporary, name, dir_fd)
             else:
                 rename_new(entry.temporary, name, dir_fd)
@@ -131,6 +145,15 @@ def _open_unread(name: bytes, dir_fd: int) -> int:
         return os.open(name, flags | getattr(os, "O_NOATIME", 0), dir_fd=dir_fd)
     except PermissionError:
         return os.open(name, flags, dir_fd=dir_fd)
+
+
+def _rename_over_itself(temporary: bytes, name: bytes, dir_fd: int) -> None:
+    """Rename over an entry of this very spelling, or nothing."""
+    try:
+        rename_new(temporary, name, dir_fd)
+    except FileExistsError:
+        refuse_twin(name, dir_fd)
+        _rename_over(temporary, name, dir_fd)
 
 
 def _rename_over(temporary: bytes, name: bytes, dir_fd: int) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import psutil
 
@@ -38,6 +38,9 @@ from engine.transfer.units import (
     to_ipc,
 )
 
+if TYPE_CHECKING:
+    from engine.locations.posix import PosixLocation
+
 WANTED_DESCRIPTORS = 16_384
 """Open files that many folders, connections and readers may need; the usual limit is 1,024."""
 
@@ -62,6 +65,8 @@ class Engine:
         self._open: set[Future[UnitOutcome]] = set()
         if self._shared.destination.capabilities.transport == "objects":
             self._shared.crew.submit(self._connect_early)
+        else:
+            cast("PosixLocation", self._shared.destination).watch_names()
 
     def submit(self, unit: Unit) -> Future[UnitOutcome]:
         """Begin a unit; several at once share readers, window and memory. The future raises LocationError at worst."""

@@ -209,7 +209,14 @@ class FileCopying(Copying):
     def _commit(self) -> None:
         note = f"owner not kept: this account may not set it ({len(self._unowned):,} entries of this unit)"
         notes = dict.fromkeys(self._unowned[:1], note)
-        commit = Commit(self.rows, notes, self.allowed, replaces=self._replaces, verifies=self._verifies)
+        commit = Commit(
+            self.rows,
+            notes,
+            self.allowed,
+            replaces=self._replaces,
+            verifies=self._verifies,
+            folds=self._folders.folds,
+        )
         step = self.shared.buffers.take(STEP)
         try:
             self.shared.count(commit.run(self._written, memoryview(step), synced=self._syncs_each), 0)

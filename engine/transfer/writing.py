@@ -31,6 +31,7 @@ _REASONS = {
     errno.EISDIR: "a folder is in the way",
     errno.ENOTDIR: "a file is in the way",
     errno.ELOOP: "a link is in the way",
+    errno.ENOTUNIQ: "collides with another name",
 }
 
 
