@@ -6,7 +6,8 @@ XsyncError                    1  something failed that a person can act on
 |-- LocationError             1  a source or destination cannot be used
 |   |-- SourceError           1
 |   `-- DestinationError      1
-|       `-- UploadGoneError   1  a multipart upload vanished: the file starts again
+|       |-- UploadGoneError   1  a multipart upload vanished: the file starts again
+|       `-- UnavailableError  1  the destination does not answer now, and may later
 |-- JournalError              1  the journal cannot be read, written or is of another version
 |   `-- StorageFullError      1  the disk of the state folder is full
 |-- FleetError                1  agents cannot be started or joined
@@ -52,6 +53,10 @@ class DestinationError(LocationError):
 
 class UploadGoneError(DestinationError):
     """A multipart upload no longer exists and the destination does not hold its content."""
+
+
+class UnavailableError(DestinationError):
+    """The destination does not answer or is too busy: the same request may succeed later."""
 
 
 class JournalError(XsyncError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
-from engine.errors import DestinationError, SourceError, UploadGoneError
+from engine.errors import DestinationError, SourceError, UnavailableError, UploadGoneError
 from engine.execution.committer import Committer
 from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
 from engine.journal.records import Upload
@@ -18,6 +20,7 @@ from engine.journal.writer import Journal
 from engine.locations.base import Capabilities, OpenUpload, PartResult, Reads, StoredObject
 from engine.locations.metadata import metadata_of
 from engine.model import Action, Identity, Kind, TransferOptions
+from engine.transfer import retry
 from engine.transfer.crt import combine_crc64nvme
 from engine.transfer.units import RESULT_SCHEMA
 
@@ -30,6 +33,11 @@ USABLE_PARTS = 9_000
 
 CLOCK_SKEW_SECONDS = 5.0
 """How far the clocks of this host and the destination may be apart when an upload is matched with its intent."""
+
+RETRY_SECONDS = 300.0
+"""How long a destination may be out of reach before an upload that is to be begun or completed fails."""
+
+_T = TypeVar("_T")
 
 Refusal = tuple[Action, str, str]
 """What to record instead of sending a file: action, reason, detail."""
@@ -87,6 +95,11 @@ class Uploads:
         self._numbers = {upload.path: upload.id for upload in known}
         self._committer = committer
         self._server_checks = server_checks
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Wait for no destination any more: what cannot be done now fails, and is done again on resume."""
+        self._stopping.set()
 
     def keep(self, path: bytes, parts: Sequence[PartResult]) -> None:
         """Record finished parts with the next commit."""
@@ -100,7 +113,7 @@ class Uploads:
             reused = await self._reuse(file.path, identity)
             if reused is not None:
                 return reused
-            refusal = await asyncio.to_thread(self._refusal, file, identity)
+            refusal = await self._patiently(lambda: asyncio.to_thread(self._refusal, file, identity))
             if refusal is not None:
                 return self._fail(file, *refusal)
             return await self._open(file, identity)
@@ -120,8 +133,9 @@ class Uploads:
                 return await self._again(file, order.upload_id)
             checksum = _combined([(part.checksum, part.size) for part in order.parts])
             complete = self._destination.complete
-            etag = await asyncio.to_thread(
-                complete, file.path, order.upload_id, order.parts, checksum, self._metadata(file, identity)
+            metadata = self._metadata(file, identity)
+            etag = await self._patiently(
+                lambda: asyncio.to_thread(complete, file.path, order.upload_id, order.parts, checksum, metadata)
             )
         except UploadGoneError:
             self._forget(file.path)
@@ -153,6 +167,20 @@ class Uploads:
         intents = await self._committer.call(Journal.intents)
         if intents:
             await asyncio.to_thread(self._discard_intended, intents)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """What ``attempt`` returns, made again while the destination is out of reach."""
+        began, failures = time.monotonic(), 0
+        while True:
+            try:
+                return await attempt()
+            except UnavailableError:
+                failures += 1
+                delay = retry.delay(failures, time.monotonic() - began, RETRY_SECONDS, random.random())
+                if delay is None or self._stopping.is_set():
+                    raise
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), delay)
 
     def _discard_intended(self, intents: Mapping[bytes, float]) -> None:
         """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent."""
@@ -188,9 +216,13 @@ class Uploads:
 
     async def _open(self, file: LargeFile, identity: Identity) -> UploadReady:
         path, size = file.path, part_size(identity.size)
-        await self._committer.call(lambda journal: journal.add_intent(path, time.time()))
         metadata = self._metadata(file, identity)
-        upload_id = await asyncio.to_thread(self._destination.begin, path, identity.size, metadata)
+
+        async def begin() -> str:
+            await self._committer.call(lambda journal: journal.add_intent(path, time.time()))
+            return await asyncio.to_thread(self._destination.begin, path, identity.size, metadata)
+
+        upload_id = await self._patiently(begin)
         self._numbers[path] = await self._committer.call(
             lambda journal: journal.open_upload(path, upload_id, identity, size, time.time())
         )

@@ -183,7 +183,10 @@ class S3Location:
         return failed + self._remove_batch(batch)
 
     def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
-        """Create a multipart upload with a full-object CRC64NVME and return its id. Raises DestinationError."""
+        """Create a multipart upload with a full-object CRC64NVME and return its id. Raises DestinationError.
+
+        Asked for once: an attempt whose answer is lost leaves an upload behind that the caller has to know of.
+        """
         asked: dict[str, Any] = {"StorageClass": self._storage_class} if self._storage_class else {}
         key = self._key(path)
 
@@ -198,7 +201,7 @@ class S3Location:
             )
             return answer["UploadId"]
 
-        return self._ask(DestinationError, "the upload cannot be begun", create)
+        return self.connection.ask(DestinationError, "the upload cannot be begun", create, once=True)
 
     def complete(
         self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from engine import __version__
-from engine.errors import LocationError
+from engine.errors import DestinationError, LocationError, UnavailableError
 from engine.locations.credentials import new_session, proxy_for
 from engine.locations.registry import bucket_and_prefix
-from engine.locations.s3_errors import EXPIRED_CODES, code_of, sentence
+from engine.locations.s3_errors import EXPIRED_CODES, code_of, is_passing, sentence
 from engine.locations.s3_listing import PARALLEL_LISTINGS
 from engine.model import LocationSpec
 
@@ -55,7 +55,9 @@ class Connection:
         self._spec = spec
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._boto: boto3.Session | None = None
         self._client: S3Client | None = None
+        self._once: S3Client | None = None
 
     @property
     def client(self) -> S3Client:
@@ -63,8 +65,18 @@ class Connection:
         with self._lock:
             if self._client is None:
                 self._session = new_session(self._spec)
-                self._client = self._make_client(self._session)
+                self._boto = boto3.Session(botocore_session=self._session)
+                self._client = self._make_client(ATTEMPTS)
             return self._client
+
+    @property
+    def once(self) -> S3Client:
+        """A client that sends each request once: its caller has to know about every attempt."""
+        _ = self.client
+        with self._lock:
+            if self._once is None:
+                self._once = self._make_client(attempts=1)
+            return self._once
 
     @property
     def endpoint(self) -> str:
@@ -79,25 +91,28 @@ class Connection:
     def close(self) -> None:
         """Close connections; the client is made anew, with credentials read again, when it is next needed."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
+            clients = [self._client, self._once]
+            self._client = self._once = None
+        for client in filter(None, clients):
             client.close()
 
-    def ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
-        """Return ``call(client)``; once more with fresh credentials if they have expired.
+    def ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T], *, once: bool = False) -> _T:
+        """Return ``call(client)``; once more with fresh credentials if they have expired. ``once``: no other attempt.
 
-        What botocore raises becomes ``kind``: "<doing>: <why, and what to do>".
+        What botocore raises becomes ``kind``: "<doing>: <why, and what to do>"; a DestinationError that may pass is an
+        UnavailableError.
         """
         try:
             try:
-                return call(self.client)
+                return call(self.once if once else self.client)
             except ClientError as error:
                 if code_of(error) not in EXPIRED_CODES:
                     raise
                 self.close()
-                return call(self.client)
+                return call(self.once if once else self.client)
         except (BotoCoreError, ClientError) as error:
-            raise kind(f"{doing}: {self.sentence(error)}") from error
+            failure = UnavailableError if kind is DestinationError and is_passing(error) else kind
+            raise failure(f"{doing}: {self.sentence(error)}") from error
 
     def sentence(self, error: Exception) -> str:
         """Why a request failed and what to do."""
@@ -123,12 +138,13 @@ class Connection:
         configured = self._session.get_config_variable("ca_bundle") if self._session else None
         return self._spec.ca_bundle or configured
 
-    def _make_client(self, session: Session) -> S3Client:
-        configured = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    def _make_client(self, attempts: int) -> S3Client:
+        assert self._session is not None and self._boto is not None
+        configured = os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=2 * PARALLEL_LISTINGS,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -136,7 +152,7 @@ class Connection:
             user_agent_extra=f"xsync/{__version__}",
         )
         try:
-            return boto3.Session(botocore_session=session).client(
+            return self._boto.client(
                 "s3",
                 region_name=self._spec.region or configured or "us-east-1",
                 endpoint_url=self._spec.endpoint_url,

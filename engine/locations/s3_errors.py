@@ -53,6 +53,16 @@ def code_of(error: ClientError) -> str:
     return code
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether the same request may succeed later: the endpoint does not answer, or is too busy."""
+    if isinstance(error, ClientError):
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or code_of(error) in ("SlowDown", "RequestTimeout")
+    if isinstance(error, exceptions.SSLError):
+        return False
+    return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
+
+
 def sentence(error: Exception, bucket: str, endpoint: str) -> str:
     """Why a request failed and what to do."""
     if isinstance(error, ClientError):

@@ -13,7 +13,17 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 Fault = Literal[
-    "pass", "503", "500", "200-with-error", "reset", "stall", "corrupt", "wrong-part-checksum", "expired", "denied"
+    "pass",
+    "503",
+    "500",
+    "200-with-error",
+    "reset",
+    "lost-answer",
+    "stall",
+    "corrupt",
+    "wrong-part-checksum",
+    "expired",
+    "denied",
 ]
 Decide = Callable[["Request"], Fault]
 
@@ -108,9 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _reset(self) -> None:
         """Take half of the body, then cut the connection."""
         self.rfile.read(int(self.headers.get("content-length", 0)) // 2)
+        self._cut()
+
+    def _cut(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.close_connection = True
         self.connection.close()
+
+    def _lost_answer(self) -> None:
+        """Pass the request on, then cut the connection instead of passing the answer back."""
+        self._forward(self._body(), answered=False)
 
     def _stall(self) -> None:
         """Take half of the body, then wait until the test is over."""
@@ -121,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def _forward(self, body: bytes, changed: dict[str, str] | None = None) -> None:
+    def _forward(self, body: bytes, changed: dict[str, str] | None = None, *, answered: bool = True) -> None:
         """Pass the request on with its own Host header, which is signed."""
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
@@ -137,7 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.endheaders(body)
             response = upstream.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()} | (changed or {})
-            self._answer(response.status, response.read(), headers)
+            content = response.read()
+            if answered:
+                self._answer(response.status, content, headers)
+            else:
+                self._cut()
         finally:
             upstream.close()
 

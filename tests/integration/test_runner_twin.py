@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from engine.execution import launch
-from engine.execution.committer import Committer
-from engine.execution.ending import end
 from engine.execution.fleet import FleetEvent
 from engine.execution.messages import UnitDone
-from engine.execution.runner import Runner
-from engine.execution.session import prepare
 from engine.execution.twin import TwinFleet
-from engine.journal.reader import read_snapshot
-from engine.locks import runner_lock
-from engine.model import LocationSpec, Migration, Snapshot, Status
+from engine.model import LocationSpec, Migration, Status
 from engine.transfer.engine import Engine
+from engine.transfer.units import AgentConfig
+from tests.in_process import run_in_process
 from tests.support import make_source, tree_of
 
 
@@ -42,19 +38,13 @@ class LossyFleet(TwinFleet):
         super()._deliver(name, engine, event)
 
 
-async def run(migration: Migration, losses: frozenset[int]) -> Snapshot:
-    folder = launch.create(launch.RunRequest(migration))
-    committer = Committer(folder)
-    await committer.open()
-    with runner_lock(folder):
-        session = await prepare(folder, committer)
-        fleet = LossyFleet(session.agent_config)
+def losing(losses: frozenset[int]) -> Callable[[AgentConfig], LossyFleet]:
+    def make(config: AgentConfig) -> LossyFleet:
+        fleet = LossyFleet(config)
         fleet.losses = losses
-        with session.resources:
-            outcome = await Runner(session, committer, fleet).run()
-            await end(session, committer, outcome)
-        await committer.close()
-        return read_snapshot(folder)
+        return fleet
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -63,7 +53,7 @@ async def run(migration: Migration, losses: frozenset[int]) -> Snapshot:
 def test_whatever_unit_is_lost_the_copy_is_complete(tmp_path: Path, losses: frozenset[int]) -> None:
     source, target = make_source(tmp_path / "source", files=800, large=(100 << 20,)), tmp_path / "target"
     migration = Migration(LocationSpec(str(source)), LocationSpec(str(target)), agents=2)
-    snapshot = asyncio.run(run(migration, losses))
+    snapshot = asyncio.run(run_in_process(migration, losing(losses)))
     assert snapshot.status is Status.SUCCESS, snapshot.message
     assert snapshot.totals.files.transferred == snapshot.totals.files.discovered == 801
     assert snapshot.totals.files.pending == 0
