@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from engine.transfer.retry import Throttle
+from engine.transfer.retry import Backoff
+from engine.transfer.tuner import Tuner
 
 _LOOK_AGAIN_SECONDS = 0.5
 """How often a waiter checks its lease, which expires silently."""
@@ -29,15 +30,18 @@ class Control:
 
 
 class Gate:
-    """Bounds the requests in flight and holds them back while paused.
+    """Bounds the requests in flight and holds them back while paused. The bound tunes itself if it ``tunes``.
 
     Waiters wake only when a quarter of the window is free: a wake-up for every finished request costs more than the
     requests that this delays.
     """
 
-    def __init__(self, control: Control, window: int) -> None:
+    def __init__(self, control: Control, window: int, *, tunes: bool = False) -> None:
         self._control = control
-        self._throttle = Throttle(window)
+        self._backoff = Backoff(window)
+        self._tuner = Tuner(window) if tunes else None
+        self._waits = 0
+        self._seen = (control.clock(), 0, 0, 0)
         self._lock = threading.Lock()  # entered directly: a Condition's own methods are Python
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
@@ -59,6 +63,7 @@ class Gate:
 
     def _wait(self, allowed: Callable[[], bool]) -> bool:
         self._waiting += 1
+        self._waits += 1
         try:
             while self._control.paused or self.in_flight >= self.window:
                 if not allowed():
@@ -78,16 +83,34 @@ class Gate:
 
     def succeeded(self) -> None:
         """A request succeeded: widen a narrowed window."""
-        if not self._throttle.full:
+        if not self._backoff.full:
             with self._lock:
-                self._throttle.succeeded()
-                self.window = self._throttle.window
+                self._backoff.succeeded()
+                self.window = self._backoff.window
 
     def slowed(self) -> None:
         """The server asked for fewer requests: narrow the window."""
         with self._lock:
-            self._throttle.slowed(self._control.clock())
-            self.window = self._throttle.window
+            self._backoff.slowed(self._control.clock())
+            self.window = self._backoff.window
+
+    def tune(self, files: int, size: int) -> None:
+        """Look at what was done since the start, ``files`` and ``size`` bytes, and set the bound; twice a second.
+
+        While the server asks for fewer requests, that alone counts.
+        """
+        if self._tuner is None:
+            return
+        now, waits = self._control.clock(), self._waits
+        then, files_then, size_then, waits_then = self._seen
+        self._seen = (now, files, size, waits)
+        wanted = waits > waits_then and self._backoff.full
+        window = self._tuner.look(now - then, files - files_then, size - size_then, wanted=wanted)
+        if window != self.window and self._backoff.full:
+            with self._lock:
+                self._backoff = Backoff(window)
+                self.window = window
+                self._changed.notify_all()
 
     def wake(self) -> None:
         """Let all waiters look at their orders again."""

@@ -28,6 +28,7 @@ class Fault(NamedTuple):
     kind: Kind
     code: str
     detail: str = ""
+    at_source: bool = False
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else self.code
@@ -47,6 +48,7 @@ _BY_CODE = {
             "OperationAborted",
             "ConditionalRequestConflict",
             "XAmzContentSHA256Mismatch",
+            "connection failed",
         ),
         Kind.TRANSIENT,
     ),
@@ -65,6 +67,7 @@ _BY_CODE = {
             "AllAccessDisabled",
             "AccountProblem",
             "NotSignedUp",
+            "TLS error",
             "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE",
         ),
         Kind.FATAL,
@@ -72,6 +75,8 @@ _BY_CODE = {
     **dict.fromkeys(("PreconditionFailed", "412"), Kind.EXISTS),
     **dict.fromkeys(("AccessDenied", "AccessForbidden", "403"), Kind.DENIED),
     "AWS_ERROR_S3_CANCELED": Kind.CANCELLED,
+    "no connection": Kind.UNREACHABLE,
+    "InvalidObjectState": Kind.PERMANENT,
 }
 
 _BY_PREFIX = (
@@ -133,7 +138,7 @@ def delay(attempt: int, elapsed: float, budget: float, jitter: float) -> float |
     return seconds if elapsed + seconds <= budget else None
 
 
-class Throttle:
+class Backoff:
     """How many requests may be in flight: halved when the server says so, one more per full window of successes."""
 
     COOL_SECONDS = 1.0

@@ -24,6 +24,7 @@ _DOCUMENTS = {
 # A body is read and dropped after the answer; the long lingering times let that happen on a connection that stays open.
 # HEAD finds every bucket and no object.
 _CONFIG = """
+%(modules)s
 daemon off;
 master_process off;
 pid nginx.pid;
@@ -49,11 +50,16 @@ http {
     location ~ ^/[^/]+/?$ { return 200 $document; }
     location / {
       if ($request_method = HEAD) { return 404; }
-      return 200 $document;
+%(answer)s
     }
   }
 }
 """
+
+
+_MODULES = "load_module %(folder)s/ndk_http_module.so;\nload_module %(folder)s/ngx_http_lua_module.so;"
+_AT_ONCE = "return 200 $document;"
+_LATER = "content_by_lua_block { ngx.sleep(%g); ngx.print(ngx.var.document) }"
 
 
 class NullS3:
@@ -70,8 +76,11 @@ class NullS3:
 
 
 @contextmanager
-def null_s3(folder: Path, *, log: bool = False) -> Iterator[NullS3]:
-    """Run nginx on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx."""
+def null_s3(folder: Path, *, log: bool = False, delay_seconds: float = 0.0) -> Iterator[NullS3]:
+    """Run nginx on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx.
+
+    ``delay_seconds`` pass before each answer about an object, as on a long line; that takes nginx's Lua module.
+    """
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
     if program is None:
         raise SystemExit(
@@ -83,7 +92,14 @@ def null_s3(folder: Path, *, log: bool = False) -> Iterator[NullS3]:
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
     documents = "\n".join(f"    \"~{pattern}\" '{document}';" for pattern, document in _DOCUMENTS.items())
-    config.write_text(_CONFIG % {"port": port, "log": f"{_LOG} puts" if log else "off", "documents": documents})
+    values = {
+        "port": port,
+        "log": f"{_LOG} puts" if log else "off",
+        "documents": documents,
+        "modules": _MODULES % {"folder": _module_folder()} if delay_seconds else "",
+        "answer": _LATER % delay_seconds if delay_seconds else _AT_ONCE,
+    }
+    config.write_text(_CONFIG % values)
     server = subprocess.Popen([program, "-p", str(folder), "-e", "errors.log", "-c", str(config)])
     try:
         _wait_until_open(server, port, folder)
@@ -91,6 +107,14 @@ def null_s3(folder: Path, *, log: bool = False) -> Iterator[NullS3]:
     finally:
         server.terminate()
         server.wait()
+
+
+def _module_folder() -> Path:
+    """Where nginx keeps its modules; SystemExit if the Lua module is not there."""
+    for folder in map(Path, ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")):
+        if (folder / "ngx_http_lua_module.so").exists():
+            return folder
+    raise SystemExit("Answers that take time need nginx's Lua module: apt-get install libnginx-mod-http-lua")
 
 
 def _wait_until_open(server: subprocess.Popen[bytes], port: int, folder: Path) -> None:

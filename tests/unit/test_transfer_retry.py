@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.transfer.crt import error_in, fault_of
-from engine.transfer.retry import LONGEST_DELAY_SECONDS, Kind, Throttle, classify, delay, retryable
+from engine.transfer.retry import LONGEST_DELAY_SECONDS, Backoff, Kind, classify, delay, retryable
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_no_retry_begins_after_the_budget(attempt: int, elapsed: float, jitter: 
 
 
 def test_throttling_halves_the_window_once_per_burst_and_success_widens_it() -> None:
-    throttle = Throttle(64)
+    backoff = Backoff(64)
     for _ in range(50):
-        throttle.slowed(10.0)  # one burst: requests that were sent before the first answer
-    assert throttle.window == 32
-    throttle.slowed(11.5)
-    assert throttle.window == 16
+        backoff.slowed(10.0)  # one burst: requests that were sent before the first answer
+    assert backoff.window == 32
+    backoff.slowed(11.5)
+    assert backoff.window == 16
     for _ in range(16 + 17 + 1):
-        throttle.succeeded()
-    assert 17 <= throttle.window <= 18
+        backoff.succeeded()
+    assert 17 <= backoff.window <= 18
     for _ in range(10_000):
-        throttle.succeeded()
-    assert throttle.window == 64
-    assert throttle.full
+        backoff.succeeded()
+    assert backoff.window == 64
+    assert backoff.full
 
 
 def test_the_window_never_closes() -> None:
-    throttle = Throttle(2)
+    backoff = Backoff(2)
     for second in range(20):
-        throttle.slowed(second * 2.0)
-    assert throttle.window == 1
+        backoff.slowed(second * 2.0)
+    assert backoff.window == 1
