@@ -7,7 +7,8 @@ XsyncError                    1  something failed that a person can act on
 |   |-- SourceError           1
 |   `-- DestinationError      1
 |       |-- UploadGoneError   1  a multipart upload vanished: the file starts again
-|       `-- UnavailableError  1  the destination does not answer now, and may later
+|       |-- UnavailableError  1  the destination does not answer now, and may later
+|       `-- ExistsError     1  there is something already, and nothing may be replaced
 |-- JournalError              1  the journal cannot be read, written or is of another version
 |   `-- StorageFullError      1  the disk of the state folder is full
 |-- FleetError                1  agents cannot be started or joined
@@ -57,6 +58,10 @@ class UploadGoneError(DestinationError):
 
 class UnavailableError(DestinationError):
     """The destination does not answer or is too busy: the same request may succeed later."""
+
+
+class ExistsError(DestinationError):
+    """Something is there already, and nothing may be replaced."""
 
 
 class JournalError(XsyncError):

@@ -93,6 +93,7 @@ class Filters:
         self._exclude = _PatternSet(_parse_all(spec.exclude, "exclude")) if spec.exclude else None
         self._listed = read_manifest(spec.manifest) if spec.manifest is not None else None
         self._leading = _parents(self._listed) if self._listed is not None else frozenset()
+        self._only = _Only(*read_only(spec.only)) if spec.only is not None else None
 
     def __reduce__(self) -> tuple[type[Filters], tuple[FilterSpec]]:
         return (Filters, (self.spec,))
@@ -108,6 +109,8 @@ class Filters:
             return True
         if self._refuses(path) or (self._listed is not None and path not in self._leading):
             return False
+        if self._only is not None and not self._only.reaches(path):
+            return False
         return self._include is None or self._include.reaches(path)
 
     def trivial(self, folder: bytes) -> bool:
@@ -117,17 +120,42 @@ class Filters:
         """
         return (
             self._listed is None
+            and (self._only is None or self._only.whole(folder))
             and (self._exclude is None or not self._exclude.reaches(folder))
             and (self._include is None or self._include.covers_below(folder))
         )
 
+    def counts(self, folder: bytes) -> bool:
+        """Whether what is excluded directly in ``folder`` is counted: it is not beside a list of paths."""
+        return self._only is None or self._only.whole(folder)
+
     def _selects(self, path: bytes) -> bool:
         if self._refuses(path) or (self._listed is not None and path not in self._listed):
+            return False
+        if self._only is not None and not self._only.holds(path):
             return False
         return self._include is None or self._include.covers(path)
 
     def _refuses(self, path: bytes) -> bool:
         return is_always_excluded(path) or (self._exclude is not None and self._exclude.covers(path))
+
+
+def only_record(path: bytes, *, whole: bool) -> bytes:
+    """A path as a list of FilterSpec.only has it; ``whole``: with everything below it. It holds any bytes but NUL."""
+    return (b"+" if whole else b"=") + path + b"\0"
+
+
+def read_only(file: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The single paths and the whole folders of a list of ``only_record``s. Raises UsageError."""
+    try:
+        with open(file, "rb") as stream:
+            records = stream.read().split(b"\0")
+    except OSError as error:
+        raise UsageError(f"{file}: the list of paths cannot be read: {error.strerror}") from None
+    if records.pop() or not all(record[:1] in (b"=", b"+") for record in records):
+        raise UsageError(f"{file}: not a list of paths of xsync, or cut short")
+    single = frozenset(record[1:] for record in records if record[:1] == b"=")
+    return single, frozenset(record[1:] for record in records if record[:1] == b"+")
 
 
 def read_manifest(file: str) -> frozenset[bytes]:
@@ -250,6 +278,29 @@ class _PatternSet:
             if stem in text:
                 return True
         return _has_prefix(self._whole, closed) or _has_prefix(self._open, text)
+
+
+class _Only:
+    """Single paths and whole folders, and what leads to them."""
+
+    def __init__(self, single: frozenset[bytes], folders: frozenset[bytes]) -> None:
+        self._single = single
+        self._folders = folders
+        self._leading = _parents(single | folders)
+
+    def reaches(self, folder: bytes) -> bool:
+        return folder in self._leading or folder in self._single or self.whole(folder)
+
+    def holds(self, path: bytes) -> bool:
+        return path in self._single or self.whole(path)
+
+    def whole(self, path: bytes) -> bool:
+        """Whether ``path`` is one of the whole folders or lies below one."""
+        if not self._folders:
+            return False
+        while path and path not in self._folders:
+            path = path.rpartition(b"/")[0]
+        return path in self._folders
 
 
 def _closed(folder: bytes) -> bytes:

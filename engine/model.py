@@ -14,12 +14,16 @@ import msgspec
 
 
 class Kind(IntEnum):
-    """What an entry is. LISTED is no entry: its row says that all entries of folder ``dir`` are recorded."""
+    """What an entry is. LISTED is no entry: its row says that all entries of folder ``dir`` are recorded.
+
+    SPECIAL is skipped; DEVICE is a device or FIFO that is to be copied.
+    """
 
     FILE = 1
     FOLDER = 2
     SYMLINK = 3
     SPECIAL = 4
+    DEVICE = 5
     LISTED = 9
 
 
@@ -32,12 +36,35 @@ class Fate(IntEnum):
 
 
 class Action(IntEnum):
-    """What happened to an entry. RELEASED means: not done, give it out again."""
+    """What happened to an entry. RELEASED means: not done, give it out again.
+
+    DELETED and NOT_DELETED are about entries of the destination that the source does not have: no part of what was
+    discovered.
+    """
 
     TRANSFERRED = 1
     SKIPPED = 2
     FAILED = 3
     RELEASED = 4
+    DELETED = 5
+    NOT_DELETED = 6
+
+
+ADOPTED, SAME_CONTENT, HELD_BACK = "adopted", "same content", "held back"
+"""Reasons of SKIPPED results of entries that the destination holds; held back: but for their metadata."""
+
+
+TIME_UNITS_NS = (100, 1_000, 1_000_000_000, 2_000_000_000)
+"""How file systems cut times short: SMB, older NFS servers, ext3 and HFS+, FAT."""
+
+
+class Look(IntEnum):
+    """What is to be found out about an entry before it is sent, if that has to be (column ``look`` of a CopyUnit)."""
+
+    NONE = 0
+    ADOPT = 1  # the destination holds something of that size that nothing is known about
+    COMPARE = 2  # all but its content is known to be the same
+    METADATA = 3  # only ctime, mode or owner are not what is known
 
 
 class Status(StrEnum):
@@ -72,7 +99,11 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LocationSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where data is: a URL and what is needed to reach it. Holds no secret."""
+    """Where data is: a URL and what is needed to reach it. Holds no secret.
+
+    ``mounts``: other folders where the very same export is mounted, for agents to take in turn. ``bucket_owner``: the
+    account that a bucket must belong to.
+    """
 
     url: str
     region: str | None = None
@@ -81,28 +112,98 @@ class LocationSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     storage_class: str | None = None
     addressing: Literal["path", "virtual"] | None = None
     ca_bundle: str | None = None
+    mounts: tuple[str, ...] = ()
+    sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    kms_key_id: str | None = None
+    bucket_owner: str | None = None
 
 
 class FilterSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """DataSync filter patterns (already split at ``|``) and the path of a manifest, if any."""
+    """DataSync filter patterns (already split at ``|``) and the path of a manifest, if any.
+
+    Ages and sizes are about files alone: the age from a file's mtime to the start of the execution, all ends included.
+    ``only``: the path of a list of paths (filters.only_record) beside which nothing is looked at or counted.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     manifest: str | None = None
+    min_age_seconds: int | None = None
+    max_age_seconds: int | None = None
+    min_size_bytes: int | None = None
+    max_size_bytes: int | None = None
+    only: str | None = None
 
 
 class TransferOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """DataSync's task options that the engine honours, with DataSync's values and defaults."""
+    """DataSync's task options that the engine honours, with DataSync's values and defaults; and ours.
 
-    verify_mode: Literal["ONLY_FILES_TRANSFERRED", "NONE"] = "ONLY_FILES_TRANSFERRED"
-    overwrite_mode: Literal["ALWAYS", "NEVER"] = "ALWAYS"
+    ``delta``: what an unchanged file is known from, the state alone or also a listing of the destination. Every
+    ``drift_every`` runs it is the latter; 0: never. ``checksum``: content counts, where size and times agree too.
+    """
+
+    verify_mode: Literal["POINT_IN_TIME_CONSISTENT", "ONLY_FILES_TRANSFERRED", "NONE"] = "ONLY_FILES_TRANSFERRED"
+    overwrite_mode: Literal["ALWAYS", "NEVER", "NEWER"] = "ALWAYS"
     transfer_mode: Literal["CHANGED", "ALL"] = "CHANGED"
+    preserve_devices: Literal["PRESERVE", "NONE"] = "NONE"
     posix_permissions: Literal["PRESERVE", "NONE"] = "PRESERVE"
     uid: Literal["INT_VALUE", "NONE"] = "INT_VALUE"
     gid: Literal["INT_VALUE", "NONE"] = "INT_VALUE"
     mtime: Literal["PRESERVE", "NONE"] = "PRESERVE"
     atime: Literal["BEST_EFFORT", "NONE"] = "BEST_EFFORT"
     invalid_names: Literal["escape", "fail"] = "escape"
+    object_tags: Literal["PRESERVE", "NONE"] = "PRESERVE"
+    bytes_per_second: int = -1
+    preserve_deleted_files: Literal["PRESERVE", "REMOVE"] = "PRESERVE"
+    max_deletions: int | None = None
+    max_deletion_share: float = 0.10
+    delete_foreign: bool = False
+    delta: Literal["state", "destination"] = "state"
+    drift_every: int = 7
+    checksum: bool = False
+
+
+class LimitRule(msgspec.Struct, frozen=True):
+    """A bandwidth limit of the whole fleet for some hours of some days, by the wall clock.
+
+    ``days``: Monday 0 to Sunday 6. ``start``, ``end``: minutes since midnight, ``end`` excluded, and on the next day
+    unless it is above ``start``.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+    bytes_per_second: int
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A bandwidth limit of the whole fleet in bytes/s, None for none, and when it ends (seconds since the epoch).
+
+    ``chosen``: by a person, while it runs; the agreed limits wait until it ends.
+    """
+
+    bytes_per_second: float | None = None
+    until: float | None = None
+    chosen: bool = False
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """What a retry covers: the files and folders that had failed in execution ``of``."""
+
+    of: str
+    files: int
+    folders: int
+
+
+class Notify(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom to tell: a command and its arguments, and the environment variable that holds the URL of a webhook.
+
+    ``on``: end (however it ends), failure (it ends as ERROR), stall.
+    """
+
+    command: tuple[str, ...] = ()
+    webhook_variable: str | None = None
+    on: tuple[str, ...] = ("end", "failure", "stall")
 
 
 class Migration(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,6 +215,10 @@ class Migration(msgspec.Struct, frozen=True, omit_defaults=True):
     filters: FilterSpec = FilterSpec()
     options: TransferOptions = TransferOptions()
     agents: int = 2
+    limits: tuple[LimitRule, ...] = ()
+    retry: Retry | None = None
+    notify: Notify | None = None
+    metrics_file: str | None = None
 
 
 class Tally(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -145,13 +250,36 @@ class Bytes(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
+class Deletions(msgspec.Struct, frozen=True):
+    """What the destination holds inside the filters and the source does not, as REMOVE found it.
+
+    ``files``, ``folders``, ``bytes``: to be deleted. ``foreign_files``, ``foreign_folders``: not put there by xsync,
+    and kept. ``held``: entries that the destination holds inside the filters. ``held_back``: why nothing was deleted;
+    ``refused``: that was for safety. ``not_deleted``: entries that could not be. ``versioned``: the bucket keeps
+    versions. ``listed_in``: path of the deletion list.
+    """
+
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    foreign_files: int = 0
+    foreign_folders: int = 0
+    held: int = 0
+    not_deleted: int = 0
+    held_back: str = ""
+    refused: bool = False
+    versioned: bool = False
+    listed_in: str = ""
+
+
 class Totals(msgspec.Struct, frozen=True):
-    """The exact ledger of an execution."""
+    """The exact ledger of an execution. ``deletions``: None unless REMOVE has looked for any."""
 
     files: Tally = Tally()
     folders: Tally = Tally()
     bytes: Bytes = Bytes()
     listing_complete: bool = False
+    deletions: Deletions | None = None
 
 
 class AgentSnapshot(msgspec.Struct, frozen=True):
@@ -226,6 +354,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     totals: Totals
     files_per_second: float = 0.0
     bytes_per_second: float = 0.0
+    limit_bytes_per_second: float | None = None
+    limit_until: float | None = None
     eta_seconds: tuple[float, float] | None = None
     message: str = ""
     agents: tuple[AgentSnapshot, ...] = ()

@@ -71,6 +71,11 @@ def text_of(path: bytes) -> str:
     return _UNPRINTABLE.sub(_visible, path.decode("utf-8", "surrogateescape"))
 
 
+def visible(text: str) -> str:
+    """``text`` with what cannot be shown as visible escapes; for showing only, as a backslash stays what it is."""
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\\" else _visible(match), text)
+
+
 def path_of_text(text: str) -> bytes:
     """The path whose ``text_of`` is ``text``; a backslash that begins no escape stands for itself."""
     pieces, position = [], 0

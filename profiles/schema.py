@@ -12,7 +12,10 @@ AgentCount = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A source or destination. Credentials come from the environment or ``aws_profile``, never from here."""
+    """A source or destination. Credentials come from the environment or ``aws_profile``, never from here.
+
+    ``mounts``: other folders where the same export is mounted, perhaps from other addresses of its server.
+    """
 
     url: str
     region: str | None = None
@@ -21,15 +24,22 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     storage_class: str | None = None
     addressing: Literal["path", "virtual"] | None = None
     ca_bundle: str | None = None
-    sse: str | None = None
+    mounts: tuple[str, ...] = ()
+    sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    kms_key_id: str | None = None
+    bucket_owner: Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")] | None = None
 
 
 class FilterSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """DataSync patterns, one or several (``|``) an entry, and the path of a manifest."""
+    """DataSync patterns, one or several (``|``) an entry, the path of a manifest, and which files by age and size."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     manifest: str | None = None
+    min_age: str | None = None
+    max_age: str | None = None
+    min_size: str | None = None
+    max_size: str | None = None
 
 
 class OptionSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -39,6 +49,9 @@ class OptionSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     overwrite_mode: Literal["ALWAYS", "NEVER", "NEWER"] | None = None
     transfer_mode: Literal["CHANGED", "ALL"] | None = None
     preserve_deleted_files: Literal["PRESERVE", "REMOVE"] | None = None
+    max_deletions: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_deletion_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    delete_foreign: bool | None = None
     preserve_devices: Literal["PRESERVE", "NONE"] | None = None
     posix_permissions: Literal["PRESERVE", "NONE"] | None = None
     uid: Literal["INT_VALUE", "NAME", "BOTH", "NONE"] | None = None
@@ -51,6 +64,9 @@ class OptionSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     security_descriptor_copy_flags: Literal["NONE", "OWNER_DACL", "OWNER_DACL_SACL"] | None = None
     object_tags: Literal["PRESERVE", "NONE"] | None = None
     invalid_names: Literal["escape", "fail"] | None = None
+    delta: Literal["state", "destination"] | None = None
+    drift_every: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    checksum: bool | None = None
 
 
 class TimetableEntry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -68,6 +84,14 @@ class NetworkSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     per_agent: str | None = None
     utilisation: Share | None = None
     timetable: tuple[TimetableEntry, ...] = ()
+
+
+class NotifySection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Whom to tell about an execution. The URL of a webhook stays in the environment, under ``webhook_variable``."""
+
+    command: tuple[str, ...] = ()
+    webhook_variable: str | None = None
+    on: tuple[Literal["end", "failure", "stall"], ...] = ("end", "failure", "stall")
 
 
 class CutoverSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -98,3 +122,5 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     network: NetworkSection = NetworkSection()
     cutover: CutoverSection = CutoverSection()
     measured: MeasuredSection = MeasuredSection()
+    notify: NotifySection = NotifySection()
+    metrics_file: str | None = None

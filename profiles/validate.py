@@ -10,6 +10,7 @@ import difflib
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -18,12 +19,13 @@ import msgspec
 from engine import quantities
 from engine.errors import ProfileError, UsageError
 from engine.filters import parse_pattern, split_patterns
-from profiles.schema import Profile
+from profiles.schema import FilterSection, Profile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 """What a profile may be called: it becomes a file name."""
 
 _SECRET_KEY = re.compile(r"secret|passw|passphrase|token|credential|access_?key|private_?key|api_?key", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`(?:, got `(?P<got>[^`]+)`)?(?P<rest>.*)", re.DOTALL)
 _TYPE_NAMES = {
     "str": "text",
@@ -36,16 +38,11 @@ _TYPE_NAMES = {
     "null": "nothing",
 }
 _UNSUPPORTED = {
-    "verify_mode": {"POINT_IN_TIME_CONSISTENT"},
-    "overwrite_mode": {"NEWER"},
-    "preserve_deleted_files": {"REMOVE"},
-    "preserve_devices": {"PRESERVE"},
     "uid": {"NAME", "BOTH"},
     "gid": {"NAME", "BOTH"},
     "task_queueing": {"ENABLED"},
     "log_level": {"OFF", "BASIC", "TRANSFER"},
     "security_descriptor_copy_flags": {"OWNER_DACL", "OWNER_DACL_SACL"},
-    "object_tags": {"PRESERVE"},
 }
 
 Problem = tuple[str, str]
@@ -165,8 +162,8 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
     for section, place in (("source", profile.source), ("destination", profile.destination)):
         if not place.url:
             yield f"{section}.url", "expected a location such as file:///mnt/lab or s3://bucket/prefix"
-        if place.sse is not None:
-            yield f"{section}.sse", "not available yet in this version of xsync"
+        if place.kms_key_id is not None and (place.sse or "") == "AES256":
+            yield f"{section}.kms_key_id", 'a key of KMS needs sse = "aws:kms" or "aws:kms:dsse"'
     yield from _wrong_patterns(profile)
     yield from _unsupported(profile)
     for key, text, parse in _quantities(profile):
@@ -174,6 +171,32 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
             parse(text)
         except UsageError as error:
             yield key, str(error)
+    yield from _empty_ranges(profile.filters)
+    yield from _wrong_notices(profile)
+
+
+def _wrong_notices(profile: Profile) -> Iterator[Problem]:
+    notify = profile.notify
+    if notify.webhook_variable is not None and not _VARIABLE.fullmatch(notify.webhook_variable):
+        # It may be the URL itself, which often is a secret: not repeated.
+        yield "notify.webhook_variable", "expected the name of an environment variable that holds the URL"
+    if notify.command and not notify.command[0]:
+        yield "notify.command[0]", "expected a program"
+    if not notify.on:
+        yield "notify.on", "expected at least one of end, failure, stall"
+    if profile.metrics_file == "":
+        yield "metrics_file", "expected the path of a file, such as /var/lib/node_exporter/xsync.prom"
+
+
+def _empty_ranges(filters: FilterSection) -> Iterator[Problem]:
+    """Ages and sizes between which no file can lie; what is no quantity at all is said elsewhere."""
+    for what, least, most, parse in (
+        ("age", filters.min_age, filters.max_age, quantities.parse_duration),
+        ("size", filters.min_size, filters.max_size, quantities.parse_bytes),
+    ):
+        with suppress(UsageError):
+            if least is not None and most is not None and parse(least) > parse(most):
+                yield f"filters.min_{what}", f"{least!r} is above max_{what} {most!r}: no file would be copied"
 
 
 def _wrong_patterns(profile: Profile) -> Iterator[Problem]:
@@ -192,8 +215,10 @@ def _unsupported(profile: Profile) -> Iterator[Problem]:
         value = getattr(profile.options, option)
         if value in values:
             yield f"options.{option}", f"{value} is not available yet in this version of xsync"
-    if profile.options.bytes_per_second not in (None, -1):
-        yield "options.bytes_per_second", "a limit is not available yet in this version of xsync; -1 means none"
+    if (profile.options.transfer_mode, profile.options.preserve_deleted_files) == ("ALL", "REMOVE"):
+        yield "options.preserve_deleted_files", "REMOVE is not possible with transfer_mode ALL, as in DataSync"
+    if profile.options.bytes_per_second == 0:
+        yield "options.bytes_per_second", "expected -1 for no limit, or bytes a second above zero, got 0"
 
 
 def _quantities(profile: Profile) -> Iterator[tuple[str, str, Callable[[str], object]]]:
@@ -202,6 +227,10 @@ def _quantities(profile: Profile) -> Iterator[tuple[str, str, Callable[[str], ob
         ("network.bandwidth", network.bandwidth, quantities.parse_rate),
         ("network.per_agent", network.per_agent, quantities.parse_rate),
         ("cutover.window", profile.cutover.window, quantities.parse_duration),
+        ("filters.min_age", profile.filters.min_age, quantities.parse_duration),
+        ("filters.max_age", profile.filters.max_age, quantities.parse_duration),
+        ("filters.min_size", profile.filters.min_size, quantities.parse_bytes),
+        ("filters.max_size", profile.filters.max_size, quantities.parse_bytes),
     ]
     yield from ((key, text, parse) for key, text, parse in optional if text is not None)
     for index, entry in enumerate(network.timetable):

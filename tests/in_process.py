@@ -26,5 +26,7 @@ async def run_in_process(migration: Migration, fleet: Callable[[AgentConfig], Tw
         with session.resources:
             outcome = await Runner(session, committer, fleet(session.agent_config)).run()
             await end(session, committer, outcome)
+        session.sides.source.close()
+        session.sides.destination.close()
         await committer.close()
         return read_snapshot(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from engine.catalog.database import Connection, database, stream
 from engine.catalog.facts import valid_entries
 from engine.catalog.files import replacing
-from engine.catalog.merging import give_back, grouped, merged, newest_rows
+from engine.catalog.merging import give_back, grouped, merged, newest_rows, read
 from engine.catalog.segments import results_writer
 from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, UNREADABLE
 from engine.model import Action, Fate, Kind
@@ -36,10 +36,26 @@ FILES_SCHEMA = pa.schema(
         ("finished_ns", pa.int64()),
     ]
 )
-"""kind: file, folder, symlink, special. action: transferred, skipped, failed. The rest as in RESULT_SCHEMA."""
+"""kind: file, folder, symlink, special. action: transferred, skipped, failed, deleted, not_deleted. The rest as in
+RESULT_SCHEMA."""
 
-_KINDS = {Kind.FILE: "file", Kind.FOLDER: "folder", Kind.SYMLINK: "symlink", Kind.SPECIAL: "special"}
-_ACTIONS = {Action.TRANSFERRED: "transferred", Action.SKIPPED: "skipped", Action.FAILED: "failed"}
+
+class FailedPath(NamedTuple):
+    """A path that failed; ``whole``: a folder that could not be listed, so that what it holds is unknown."""
+
+    path: bytes
+    is_folder: bool
+    whole: bool
+
+
+_KINDS = {
+    Kind.FILE: "file",
+    Kind.FOLDER: "folder",
+    Kind.SYMLINK: "symlink",
+    Kind.SPECIAL: "special",
+    Kind.DEVICE: "device",
+}
+_ACTIONS = {action: action.name.lower() for action in Action}
 
 
 def write_files_parquet(entries: Sequence[Path], results: Sequence[Path], out: Path) -> int:
@@ -60,6 +76,25 @@ def write_files_parquet(entries: Sequence[Path], results: Sequence[Path], out: P
     return count
 
 
+def read_files_parquet(path: Path) -> Iterator[pa.Table]:
+    """The rows of an audit trail in batches, so that memory stays flat. Raises OSError."""
+    yield from read(path, FILES_SCHEMA.names)
+
+
+def path_of_row(row: dict[str, Any]) -> bytes:
+    """The path of a row; b"" is the root. A folder that could not be listed has its whole path in ``dir``."""
+    folder, name = row["dir"], row["name"]
+    path: bytes = folder + b"/" + name if folder and name else folder or name
+    return path
+
+
+def failed_paths(path: Path) -> Iterator[FailedPath]:
+    """What failed, of an audit trail. Raises OSError."""
+    for rows in read(path, ["dir", "name", "kind", "action", "reason"]):
+        for row in rows.filter(pc.equal(rows["action"], "failed")).to_pylist():
+            yield FailedPath(path_of_row(row), row["kind"] == "folder", row["reason"] == NOT_LISTED)
+
+
 def _from_results(results: Sequence[Path]) -> Iterator[pa.Table]:
     for rows in newest_rows(results, FILES_SCHEMA.names) if results else ():
         kind, action = _named(rows["kind"], _KINDS), _named(rows["action"], _ACTIONS)
@@ -72,8 +107,9 @@ def _from_listing(connection: Connection, entries: Sequence[Path]) -> Iterator[p
     if not entries:
         return
     unreadable, not_listed = f"fate = {int(Fate.UNREADABLE)}", f"kind = {int(Kind.LISTED)}"
+    listed = valid_entries(entries, failed=True)
     query = f"""
-        SELECT dir, name, kind, task, error, mtime_ns, {unreadable} AS unreadable FROM {valid_entries(entries)}
+        SELECT dir, name, kind, task, error, mtime_ns, {unreadable} AS unreadable FROM {listed}
         WHERE {unreadable} OR ({not_listed} AND error IS NOT NULL) OR (fate = 0 AND kind = {int(Kind.SPECIAL)})
         ORDER BY dir, name"""
     for rows in stream(connection, query):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from engine.catalog.facts import FOUND_THERE
 from engine.catalog.files import replacing
 from engine.catalog.merging import GROUP_ROWS, Key, Sorted, give_back, grouped, key_of, merged, newest_rows, read
 from engine.catalog.segments import Written, results_writer
@@ -19,7 +20,7 @@ from engine.model import Action
 ROWS_PER_FILE = 2_000_000
 """Most rows of a file of the state: what is written again when one row in its range changes."""
 
-_FACT_COLUMNS = [*(column for column in STATE_COLUMNS if column != "execution"), "action"]
+_FACT_COLUMNS = [*(column for column in STATE_COLUMNS if column != "execution"), "action", "reason"]
 
 
 def merge_results(results: Sequence[Path], out: Path) -> Written:
@@ -39,9 +40,9 @@ def merge_results(results: Sequence[Path], out: Path) -> Written:
 def compact(folder: Path, results: Mapping[str, Sequence[Path]], rows_per_file: int = ROWS_PER_FILE) -> State:
     """Fold ``results`` (segments by execution id) into the state in ``folder`` and return the new state.
 
-    The newest fact about a path wins; it is kept if it says transferred. Only files whose range holds a result are
-    written again, and none counts before all do: a crash leaves the old state as it was. Takes about 250 MB, whatever
-    the number of rows. Raises OSError, JournalError.
+    The newest fact about a path wins; it is kept if it says transferred, or found there. Only files whose range holds a
+    result are written again, and none counts before all do: a crash leaves the old state as it was. Takes about 250 MB,
+    whatever the number of rows. Raises OSError, JournalError.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     old = read_state(folder)
@@ -58,14 +59,19 @@ def compact(folder: Path, results: Mapping[str, Sequence[Path]], rows_per_file: 
 
 def _facts(stream: Iterator[pa.Table], execution: str) -> Iterator[pa.Table]:
     for rows in stream:
-        yield rows.append_column("execution", pa.repeat(pa.scalar(execution, pa.string()), rows.num_rows))
+        # What was skipped or not deleted says nothing new about the destination: the fact before it stays.
+        silent = pc.is_in(rows["action"], pa.array([Action.SKIPPED, Action.NOT_DELETED], pa.uint8()))
+        found = pc.is_in(rows["reason"], pa.array(FOUND_THERE))
+        said = rows.filter(pc.or_(pc.invert(silent), pc.and_(found, pc.equal(rows["action"], int(Action.SKIPPED)))))
+        yield said.append_column("execution", pa.repeat(pa.scalar(execution, pa.string()), said.num_rows))
 
 
 def _known(file: Path) -> Iterator[pa.Table]:
     """The rows of a file of the state, as facts."""
     for rows in read(file, STATE_COLUMNS):
         action = pa.repeat(pa.scalar(int(Action.TRANSFERRED), pa.uint8()), rows.num_rows)
-        yield rows.append_column("action", action).select([*_FACT_COLUMNS, "execution"])
+        known = rows.append_column("action", action).append_column("reason", pa.nulls(rows.num_rows, pa.string()))
+        yield known.select([*_FACT_COLUMNS, "execution"])
 
 
 def _ranges(folder: Path, old: State, new: Sorted, rows_per_file: int) -> Iterator[Iterable[StateFile]]:
@@ -84,7 +90,9 @@ def _ranges(folder: Path, old: State, new: Sorted, rows_per_file: int) -> Iterat
 
 def _transferred(stream: Iterable[pa.Table]) -> Iterator[pa.Table]:
     for rows in stream:
-        kept = rows.filter(pc.equal(rows["action"], int(Action.TRANSFERRED)))
+        transferred = pc.equal(rows["action"], int(Action.TRANSFERRED))
+        found = pc.is_in(rows["reason"], pa.array(FOUND_THERE))
+        kept = rows.filter(pc.or_(transferred, pc.and_(found, pc.equal(rows["action"], int(Action.SKIPPED)))))
         if kept.num_rows:
             yield kept.select(STATE_COLUMNS)
 

@@ -53,9 +53,10 @@ def connect(spill: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def read_files(files: Sequence[Path]) -> str:
-    """SQL that reads Parquet files; at least one."""
-    return f"read_parquet([{', '.join(map(_quoted, files))}])"
+def read_files(files: Sequence[Path], *, filename: bool = False) -> str:
+    """SQL that reads Parquet files; at least one. ``filename``: with a column of this name."""
+    more = ", filename = true" if filename else ""
+    return f"read_parquet([{', '.join(map(_quoted, files))}]{more})"
 
 
 def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:

@@ -11,29 +11,40 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.catalog.comparison import judging
 from engine.catalog.database import blob, connect, read_files
-from engine.catalog.facts import FACT_COLUMNS, IDENTITY_COLUMNS, same_identity
+from engine.catalog.facts import AT_DESTINATION, FACT_COLUMNS, IDENTITY_COLUMNS, same_identity
+from engine.catalog.held import HINT_SCHEMA, Held, Verdict, looking
 from engine.catalog.segments import candidates
 from engine.catalog.state import State, read_state
 from engine.model import Action
 
 KNOWN_MEMORY_BYTES = 64 << 20
 
-_UNCHANGED, _DONE = 1, 2
+_UNCHANGED, _DONE = int(Verdict.UNCHANGED), int(Verdict.DONE)
 
 
 class Delta(NamedTuple):
-    """Rows to do, and rows that an earlier execution has done. Rows that this execution has done are in neither."""
+    """Rows to do, rows that an earlier execution has done, and rows that this one has done before a resume.
+
+    ``work`` has the columns of HINT_SCHEMA too if any of its rows needs a look. ``adopted``: rows of which nothing was
+    known and that the listing of the destination shows to be there; with a column ``known_etag``.
+    """
 
     work: pa.Table
     unchanged: pa.Table
+    done: pa.Table
+    adopted: pa.Table | None = None
 
 
 class Known:
     """Facts of the compacted state, of earlier executions not yet compacted, and of this one before a resume.
 
-    The newest fact about a path is the one that counts. It holds only if it says transferred (for this execution also:
-    skipped) and its identity is the entry's. Safe to use from several threads, one at a time. Keeps about
+    The newest fact about a path is the one that counts. It holds only if it says transferred, or found there (for this
+    execution also: skipped), and its identity is the entry's. With a listing of the destination (``held``) it must also
+    be there as recorded. ``compares``: what seems unchanged is compared by content. ``touches``: where only ctime, mode
+    or owner differ, content is compared, too. ``missing``, ``changed`` (attributes): entries that are work only because
+    the destination has lost or changed them. Safe to use from several threads, one at a time. Keeps about
     KNOWN_MEMORY_BYTES in memory; ``spill`` is a folder for what exceeds that.
     """
 
@@ -44,25 +55,101 @@ class Known:
         state: Path | None = None,
         earlier: Sequence[Path] = (),
         own: Sequence[Path] = (),
+        held: Held | None = None,
+        compares: bool = False,
+        touches: bool = False,
     ) -> None:
         self._state_folder = state
         self._state = State() if state is None else read_state(state)
         self._earlier = list(earlier)
         self._own = list(own)
         self._lock = threading.Lock()
-        self._connection = connect(spill, KNOWN_MEMORY_BYTES) if self._state.files or earlier or own else None
+        self._spill = spill
+        self._held = held
+        self._compares = compares
+        self.missing = 0
+        self.changed = 0
+        self._touches = touches
+        asked = self._state.files or earlier or own or held
+        self._connection = connect(spill, KNOWN_MEMORY_BYTES) if asked else None
 
     def work(self, chunk: pa.Table) -> Delta:
         """Split the candidates among ENTRY_SCHEMA rows; the order stays. A chunk of neighbouring folders is fastest."""
         rows = candidates(chunk)
-        verdicts = self._verdicts(rows) if rows.num_rows else None
+        if not rows.num_rows or self._connection is None:
+            return Delta(rows, rows.slice(0, 0), rows.slice(0, 0))
+        if self._held is not None or self._compares:
+            return self._looked_at(rows)
+        delta = self._split(rows)
+        if self._touches and delta.work.num_rows:
+            return delta._replace(work=self._looked_at(delta.work).work)
+        return delta
+
+    def _split(self, rows: pa.Table) -> Delta:
+        """The delta by identity alone."""
+        verdicts = self._verdicts(rows)
         if verdicts is None:
-            return Delta(rows, rows.slice(0, 0))
+            return Delta(rows, rows.slice(0, 0), rows.slice(0, 0))
         positions = pa.array(range(rows.num_rows), pa.int64())
-        known = verdicts["position"].combine_chunks()
-        unchanged = known.filter(pc.equal(verdicts["verdict"].combine_chunks(), _UNCHANGED))
-        is_known, is_unchanged = pc.is_in(positions, known), pc.is_in(positions, unchanged)
-        return Delta(rows.filter(pc.invert(is_known)), rows.filter(is_unchanged))
+        known, verdict = verdicts["position"].combine_chunks(), verdicts["verdict"].combine_chunks()
+        is_known = pc.is_in(positions, known)
+        is_unchanged, is_done = (
+            pc.is_in(positions, known.filter(pc.equal(verdict, value))) for value in (_UNCHANGED, _DONE)
+        )
+        return Delta(rows.filter(pc.invert(is_known)), rows.filter(is_unchanged), rows.filter(is_done))
+
+    def _looked_at(self, rows: pa.Table) -> Delta:
+        """The delta by all that is known, with what is to be found out of each row that is work."""
+        facts, there = self._about(rows)
+        if not facts and there is None:
+            return Delta(rows, rows.slice(0, 0), rows.slice(0, 0))
+        query = looking(facts, there, self._held, compares=self._compares, touches=self._touches)
+        found = self._ask(query, _keys(rows))
+        verdicts, hints = found["verdict"], found.select(HINT_SCHEMA.names).cast(HINT_SCHEMA)
+        is_work = pc.greater_equal(verdicts, int(Verdict.WORK))
+        work = rows.filter(is_work)
+        if (pc.sum(hints["look"]).as_py() or 0) > 0:
+            hints = hints.filter(is_work)
+            work = pa.table({name: table[name] for table in (work, hints) for name in table.schema.names})
+        is_adopted = pc.equal(verdicts, int(Verdict.ADOPTED))
+        counts = {row["values"]: row["counts"] for row in pc.value_counts(verdicts.combine_chunks()).to_pylist()}
+        with self._lock:
+            self.missing += counts.get(int(Verdict.MISSING), 0)
+            self.changed += counts.get(int(Verdict.CHANGED), 0)
+        return Delta(
+            work,
+            rows.filter(pc.equal(verdicts, int(Verdict.UNCHANGED))),
+            rows.filter(pc.equal(verdicts, int(Verdict.DONE))),
+            rows.filter(is_adopted).append_column("known_etag", found["known_etag"].filter(is_adopted)),
+        )
+
+    def planned(self, rows: pa.Table) -> pa.Table:
+        """What would become of ENTRY_SCHEMA rows, in their order: the columns of held.looking."""
+        facts, there = self._about(rows)
+        self._connection = self._connection or connect(self._spill, KNOWN_MEMORY_BYTES)
+        return self._ask(looking(facts, there, self._held, compares=self._compares, touches=self._touches), _keys(rows))
+
+    def judged(self, rows: pa.Table) -> pa.Table:
+        """What is to be said of ENTRY_SCHEMA rows in a verification (see comparison.judging), in their order."""
+        facts, there = self._about(rows)
+        assert self._held is not None and there is not None, "a verification needs a listing of the destination"
+        return self._ask(judging(facts, there, self._held), _keys(rows))
+
+    def _about(self, rows: pa.Table) -> tuple[str, str | None]:
+        """SQL of the facts about the folders of ``rows``, and of what the destination holds there."""
+        span = pc.min_max(rows["dir"]).as_py()
+        facts = " UNION ALL ".join(self._facts(span["min"], span["max"]))
+        return facts, None if self._held is None else self._held.rows(span["min"], span["max"])
+
+    def results_of(self, rows: pa.Table) -> pa.Table:
+        """The newest results that this execution had for ``rows`` before a resume, with the columns of its segments."""
+        span = pc.min_max(rows["dir"]).as_py()
+        keys = rows.select(["dir", "name"])
+        query = f"""
+            SELECT r.* FROM {read_files(self._own)} r SEMI JOIN chunk USING (dir, name)
+            WHERE dir >= {blob(span["min"])} AND dir <= {blob(span["max"])}
+            QUALIFY row_number() OVER (PARTITION BY dir, name ORDER BY finished_ns DESC) = 1"""
+        return self._ask(query, keys)
 
     def close(self) -> None:
         """Let go of the database; idempotent."""
@@ -94,8 +181,13 @@ class Known:
                 FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
                 GROUP BY c.position
             ) WHERE verdict > 0"""
+        return self._ask(query, keys)
+
+    def _ask(self, query: str, chunk: pa.Table) -> pa.Table:
+        """The answer to a query that reads the table ``chunk``."""
         with self._lock:
-            self._connection.register("chunk", keys)
+            assert self._connection is not None
+            self._connection.register("chunk", chunk)
             try:
                 return self._connection.sql(query).to_arrow_table()
             finally:
@@ -103,15 +195,16 @@ class Known:
 
     def _facts(self, low: bytes, high: bytes) -> Iterator[str]:
         """SQL of the facts about folders from ``low`` to ``high``, by where they come from."""
-        transferred = f"action = {int(Action.TRANSFERRED)}"
         settled = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
         in_state = []
         if self._state_folder is not None:
             in_state = [self._state_folder / name for name in self._state.names_between(low, high)]
         columns = ", ".join(FACT_COLUMNS)
+        if self._held is not None or self._compares or self._touches:
+            columns += ", checksum, etag"
         for files, holds, verdict in (
             (in_state, "true", _UNCHANGED),
-            (self._earlier, transferred, _UNCHANGED),
+            (self._earlier, AT_DESTINATION, _UNCHANGED),
             (self._own, settled, _DONE),
         ):
             if files:
@@ -119,3 +212,9 @@ class Known:
                     f"SELECT {columns}, {holds} AS holds, {verdict} AS verdict FROM {read_files(files)} "
                     f"WHERE dir >= {blob(low)} AND dir <= {blob(high)}"
                 )
+
+
+def _keys(rows: pa.Table) -> pa.Table:
+    """What queries ask about of ENTRY_SCHEMA rows, with their ``position``."""
+    columns = ["dir", "name", *IDENTITY_COLUMNS, "mode", "uid", "gid", "etag", "link_target"]
+    return rows.select(columns).append_column("position", pa.array(range(rows.num_rows), pa.int64()))

@@ -24,7 +24,7 @@ def folders_deepest_first(entries: Sequence[Path], spill: Path) -> Iterator[pa.T
     path = "CASE WHEN dir = ''::BLOB THEN name ELSE dir || '/'::BLOB || name END"
     depth = f"len(string_split(hex({path}), '2F'))"
     query = f"""
-        SELECT {", ".join(ENTRY_SCHEMA.names)} FROM {valid_entries(entries)}
+        SELECT {", ".join(ENTRY_SCHEMA.names)} FROM {valid_entries(entries, failed=True)}
         WHERE kind = {int(Kind.FOLDER)} AND fate = {int(Fate.CANDIDATE)}
         ORDER BY name = ''::BLOB, {depth} DESC, dir, name"""
     with database(spill, MEMORY_BYTES) as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,13 +34,19 @@ def newest_first(rows: pa.Table) -> pa.Table:
     return ordered.filter(pa.concat_arrays([pa.array([True]), pc.invert(repeats)]))
 
 
-def merged(streams: Iterable[Iterator[pa.Table]]) -> Iterator[pa.Table]:
-    """One stream of several, each sorted by (dir, name) with one row a path; of equal paths the newest row stays."""
+def merged(
+    streams: Iterable[Iterator[pa.Table]], settle: Callable[[pa.Table], pa.Table] = newest_first
+) -> Iterator[pa.Table]:
+    """One stream of several, each sorted by (dir, name).
+
+    ``settle`` sorts neighbouring rows of several streams; by default only the newest of equal paths stays, and each
+    stream has one row a path.
+    """
     heads = [_Head(stream) for stream in streams]
     while heads := [head for head in heads if head.fill()]:
         last = min(key_of(head.rows, -1) for head in heads)
         parts = [part for head in heads if (part := head.take_through(last)).num_rows]
-        yield parts[0] if len(parts) == 1 else newest_first(pa.concat_tables(parts))
+        yield parts[0] if len(parts) == 1 else settle(pa.concat_tables(parts))
 
 
 def newest_rows(files: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

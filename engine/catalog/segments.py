@@ -105,8 +105,8 @@ def read_row_group(path: Path, number: int) -> pa.Table:
 
 
 def candidates(rows: pa.Table) -> pa.Table:
-    """The files, symlinks and folders among ENTRY_SCHEMA rows that belong to the dataset and can be read."""
-    kinds = pa.array([int(Kind.FILE), int(Kind.SYMLINK), int(Kind.FOLDER)], pa.uint8())
+    """The ENTRY_SCHEMA rows that belong to the dataset, can be read, and are of a kind that is copied."""
+    kinds = pa.array([int(Kind.FILE), int(Kind.SYMLINK), int(Kind.FOLDER), int(Kind.DEVICE)], pa.uint8())
     wanted = pc.and_(pc.is_in(rows["kind"], kinds), pc.equal(rows["fate"], int(Fate.CANDIDATE)))
     return rows.filter(wanted)
 

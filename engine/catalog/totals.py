@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.catalog.database import database, read_files
-from engine.catalog.facts import IDENTITY_COLUMNS, listed_folders, same_identity, valid_entries
+from engine.catalog.facts import IDENTITY_COLUMNS, broken_listings, listed_folders, same_identity, valid_entries
 from engine.catalog.merging import give_back, grouped, newest_rows
 from engine.catalog.segments import results_writer
 from engine.model import Action, Bytes, Fate, Kind, Totals
@@ -31,21 +31,23 @@ class Counted(NamedTuple):
     """``tasks``: totals by task index. ``frontier``: folders found and not completely listed, the root included.
 
     ``failure_counts``: files by reason that listing alone has decided. Failures of copying count as pending: they are
-    work again.
+    work again. ``broken``: (folder, listing) of the rows that do not count.
     """
 
     tasks: dict[int, Totals]
     frontier: list[bytes]
     failure_counts: dict[str, int]
+    broken: frozenset[tuple[bytes, int]] = frozenset()
 
 
-def count(entries: Sequence[Path], results: Sequence[Path], spill: Path) -> Counted:
+def count(entries: Sequence[Path], results: Sequence[Path], spill: Path, *, folders_again: bool = False) -> Counted:
     """Count what segments of ``entries`` and ``results`` of one execution say.
 
-    Only rows of the newest complete listing of a folder count. The newest result of a path decides about its entry if
-    it says transferred or skipped and was made from exactly that entry; everything else is pending, entries that an
-    earlier execution has transferred too. A folder that could not be listed is counted as the entry it is and among
-    the failures as ``folder not listed``. Takes about MEMORY_BYTES plus the frontier.
+    Only rows of the newest listing of a folder count, if it came to its end without an error. The newest result of a
+    path decides about its entry if it says transferred or skipped and was made from exactly that entry; everything else
+    is pending, entries that an earlier execution has transferred too. A folder that could not be listed is listed
+    again. ``folders_again``: a session ends with all folders, so that they are pending whatever was done to them. Takes
+    about MEMORY_BYTES plus the frontier.
     """
     if not entries:
         return Counted({}, [b""], {})
@@ -54,21 +56,24 @@ def count(entries: Sequence[Path], results: Sequence[Path], spill: Path) -> Coun
         TemporaryDirectory(dir=entries[0].parent, prefix=".counting-") as aside,
     ):
         decided = _newest(results, Path(aside) / "results") if results else None
-        groups = connection.sql(_groups(entries, decided)).fetchall()
+        groups = connection.sql(_groups(entries, decided, folders_again=folders_again)).fetchall()
         frontier = [row[0] for row in connection.sql(_frontier(entries)).fetchall()]
+        deleted = connection.sql(_deleted(decided)).fetchall() if decided is not None else []
+        broken = frozenset(connection.sql(f"SELECT * FROM {broken_listings(entries)}").fetchall())
     tasks: dict[int, Totals] = {}
     failures: Counter[str] = Counter()
     for task, kind, fate, action, *sums in groups:
         totals = tasks.get(task, Totals())
         group = _Group(*sums)
         if kind == Kind.LISTED:
-            failures[NOT_LISTED] += group.errors
             tasks[task] = totals
             continue
         if fate == Fate.UNREADABLE:
             failures[UNREADABLE] += group.rows
         tasks[task] = _plus(totals, kind, _changes(kind, fate, action, group), _sizes(kind, fate, action, group))
-    return Counted(tasks, sorted(frontier), dict(+failures))
+    for kind, rows in deleted:
+        tasks[0] = _plus(tasks.get(0, Totals()), kind, {"deleted": rows}, Bytes())
+    return Counted(tasks, sorted(frontier), dict(failures), broken)
 
 
 class _Group(NamedTuple):
@@ -78,7 +83,6 @@ class _Group(NamedTuple):
     bytes: int
     sent: int
     verified: int
-    errors: int
 
 
 def _changes(kind: int, fate: int, action: int | None, group: _Group) -> dict[str, int]:
@@ -122,18 +126,24 @@ def _newest(results: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _groups(entries: Sequence[Path], results: Path | None) -> str:
+def _deleted(results: Path) -> str:
+    """SQL of how many entries of each kind were deleted at the destination: no part of what was discovered."""
+    return f"SELECT kind, count(*) FROM {read_files([results])} WHERE action = {int(Action.DELETED)} GROUP BY kind"
+
+
+def _groups(entries: Sequence[Path], results: Path | None, *, folders_again: bool) -> str:
     """SQL of one row for each task, kind, fate and action that occurs, with the sums of ``_Group``."""
     decided = "(SELECT NULL AS action, NULL AS sent_bytes, NULL AS verified)"
     same = "false"
     if results is not None:
         decided = f"(SELECT * FROM {read_files([results])} WHERE {_SETTLED})"
-        candidate = f"e.fate = {int(Fate.CANDIDATE)} AND e.kind NOT IN ({int(Kind.SPECIAL)}, {int(Kind.LISTED)})"
+        never = [Kind.SPECIAL, Kind.LISTED, *([Kind.FOLDER] if folders_again else [])]
+        candidate = f"e.fate = {int(Fate.CANDIDATE)} AND e.kind NOT IN ({', '.join(str(int(kind)) for kind in never)})"
         same = f"r.dir = e.dir AND r.name = e.name AND {same_identity('r', 'e')} AND {candidate}"
     return f"""
         SELECT e.task, e.kind, e.fate, r.action, count(*), coalesce(sum(e.size), 0)::BIGINT,
-               coalesce(sum(r.sent_bytes), 0)::BIGINT, count(r.verified), count(e.error)
-        FROM {valid_entries(entries)} e LEFT JOIN {decided} r ON {same}
+               coalesce(sum(r.sent_bytes), 0)::BIGINT, count(r.verified)
+        FROM {valid_entries(entries, failed=False)} e LEFT JOIN {decided} r ON {same}
         GROUP BY ALL"""
 
 
@@ -141,7 +151,7 @@ def _frontier(entries: Sequence[Path]) -> str:
     """SQL of the paths of folders that were found and are not listed."""
     path = "CASE WHEN dir = ''::BLOB THEN name ELSE dir || '/'::BLOB || name END"
     is_folder = f"kind = {int(Kind.FOLDER)} AND fate = {int(Fate.CANDIDATE)}"
-    found = f"SELECT {path} AS path FROM {valid_entries(entries)} WHERE {is_folder}"
+    found = f"SELECT {path} AS path FROM {valid_entries(entries, failed=False)} WHERE {is_folder}"
     return f"""
         SELECT path FROM ({found} UNION SELECT ''::BLOB) f
-        ANTI JOIN {listed_folders(entries)} l ON l.dir = f.path"""
+        ANTI JOIN {listed_folders(entries, failed=False)} l ON l.dir = f.path"""

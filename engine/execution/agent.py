@@ -8,12 +8,10 @@ import os
 import signal
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, cast
-
-from distributed.comm import CommClosedError, connect
-from distributed.security import Security
+from typing import TYPE_CHECKING
 
 from engine.execution import wire
+from engine.execution.channel import Channel, ChannelClosedError, Credentials, connect
 from engine.locks import agents_lock
 from engine.transfer.units import AgentConfig, Unit, UnitOutcome
 
@@ -25,13 +23,13 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 
 
-def main(name: str, address: str, security: Security, config: AgentConfig, folder: Path) -> None:
-    """Join the runner at ``address`` and work until it says stop or goes away. The process entry point."""
+def main(name: str, port: int, credentials: Credentials, config: AgentConfig, folder: Path) -> None:
+    """Join the runner that listens on ``port`` and work until it says stop or goes away. The process entry point."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with agents_lock(folder):
-        asyncio.run(_Agent(name, config).serve(address, security))
+        asyncio.run(_Agent(name, config).serve(port, credentials))
     os._exit(0)  # threads inside a hung read or a library must not hold the process
 
 
@@ -40,29 +38,30 @@ class _Agent:
         self._name = name
         self._config = config
         self._outbox: asyncio.Queue[wire.Frame] = asyncio.Queue()
+        self._report_seconds = wire.PROGRESS_SECONDS
 
-    async def serve(self, address: str, security: Security) -> None:
-        comm = await connect(address, deserialize=False, **security.get_connection_args("worker"))
+    async def serve(self, port: int, credentials: Credentials) -> None:
+        channel = await connect(port, credentials)
         self._loop = asyncio.get_running_loop()
         self._put("hello", self._name.encode())
-        tasks = [asyncio.create_task(self._write(comm))]
+        tasks = [asyncio.create_task(write_frames(channel, self._outbox))]
         from engine.transfer.engine import Engine
 
         self._engine = Engine(self._config, self._name)
         self._engine.renew_lease(time.monotonic() + wire.LEASE_SECONDS)
         tasks.append(asyncio.create_task(self._report()))
         try:
-            await self._read(comm, self._engine)
-        except CommClosedError:
+            await self._read(channel, self._engine)
+        except ChannelClosedError:
             os._exit(1)  # the runner is gone: nothing may be written any more
         for task in tasks:
             task.cancel()
         await asyncio.to_thread(self._engine.close)
-        await comm.close()
+        await channel.close()
 
-    async def _read(self, comm: Any, engine: Engine) -> None:
+    async def _read(self, channel: Channel, engine: Engine) -> None:
         while True:
-            for frame in cast("list[wire.Frame]", await comm.read()):
+            for frame in await channel.read():
                 match frame["word"]:
                     case "unit":
                         self._take(engine, wire.decode_unit(frame["data"]))
@@ -70,6 +69,10 @@ class _Agent:
                         engine.set_paused(word == "pause")
                     case "release":
                         engine.fence(2**62)
+                    case "limit":
+                        share = wire.decode_limit(frame["data"])
+                        engine.set_limit(share)
+                        self._report_seconds = wire.PROGRESS_SECONDS if share is None else wire.LIMITED_SECONDS
                     case "lease":
                         engine.renew_lease(time.monotonic() + wire.LEASE_SECONDS)
                     case "stop":
@@ -92,19 +95,16 @@ class _Agent:
     async def _report(self) -> None:
         while True:
             self._put("progress", wire.encode(self._engine.progress()))
-            await asyncio.sleep(wire.PROGRESS_SECONDS)
-
-    async def _write(self, comm: Any) -> None:
-        await write_frames(comm, self._outbox)
+            await asyncio.sleep(self._report_seconds)
 
 
-async def write_frames(comm: Any, outbox: asyncio.Queue[wire.Frame]) -> None:
+async def write_frames(channel: Channel, outbox: asyncio.Queue[wire.Frame]) -> None:
     """Send what is put into ``outbox``, everything that waits as one message, until the connection closes."""
     while True:
         frames = [await outbox.get()]
         while not outbox.empty():
             frames.append(outbox.get_nowait())
         try:
-            await comm.write(frames)
-        except CommClosedError:
+            await channel.write(frames)
+        except ChannelClosedError:
             return

@@ -24,7 +24,7 @@ from engine.execution.messages import Chunk
 from engine.journal.records import Segment, SegmentKind
 from engine.journal.writer import Journal
 from engine.locations.base import PartResult
-from engine.model import Action
+from engine.model import Action, Deletions
 
 GROUP_SECONDS = 1.0
 """How long rows gather before they are committed, unless an agent waits for them."""
@@ -140,6 +140,14 @@ class Committer:
             self._last_commit = time.monotonic()
             await self.call(self._merge)
         return Committed(chunks, len(group.entries))
+
+    async def set_deletions(self, deletions: Deletions | None) -> None:
+        """Put into the ledger what REMOVE found at the destination; it is durable with the next commit."""
+
+        def put(_: Journal) -> None:
+            self.ledger.deletions = deletions
+
+        await self.call(put)
 
     async def close(self) -> None:
         """Close the journal and end the thread."""

@@ -13,13 +13,14 @@ import msgspec
 from engine.catalog.audit import write_files_parquet
 from engine.catalog.compaction import compact
 from engine.execution.committer import Committer
-from engine.execution.report import write_report
+from engine.execution.drift import LISTING, conclude_listing
+from engine.execution.pointintime import verify_session
+from engine.execution.removing import note_mounts
+from engine.execution.report import AUDIT, write_report
 from engine.execution.session import SPILL, Session, paths
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
 from engine.model import Status
-
-AUDIT = "files.parquet"
 
 
 class Outcome(NamedTuple):
@@ -44,8 +45,17 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
     results = await committer.call(lambda journal: journal.segments("results"))
     listed, decided = paths(session.folder, entries), paths(session.folder, results)
     await asyncio.to_thread(write_files_parquet, listed, decided, session.folder / AUDIT)
+    if final and listed_all:
+        await conclude_listing(session, committer, listed)
     if final:
         await asyncio.to_thread(compact, session.state, {session.execution.id: decided})
+        await asyncio.to_thread(note_mounts, session, totals.deletions)
+    if final and listed_all and session.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT":
+        problem = await verify_session(session, committer)
+        if problem:
+            message = "; ".join(filter(None, (message, problem)))
+            status = Status.ERROR
+            outcome = outcome._replace(status=status, message=message)
     session.resources.close()
     await asyncio.to_thread(_report, session.folder, outcome)
 
@@ -57,7 +67,7 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
 
     await committer.call(conclude)
     shutil.rmtree(session.folder / SPILL, ignore_errors=True)
-    for path in (*listed, *decided) if final else ():
+    for path in (*listed, *decided, session.folder / LISTING) if final else ():
         path.unlink(missing_ok=True)
 
 
@@ -65,4 +75,4 @@ def _report(folder: Path, outcome: Outcome) -> None:
     status, message, transfer_seconds = outcome
     with SnapshotReader(folder) as reader:
         snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
-        write_report(folder, snapshot, reader.failures(), transfer_seconds)
+        write_report(folder, snapshot, reader, transfer_seconds)

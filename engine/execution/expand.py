@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from engine.catalog.delta import Known
+from engine.catalog.links import has_links
 from engine.catalog.segments import read_row_group
 from engine.execution.messages import Batch, Chunk, ChunkExpanded, LargeFile
-from engine.execution.orders import failed_rows
-from engine.model import Kind
+from engine.execution.orders import adopted_rows, failed_rows
+from engine.model import Kind, Look
 from engine.names import collisions, text_of
-from engine.transfer.units import to_ipc
+from engine.transfer.units import RESULT_SCHEMA, to_ipc
 
 SMALL_BYTES = 32 << 20
 """Largest file that is sent as one body; larger ones go in parts."""
@@ -28,32 +29,53 @@ BATCH_BYTES = 64 << 20
 
 
 class Expanded(NamedTuple):
-    """The event for the coordinator, the rows that need no work, and results of those that must not be sent."""
+    """The event for the coordinator, the rows that need no work, and results of those that are not sent."""
 
     event: ChunkExpanded
     unchanged: pa.Table
-    failed: list[pa.Table]
+    results: list[pa.Table]
 
 
-def expand(chunk: Chunk, folder: Path, known: Known, *, real_folders: bool) -> Expanded:
+class Before(NamedTuple):
+    """What earlier sessions left: their segments of entries, and (folder, listing) of the rows that do not count."""
+
+    segments: Set[str] = frozenset()
+    broken: Set[tuple[bytes, int]] = frozenset()
+
+
+def expand(
+    chunk: Chunk, folder: Path, known: Known, before: Before, *, real_folders: bool, links: bool = False
+) -> Expanded:
     """Read a chunk from its segment in ``folder`` and compare it with what is known.
 
-    A destination with real folders gets them with their last metadata when all else is done, so that their rows are
-    left out here; at an object store they are markers, and the root has none.
+    What was done before a resume is in the ledger if its entry was listed then. For an entry that is listed again its
+    result is recorded once more. A destination with real folders gets them with their last metadata when all else is
+    done, so that their rows are left out here; at an object store they are markers. With ``links`` files that have
+    several names are left out too (linking.py).
     """
     rows = read_row_group(folder / chunk.segment, chunk.row_group)
+    is_old = chunk.segment in before.segments
+    if is_old and before.broken:
+        listings = zip(rows["dir"].to_pylist(), rows["listing"].to_pylist(), strict=True)
+        rows = rows.filter(pa.array([listing not in before.broken for listing in listings], pa.bool_()))
     is_folder = pa.compute.equal(rows["kind"], int(Kind.FOLDER))
     if real_folders:
-        rows, markerless = rows.filter(pa.compute.invert(is_folder)), rows.slice(0, 0)
-    else:
-        is_root = _and(is_folder, pa.compute.equal(pa.compute.binary_length(rows["name"]), 0))
-        rows, markerless = rows.filter(pa.compute.invert(is_root)), rows.filter(is_root)
-    work, unchanged = known.work(rows)
-    work, failed = (work, []) if real_folders else _without_twins(work)
+        rows = rows.filter(pa.compute.invert(is_folder))
+    linked = 0
+    if links and (linked := pa.compute.sum(is_linked := has_links(rows)).as_py() or 0):
+        rows = rows.filter(pa.compute.invert(is_linked))
+    delta = known.work(rows)
+    work, results = (delta.work, []) if real_folders else _without_twins(delta.work)
+    if delta.done.num_rows and not is_old:
+        results.append(known.results_of(delta.done).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA))
+    if delta.adopted is not None and delta.adopted.num_rows:
+        results.append(adopted_rows(delta.adopted))
     is_large = _and(pa.compute.equal(work["kind"], int(Kind.FILE)), pa.compute.greater(work["size"], SMALL_BYTES))
-    large = [_large_file(row) for row in work.filter(is_large).to_pylist()]
-    batches = list(_batches(work.filter(pa.compute.invert(is_large))))
-    return Expanded(ChunkExpanded(chunk.task, batches, large), pa.concat_tables([unchanged, markerless]), failed)
+    if "look" in work.column_names:  # an agent looks, and hands back what has to be sent in parts
+        is_large = _and(is_large, pa.compute.equal(work["look"], int(Look.NONE)))
+    large = [large_file(row) for row in work.filter(is_large).to_pylist()]
+    batches = list(batches_of(work.filter(pa.compute.invert(is_large))))
+    return Expanded(ChunkExpanded(chunk.task, batches, large, linked), delta.unchanged, results)
 
 
 def _without_twins(work: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
@@ -85,17 +107,20 @@ def _is_text(name: bytes) -> bool:
 
 
 def _and(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.compute.and_(left, right)
+    """Both; a folder of an object store has no size, and is not large."""
+    return pa.compute.fill_null(pa.compute.and_(left, right), False)
 
 
-def _large_file(row: dict[str, object]) -> LargeFile:
+def large_file(row: dict[str, object]) -> LargeFile:
+    """A listed file that goes in parts."""
     folder, name = row["dir"], row["name"]
     assert isinstance(folder, bytes) and isinstance(name, bytes)
     path = folder + b"/" + name if folder else name
     return LargeFile(path, int(str(row["task"])), int(str(row["size"])), row)
 
 
-def _batches(rows: pa.Table) -> Iterator[Batch]:
+def batches_of(rows: pa.Table) -> Iterator[Batch]:
+    """Rows cut into units."""
     sizes = [size or 0 for size in rows["size"].to_pylist()]
     start, total = 0, 0
     for index, size in enumerate(sizes):

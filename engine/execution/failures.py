@@ -28,11 +28,15 @@ def failures_in_entries(tables: Iterable[pa.Table]) -> Iterator[Failure]:
 
 
 def failures_in_results(tables: Iterable[pa.Table]) -> Iterator[Failure]:
-    """Entries whose action is FAILED (RESULT_SCHEMA)."""
+    """Entries whose action is FAILED or NOT_DELETED (RESULT_SCHEMA)."""
     for table in tables:
-        failed = table.filter(pa.compute.equal(table["action"], int(Action.FAILED)))
-        for row in failed.select(["dir", "name", "reason", "detail"]).to_pylist():
-            yield Failure(_path(row["dir"], row["name"]), row["reason"] or "unknown", row["detail"] or "")
+        wrong = pa.array([Action.FAILED, Action.NOT_DELETED], pa.uint8())
+        failed = table.filter(pa.compute.is_in(table["action"], wrong))
+        for row in failed.select(["dir", "name", "action", "reason", "detail"]).to_pylist():
+            reason = row["reason"] or "unknown"
+            if row["action"] == Action.NOT_DELETED:
+                reason = f"not deleted: {reason}"
+            yield Failure(_path(row["dir"], row["name"]), reason, row["detail"] or "")
 
 
 def _path(folder: bytes, name: bytes) -> str:

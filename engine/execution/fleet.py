@@ -1,8 +1,7 @@
-"""Agent processes on this host, reached through Dask's TLS connections; every unit goes to a named agent.
+"""Agent processes on this host: forked from one server, reached through TLS, each sent the units that are for it.
 
-The runner listens on one loopback port; agents connect to it and listen on nothing. Dask's scheduler, workers and
-dashboard are not started: units are decided in state.py, and messages are plain msgpack (``deserialize=False``), so
-that nothing a peer sends is ever unpickled.
+The runner listens on one loopback port; agents connect to it and listen on nothing. Which agent gets what is decided in
+state.py.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ import signal
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from distributed.comm import CommClosedError, listen
-from distributed.security import Security
+from typing import Any, Protocol
 
 from engine.execution import agent as agent_process
 from engine.execution import wire
+from engine.execution.channel import Channel, ChannelClosedError, listen, new_credentials
 from engine.execution.forks import fork_server
 from engine.execution.messages import AgentLost, AgentReady, UnitDone
 from engine.transfer.units import AgentConfig, AgentProgress, Unit
@@ -67,6 +64,9 @@ class Fleet(Protocol):
     def tell(self, name: str, word: wire.Word) -> None:
         """Pause, resume or release an agent."""
 
+    def limit(self, name: str, bytes_per_second: float | None) -> None:
+        """Give an agent its share of the bandwidth limit; one that was just added heeds it from its first byte."""
+
     def remove(self, name: str) -> None:
         """Stop an idle agent; no event follows."""
 
@@ -94,11 +94,9 @@ class LocalFleet:
 
     async def start(self) -> None:
         """Listen on loopback with a throw-away certificate that agents must present too."""
-        self._security = Security.temporary()
-        listener = listen(
-            "tls://127.0.0.1:0", self._joined, deserialize=False, **self._security.get_listen_args("scheduler")
-        )
-        self._listener: Any = await listener
+        self._credentials = new_credentials()
+        self._server = await listen(self._credentials, self._joined)
+        self._port: int = self._server.sockets[0].getsockname()[1]
         self._spawn(self._renew())
 
     def add(self, name: str) -> None:
@@ -113,6 +111,10 @@ class LocalFleet:
     def tell(self, name: str, word: wire.Word) -> None:
         """Queue a word on the agent's connection."""
         self._put(name, word, b"")
+
+    def limit(self, name: str, bytes_per_second: float | None) -> None:
+        """Queue a share on the agent's connection."""
+        self._put(name, "limit", wire.encode(bytes_per_second))
 
     def remove(self, name: str) -> None:
         """Let an agent leave."""
@@ -131,7 +133,7 @@ class LocalFleet:
         except TimeoutError:
             for member in members:
                 _kill(member)
-        self._listener.stop()
+        self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,7 +149,7 @@ class LocalFleet:
             member.outbox.put_nowait({"word": word, "data": data})
 
     async def _launch(self, name: str, member: _Member) -> None:
-        args = (name, self._listener.contact_address, self._security, self._config, self._folder)
+        args = (name, self._port, self._credentials, self._config, self._folder)
         context = fork_server()
         process = context.Process(target=agent_process.main, args=args, name=f"xsync {name}", daemon=True)
         await asyncio.to_thread(process.start)
@@ -169,26 +171,30 @@ class LocalFleet:
         if not member.leaving:
             self.events.put_nowait(AgentLost(name, how))
 
-    async def _joined(self, comm: Any) -> None:
+    async def _joined(self, channel: Channel) -> None:
         """Serve the connection of one agent."""
-        hello, *rest = cast("list[wire.Frame]", await comm.read())
+        try:
+            hello, *rest = await channel.read()
+        except ChannelClosedError:
+            channel.abort()
+            return
         name = hello["data"].decode()
         member = self._members.get(name)
         if hello["word"] != "hello" or member is None:
-            await comm.close()
+            await channel.close()
             return
-        writer = asyncio.create_task(agent_process.write_frames(comm, member.outbox))
+        writer = asyncio.create_task(agent_process.write_frames(channel, member.outbox))
         self.events.put_nowait(AgentReady(name))
         try:
             while True:
                 for frame in rest:
                     self._heard(name, frame)
-                rest = cast("list[wire.Frame]", await comm.read())
-        except CommClosedError:
+                rest = await channel.read()
+        except ChannelClosedError:
             pass
         finally:
             writer.cancel()
-            comm.abort()
+            channel.abort()
         if not member.leaving:
             _kill(member)
             self._spawn(self._bury(name, member))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.execution.messages import (
     AbortUpload,
@@ -15,9 +15,10 @@ from engine.execution.messages import (
     UploadEnded,
     UploadReady,
 )
-from engine.execution.pieces import PartsPiece
+from engine.execution.pieces import CopyPiece, PartsPiece, released_entries
 from engine.locations.base import PartResult
 from engine.model import Identity
+from engine.transfer.units import IN_PARTS, UnitOutcome, from_ipc
 
 RANGE_BYTES = 64 << 20
 """Bytes of parts that an agent gets at once: what a crash may send again."""
@@ -45,6 +46,8 @@ class LargeFiles:
         self.limit = limit
         self._waiting: list[LargeFile] = []
         self._open: dict[bytes, _Upload] = {}
+        self._held: list[LargeFile] = []  # these wait for deletions, and count neither as waiting nor as open
+        self._waited: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._open)
@@ -58,6 +61,11 @@ class LargeFiles:
         """Queue files, the largest first."""
         self._waiting.extend(files)
         self._waiting.sort(key=lambda file: file.size)
+
+    def begin_held(self) -> None:
+        """Deletions are over: queue what waited for them."""
+        self.add(self._held)
+        self._held = []
 
     def begin(self) -> list[Instruction]:
         """Open as many uploads as the limit allows."""
@@ -94,6 +102,28 @@ class LargeFiles:
         """A range was given out again as ``pieces`` ranges."""
         self._open[piece.path].out += pieces - 1
 
+    def back(self, piece: PartsPiece, outcome: UnitOutcome) -> tuple[list[PartsPiece], list[Instruction]]:
+        """A unit of parts came back: the ranges to be given out again, and what is to be done."""
+        rows = from_ipc(outcome.table).to_pylist()
+        parts = [PartResult(row["number"], row["size"], row["checksum"], row["etag"] or "") for row in rows]
+        fault = None
+        if outcome.source_changed:
+            fault = ("", "it changed while it was sent")
+        elif outcome.error:
+            reason, _, detail = outcome.error.partition(": ")
+            fault = (reason, detail)
+        done = {part.number for part in parts}
+        wanted = range(piece.first, piece.last + 1)
+        again: list[PartsPiece] = []
+        if fault is None and len(done) < len(wanted):
+            below = [number for number in range(1, piece.last + 1) if number in done or number < piece.first]
+            ranges = missing_ranges(piece.last, below, len(wanted))
+            self.split(piece, len(ranges) + 1)
+            for first, last in ranges:
+                size = min((last - first + 1) * piece.part_size, piece.bytes)
+                again.append(replace(piece, first=first, last=last, bytes=size, deaths=0))
+        return again, self.returned(piece, parts, fault)
+
     def returned(
         self, piece: PartsPiece, parts: Sequence[PartResult], fault: tuple[str, str] | None
     ) -> list[Instruction]:
@@ -112,6 +142,13 @@ class LargeFiles:
     def ended(self, event: UploadEnded) -> list[Instruction]:
         """A file was completed, failed, or must begin again."""
         upload = self._open.pop(event.path)
+        if event.waits and event.path not in self._waited:
+            self._waited.add(event.path)
+            self._held.append(upload.file)
+            return []
+        if event.waits:
+            self._open[event.path] = upload
+            return [AbortUpload(upload.file, "", "another type is in the way", "what is there could not be removed")]
         if not event.restart:
             return []
         if upload.starts >= MAX_STARTS:
@@ -130,6 +167,15 @@ class LargeFiles:
         assert upload.identity is not None
         parts = [upload.parts[number] for number in sorted(upload.parts)]
         return [CompleteUpload(upload.file, upload.upload_id, upload.identity, parts)]
+
+
+def to_be_cut(piece: CopyPiece, outcome: UnitOutcome) -> list[LargeFile]:
+    """The large files that an agent has looked at, as ``piece`` asked, and that have to be sent."""
+    back = released_entries(piece.entries, outcome.table, IN_PARTS)
+    rows = [] if back is None else back.to_pylist()
+    return [
+        LargeFile(b"/".join(filter(None, (row["dir"], row["name"]))), row["task"], row["size"], row) for row in rows
+    ]
 
 
 def missing_ranges(count: int, done: Iterable[int], parts_per_range: int) -> list[tuple[int, int]]:

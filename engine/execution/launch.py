@@ -60,7 +60,11 @@ def start(request: RunRequest, *, detached: bool) -> Launched:
     interrupted = _interrupted(request)
     if interrupted is not None:
         return _launch(interrupted, detached=detached, continued=True)
-    folder = create(request)
+    return begin(create(request), detached=detached)
+
+
+def begin(folder: Path, *, detached: bool) -> Launched:
+    """Run the new execution in ``folder``; if it is not accepted, its folder goes and an XsyncError is raised."""
     try:
         return _launch(folder, detached=detached, continued=False)
     except XsyncError:

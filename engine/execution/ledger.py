@@ -6,20 +6,28 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute
+from msgspec.structs import replace
 
-from engine.model import Action, Bytes, Fate, Kind, Tally, Totals
+from engine.model import Action, Bytes, Deletions, Fate, Kind, Tally, Totals
 
 
 class Ledger:
-    """Counts per task, starting from ``baseline``. ``listing_errors``: folders whose content is unknown."""
+    """Counts per task, starting from ``baseline``. ``listing_errors``: folders whose content is unknown.
+
+    ``deletions``: what REMOVE found at the destination; ``not_deleted``: how much of it could not be deleted.
+    """
 
     def __init__(self, baseline: Sequence[Totals], listing_errors: int = 0) -> None:
         self._tasks = list(baseline)
         self.listing_errors = listing_errors
+        self.not_deleted = 0
+        self.deletions: Deletions | None = None
 
     def copy(self) -> Ledger:
         """A ledger of its own with the same counts."""
-        return Ledger(self._tasks, self.listing_errors)
+        twin = Ledger(self._tasks, self.listing_errors)
+        twin.not_deleted, twin.deletions = self.not_deleted, self.deletions
+        return twin
 
     def by_task(self) -> dict[int, Totals]:
         """The totals of each task."""
@@ -38,6 +46,7 @@ class Ledger:
                 pending=sum(size.pending for size in sizes) if files.pending else 0,
             ),
             listing_complete=listing_complete,
+            deletions=self.deletions and replace(self.deletions, not_deleted=self.not_deleted),
         )
 
     def listed(self, rows: pa.Table) -> None:
@@ -58,6 +67,9 @@ class Ledger:
     def acted(self, rows: pa.Table) -> None:
         """Count RESULT_SCHEMA rows."""
         for (task, kind, action), count, size in _groups(rows, "action"):
+            if action in _DELETIONS:  # no part of what was discovered
+                self._deleted(task, Kind(kind), Action(action), count)
+                continue
             self._change(task, Kind(kind), **{_WORDS[Action(action)]: count})
             if kind != Kind.FOLDER:
                 self._size(task, pending=-size)
@@ -65,6 +77,12 @@ class Ledger:
         for row in grouped.aggregate([("sent_bytes", "sum"), ("verified", "count")]).to_pylist():
             self._size(row["task"], transferred=row["sent_bytes_sum"] or 0)
             self._change(row["task"], Kind(row["kind"]), verified=row["verified_count"])
+
+    def _deleted(self, task: int, kind: Kind, action: Action, count: int) -> None:
+        if action is Action.DELETED:
+            self._change(task, kind, deleted=count)
+        else:
+            self.not_deleted += count
 
     def _entry(self, task: int, kind: Kind, fate: Fate, count: int, size: int) -> None:
         decided = ""
@@ -92,6 +110,7 @@ class Ledger:
         self._tasks[task] = Totals(totals.files, totals.folders, changed)
 
 
+_DELETIONS = (Action.DELETED, Action.NOT_DELETED)
 _WORDS = {Action.TRANSFERRED: "transferred", Action.SKIPPED: "skipped", Action.FAILED: "failed"}
 
 

@@ -11,9 +11,11 @@ from engine.errors import BusyError, StoppedError, XsyncError
 from engine.execution.committer import Committer
 from engine.execution.ending import end
 from engine.execution.fleet import LocalFleet
+from engine.execution.herald import Herald
 from engine.execution.launch import write_refusal
 from engine.execution.runner import Runner
 from engine.execution.session import prepare
+from engine.journal.writer import Journal
 from engine.locks import runner_lock, wait_for_agents
 from engine.model import Status
 
@@ -45,16 +47,27 @@ async def _run(folder: Path) -> int:
 
 
 async def _session(folder: Path, committer: Committer) -> int:
+    herald = Herald(folder, (await committer.call(Journal.execution)).migration, committer)
     try:
         session = await prepare(folder, committer)
+    except StoppedError as error:  # its status is set
+        await herald.end()
+        return error.exit_code
     except XsyncError as error:
         message = str(error)
         write_refusal(folder, error)  # first: whoever sees the status must find the reason
         await committer.call(lambda journal: journal.set_status(Status.ERROR, message, time.time()))
+        await herald.end()
         return error.exit_code
     with session.resources:
-        outcome = await Runner(session, committer, LocalFleet(session.agent_config, folder)).run()
-        await end(session, committer, outcome)
+        try:
+            async with herald.watching():
+                outcome = await Runner(session, committer, LocalFleet(session.agent_config, folder)).run()
+                await end(session, committer, outcome)
+        except XsyncError as error:
+            await herald.end(str(error))
+            raise
+    await herald.end()
     status = outcome.status
     if status in (Status.CANCELLED, Status.INTERRUPTED):
         return StoppedError.exit_code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from engine.locations.base import PartResult
-from engine.model import Identity
+from engine.model import Action, Identity
 from engine.transfer.units import Unit, UnitOutcome
 
 
@@ -19,6 +19,7 @@ class Chunk(NamedTuple):
     row_group: int
     files: int
     bytes: int
+    links: Literal["", "leaders", "followers"] = ""  # of names of files with several, in a file of their own
 
 
 class Batch(NamedTuple):
@@ -76,6 +77,15 @@ class ChunkExpanded:
     task: int
     batches: Sequence[Batch]
     large: Sequence[LargeFile]
+    links: int = 0  # rows left out because their files have other names
+
+
+@dataclass(frozen=True, slots=True)
+class LinksListed:
+    """All names of files that have several: the ones that are copied, and those that are linked to them then."""
+
+    leaders: Sequence[Chunk]
+    followers: Sequence[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,29 @@ class FoldersListed:
     """All batches of folders for final metadata, deepest first."""
 
     batches: Sequence[bytes]
+
+
+class DeletionGroup(NamedTuple):
+    """A batch of a deletion list: its row group, its stage, and whether it holds old forms."""
+
+    number: int
+    stage: int
+    old_form: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionsListed:
+    """The list of what is to be deleted is durable; no groups: nothing is, or nothing may be."""
+
+    groups: Sequence[DeletionGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionsRead:
+    """A batch of the list was read: ENTRY_SCHEMA rows as an IPC stream."""
+
+    group: DeletionGroup
+    entries: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +135,7 @@ class UploadEnded:
 
     path: bytes
     restart: bool
+    waits: bool = False  # a folder holds its name, and may be deleted: then it is begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +152,10 @@ Event = (
     | UnitDone
     | ChunksCommitted
     | ChunkExpanded
+    | LinksListed
     | FoldersListed
+    | DeletionsListed
+    | DeletionsRead
     | UploadReady
     | UploadEnded
     | Asked
@@ -191,11 +228,12 @@ class AbortUpload:
 
 @dataclass(frozen=True, slots=True)
 class FailEntries:
-    """Entries (IPC stream) that cannot be copied, and why."""
+    """Entries (IPC stream) that cannot be copied (or deleted: NOT_DELETED), and why."""
 
     entries: bytes
     reason: str
     detail: str
+    action: Action = Action.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +268,25 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class ListLinks:
+    """Everything is listed: find which names belong to one file."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListFolders:
     """Everything is copied: read the folders that need their final metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListDeletions:
+    """Everything is copied: commit it, list the destination, and write down what it holds that the source lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDeletions:
+    """Read a batch of the list."""
+
+    group: DeletionGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +319,13 @@ Instruction = (
     | StartAgent
     | StopAgent
     | Tell
+    | ListLinks
     | ListFolders
+    | ListDeletions
+    | ReadDeletions
     | Note
     | Finish
 )
 
-Slow = Expand | BeginUpload | CompleteUpload | AbortUpload | ListFolders
+Slow = Expand | BeginUpload | CompleteUpload | AbortUpload | ListLinks | ListFolders | ListDeletions | ReadDeletions
 """Instructions that block: they run in threads, and their outcome is an event."""

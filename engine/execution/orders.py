@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from engine.locations.listing import ENTRY_SCHEMA
-from engine.model import Action, Fate, Kind
+from engine.model import ADOPTED, Action, Fate, Kind
 from engine.transfer.units import RESULT_SCHEMA, from_ipc
 
 
-def failed_rows(entries: bytes, reason: str, detail: str) -> pa.Table:
-    """RESULT_SCHEMA rows that fail ENTRY_SCHEMA rows (an IPC stream)."""
-    rows = from_ipc(entries)
+def failed_rows(entries: bytes, reason: str, detail: str, action: Action = Action.FAILED) -> pa.Table:
+    """RESULT_SCHEMA rows that fail ENTRY_SCHEMA rows (an IPC stream); restored links have their results already."""
+    if "kind" not in from_ipc(entries).column_names:
+        return RESULT_SCHEMA.empty_table()
+    return _rows(from_ipc(entries), {"action": int(action), "reason": reason, "detail": detail})
+
+
+def adopted_rows(entries: pa.Table) -> pa.Table:
+    """RESULT_SCHEMA rows of entries that the destination holds; their ``known_etag`` is what its listing says."""
+    etags = entries["known_etag"]
+    found = entries.set_column(entries.schema.get_field_index("etag"), "etag", etags)
+    return _rows(found, {"action": int(Action.SKIPPED), "reason": ADOPTED, "sent_bytes": 0})
+
+
+def _rows(rows: pa.Table, values: Mapping[str, Any]) -> pa.Table:
     columns = {name: rows[name] for name in RESULT_SCHEMA.names if name in ENTRY_SCHEMA.names}
-    same = {"action": int(Action.FAILED), "reason": reason, "detail": detail, "finished_ns": time.time_ns()}
+    same = {"finished_ns": time.time_ns(), **values}
     for field in RESULT_SCHEMA:
         if field.name not in columns:
             value = pa.scalar(same.get(field.name), field.type)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import home, locks
-from engine.errors import DestinationError, RefusedError
+from engine.errors import DestinationError, RefusedError, SourceError
+from engine.execution.mounts import mounts_in_turn
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
-from engine.model import Migration, TaskSnapshot
+from engine.model import LocationSpec, Migration, TaskSnapshot
 from engine.planning.partition import FolderWeight, TaskPlan, partition
 from engine.survey.report import latest_survey
 
@@ -26,7 +27,9 @@ KNEE_BYTES = 256 << 10
 class Sides:
     """Both ends of a migration, open and checked, with what identifies them.
 
-    ``server_checks``: the destination was seen to refuse an object with a wrong checksum.
+    ``server_checks``: the destination was seen to refuse an object with a wrong checksum. ``source_mounts``,
+    ``destination_mounts``: what agents take in turn; of the source each with the identity it has there.
+    ``marker_metadata``: the destination keeps the metadata of folder markers.
     """
 
     source: Any
@@ -34,6 +37,9 @@ class Sides:
     source_identity: str
     destination_identity: str
     server_checks: bool
+    source_mounts: Sequence[tuple[LocationSpec, str]]
+    destination_mounts: Sequence[LocationSpec]
+    marker_metadata: bool = True
 
 
 def open_sides(migration: Migration) -> Sides:
@@ -54,7 +60,17 @@ def open_sides(migration: Migration) -> Sides:
     with ThreadPoolExecutor(2) as pool:
         source, destination = pool.submit(_source, migration), pool.submit(_destination, migration)
         (reader, source_identity), (writer, destination_identity) = source.result(), destination.result()
-    return Sides(reader, writer, source_identity, destination_identity, _server_checks(writer))
+    destinations = mounts_in_turn(migration.destination, writer, DestinationError)
+    return Sides(
+        reader,
+        writer,
+        source_identity,
+        destination_identity,
+        _server_checks(writer),
+        source_mounts=mounts_in_turn(migration.source, reader, SourceError),
+        destination_mounts=[spec for spec, _ in destinations],
+        marker_metadata=_keeps_marker_metadata(writer),
+    )
 
 
 def claim_destination(migration: Migration, execution: str) -> locks.FileLock:
@@ -94,6 +110,16 @@ def _server_checks(destination: Any) -> bool:
         return bool(destination.probe_checksums())
     except DestinationError:
         return False
+
+
+def _keeps_marker_metadata(destination: Any) -> bool:
+    """Try a folder's marker: some servers make a folder of it and forget the rest."""
+    if destination.capabilities.transport != "objects":
+        return True
+    try:
+        return bool(destination.probe_markers())
+    except DestinationError:
+        return True
 
 
 def _source(migration: Migration) -> tuple[Location, str]:

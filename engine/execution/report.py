@@ -1,4 +1,7 @@
-"""The report of an execution: DataSync's counters by their names, the exact ledger, and the audit trail."""
+"""The report of an execution: DataSync's counters by their names, the exact ledger, what the audit trail adds up to.
+
+``report.json`` holds all that ``report.html`` shows.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,67 @@ from typing import Any
 
 import msgspec
 
+import engine
+from engine.catalog.audit_summary import AuditSummary, summarise
 from engine.catalog.files import replacing
-from engine.model import Failure, Snapshot, Tally
+from engine.execution.report_html import render
+from engine.journal.reader import SnapshotReader, read_migration
+from engine.model import Failure, Migration, Sample, Snapshot, Tally
 
 REPORT = "report.json"
+HTML = "report.html"
+AUDIT = "files.parquet"
+
+VERIFICATION = "verification.json"
+DIFFERENCES = "differences.parquet"
+"""Of a run that ended with a verification: its summary, and what differs."""
+
+DRIFT = "drift.json"
+"""Beside it: what a listing of the destination has shown (drift.Drift)."""
+
 SHOWN_FAILURES = 100
 """Failures named in the report; files.parquet has all."""
 
+SHOWN_SAMPLES = 180
+"""Points of the throughput over time."""
 
-def report_of(snapshot: Snapshot, failures: list[Failure], folder: Path, transfer_seconds: float) -> dict[str, Any]:
+AGENT_SHARES = 60
+"""Shares of the time in which the work of each agent is shown."""
+
+_DATASYNC_OPTIONS = (
+    "verify_mode",
+    "overwrite_mode",
+    "transfer_mode",
+    "preserve_deleted_files",
+    "posix_permissions",
+    "uid",
+    "gid",
+    "mtime",
+    "atime",
+    "bytes_per_second",
+    "object_tags",
+)
+
+
+def report_of(
+    snapshot: Snapshot,
+    migration: Migration,
+    failures: list[Failure],
+    summary: AuditSummary,
+    throughput: list[Sample],
+    folder: Path,
+    transfer_seconds: float,
+) -> dict[str, Any]:
     """The report as JSON values; counters as DescribeTaskExecution names them, then ours.
 
     ``transfer_seconds``: from the first unit given out to copy until the last that came back, in the last session.
     """
-    files, folders, sizes = snapshot.totals.files, snapshot.totals.folders, snapshot.totals.bytes
     seconds = (snapshot.ended_at or snapshot.heartbeat_at) - snapshot.started_at
     return {
         "execution": snapshot.execution,
         "profile": snapshot.profile,
+        "xsync_version": engine.__version__,
+        "host": snapshot.host,
         "source": snapshot.source,
         "destination": snapshot.destination,
         "status": snapshot.status,
@@ -33,26 +79,31 @@ def report_of(snapshot: Snapshot, failures: list[Failure], folder: Path, transfe
         "ended_at": snapshot.ended_at,
         "seconds": seconds,
         "transfer_seconds": transfer_seconds,
-        "FilesTransferred": files.transferred,
-        "FilesVerified": files.verified,
-        "FilesSkipped": files.skipped,
-        "FilesDeleted": files.deleted,
-        "FilesFailed": {"Transfer": files.failed},
-        "FilesListed": {"AtSource": files.discovered},
-        "FoldersListed": {"AtSource": folders.discovered},
-        "FoldersTransferred": folders.transferred,
-        "FoldersSkipped": folders.skipped,
-        "FoldersFailed": {"Transfer": folders.failed},
-        "BytesTransferred": sizes.transferred,
-        "BytesWritten": sizes.transferred,
-        "files": tally(files),
-        "folders": tally(folders),
-        "bytes": {"source": sizes.source, "transferred": sizes.transferred, "pending": sizes.pending},
+        **_datasync(snapshot, migration, summary, seconds, transfer_seconds),
+        "files": tally(snapshot.totals.files),
+        "folders": tally(snapshot.totals.folders),
+        "bytes": msgspec.to_builtins(snapshot.totals.bytes),
+        "deletions": msgspec.to_builtins(snapshot.totals.deletions),
         "listing_complete": snapshot.totals.listing_complete,
+        "verified": summary.verified,
+        "skipped": summary.skipped,
+        "metadata_updates": summary.metadata_updates,
         "failure_counts": snapshot.failure_counts,
         "failures": msgspec.to_builtins(failures[:SHOWN_FAILURES]),
+        "sizes": msgspec.to_builtins(summary.sizes),
+        "agents": msgspec.to_builtins(summary.agents),
+        "agents_sent": {agent.name: agent.bytes for agent in snapshot.agents},
+        "throughput": msgspec.to_builtins(throughput),
         "tasks": msgspec.to_builtins(snapshot.tasks),
-        "audit_trail": str(folder / "files.parquet"),
+        "migration": {
+            "source": msgspec.to_builtins(migration.source),
+            "destination": msgspec.to_builtins(migration.destination),
+            "filters": msgspec.to_builtins(migration.filters),
+            "options": msgspec.to_builtins(msgspec.structs.asdict(migration.options)),
+            "agents": migration.agents,
+        },
+        "retry": None if migration.retry is None else msgspec.to_builtins(migration.retry),
+        "audit_trail": str(folder / AUDIT),
     }
 
 
@@ -62,11 +113,69 @@ def tally(counts: Tally) -> dict[str, int]:
     return named | {"pending": counts.pending}
 
 
-def write_report(folder: Path, snapshot: Snapshot, failures: list[Failure], transfer_seconds: float) -> Path:
-    """Write ``report.json`` into the execution's folder. Raises OSError."""
-    path = folder / REPORT
-    with replacing(path) as file:
-        file.write(
-            msgspec.json.format(msgspec.json.encode(report_of(snapshot, failures, folder, transfer_seconds)), indent=2)
-        )
-    return path
+def write_report(folder: Path, snapshot: Snapshot, reader: SnapshotReader, transfer_seconds: float) -> Path:
+    """Write ``report.json`` and ``report.html`` into the execution's folder, after its audit trail.
+
+    ``snapshot`` says how it ended. Raises OSError, JournalError.
+    """
+    report = report_of(
+        snapshot,
+        read_migration(folder),
+        reader.failures(),
+        summarise(folder / AUDIT, folder / ".report-spill", AGENT_SHARES),
+        reader.history(SHOWN_SAMPLES),
+        folder,
+        transfer_seconds,
+    ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION)}
+    with replacing(folder / HTML) as file:
+        file.write(render(report).encode())
+    with replacing(folder / REPORT) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return folder / REPORT
+
+
+def _kept(file: Path) -> Any:
+    """What a step of the run left for the report, if it ran."""
+    return msgspec.json.decode(file.read_bytes()) if file.exists() else None
+
+
+def _datasync(
+    snapshot: Snapshot, migration: Migration, summary: AuditSummary, seconds: float, transfer_seconds: float
+) -> dict[str, Any]:
+    """What DescribeTaskExecution says of a task in enhanced mode, as far as it means something here."""
+    files, folders, sizes = snapshot.totals.files, snapshot.totals.folders, snapshot.totals.bytes
+    options = msgspec.structs.asdict(migration.options)
+    folders_kept = summary.not_deleted.get("folder", 0)
+    files_kept = sum(summary.not_deleted.values()) - folders_kept
+    return {
+        "FilesTransferred": files.transferred,
+        "FilesVerified": files.verified,
+        "FilesSkipped": files.skipped,
+        "FilesDeleted": files.deleted,
+        "FilesFailed": {"Transfer": files.failed, "Delete": files_kept},
+        "FilesListed": {"AtSource": files.discovered},
+        "FoldersListed": {"AtSource": folders.discovered},
+        "FoldersTransferred": folders.transferred,
+        "FoldersVerified": folders.verified,
+        "FoldersSkipped": folders.skipped,
+        "FoldersDeleted": folders.deleted,
+        "FoldersFailed": {
+            "List": snapshot.failure_counts.get("folder not listed", 0),
+            "Transfer": folders.failed,
+            "Delete": folders_kept,
+        },
+        "BytesTransferred": sizes.transferred,
+        "BytesWritten": sizes.transferred,
+        "Options": {
+            "".join(word.capitalize() for word in name.split("_")): options[name]
+            for name in _DATASYNC_OPTIONS
+            if name in options
+        },
+        "Includes": _rule(migration.filters.include),
+        "Excludes": _rule(migration.filters.exclude),
+        "Result": {"TotalDuration": round(seconds * 1000), "TransferDuration": round(transfer_seconds * 1000)},
+    }
+
+
+def _rule(patterns: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"FilterType": "SIMPLE_PATTERN", "Value": "|".join(patterns)}] if patterns else []

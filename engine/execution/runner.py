@@ -9,24 +9,29 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from engine.errors import XsyncError
+from engine.catalog.deletion_list import read_group
+from engine.errors import SourceError, XsyncError
 from engine.execution import messages as m
+from engine.execution.bandwidth import Bandwidth
 from engine.execution.committer import Committer
 from engine.execution.ending import Outcome
-from engine.execution.expand import expand
 from engine.execution.fleet import Fleet, FleetEvent, Progressed, UnitBroken
 from engine.execution.orders import failed_folder, failed_rows
-from engine.execution.session import Session
+from engine.execution.removing import LIST, deletes, ended, find_deletions
+from engine.execution.session import Session, paths
 from engine.execution.state import Coordinator
 from engine.execution.uploads import Uploads
 from engine.execution.watch import Watch
 from engine.journal.records import Command
 from engine.journal.writer import Journal
-from engine.model import Status
-from engine.transfer.units import ScanUnit, from_ipc
+from engine.model import Limit, Status
+from engine.transfer.units import ScanUnit, from_ipc, to_ipc
 
 TICK_SECONDS = 0.5
 """How often the runner samples, answers commands and beats its heart."""
+
+SHARE_SECONDS = 0.1
+"""How often the bandwidth limit is divided anew."""
 
 COMMIT_POLL_SECONDS = 0.02
 """How often it looks whether a commit is due."""
@@ -49,6 +54,7 @@ class Runner:
             session.frontier,
             real_folders=session.real_folders,
             sweep=session.unclean,
+            deletes=deletes(session),
             first_unit=committer.first_unit,
         )
         self._uploads = Uploads(
@@ -61,6 +67,8 @@ class Runner:
             server_checks=session.sides.server_checks,
         )
         self._watch = Watch(session.tasks)
+        self._bandwidth = Bandwidth(session.migration)
+        self._limit = Limit()
         self._loops: list[asyncio.Task[None]] = []
         self._orders: set[asyncio.Task[None]] = set()
         self._finish: m.Finish | None = None
@@ -73,6 +81,7 @@ class Runner:
         """Work until all is done or until asked to stop."""
         session = self._session
         self._catch_signals()
+        self._bandwidth.keep(await self._committer.call(Journal.limit))
         await self._fleet.start()
         self._watch.note("started", f"{len(session.agents)} agents, {len(session.tasks)} tasks")
         if not (session.real_folders or session.sides.server_checks):
@@ -80,7 +89,7 @@ class Runner:
         self._carry_out(self._state.start())
         self._handle(m.ChunksCommitted(session.chunks))
         await self._status(Status.TRANSFERRING)
-        loops = (self._hear(), self._commit_groups(), self._tick())
+        loops = (self._hear(), self._commit_groups(), self._share_bandwidth(), self._tick())
         self._loops = [asyncio.create_task(self._guard(loop)) for loop in loops]
         await self._over.wait()
         await self._wind_up()
@@ -96,12 +105,15 @@ class Runner:
         match event:
             case Progressed(agent, progress):
                 self._watch.progress(agent, progress)
+                self._bandwidth.progress(agent, progress, time.time())
             case UnitBroken(agent, _, error):
                 raise XsyncError(f"a unit broke inside {agent}: {error}; this is a defect of xsync")
             case m.AgentLost(agent, _):
                 self._watch.lost(agent, "lost")
+                self._bandwidth.lost(agent)
                 self._handle(event)
-            case m.UnitDone():
+            case m.UnitDone(_, outcome):
+                self._watch.not_kept(outcome.not_kept)
                 if self._first_copy_at:
                     self._copy_seconds = time.monotonic() - self._first_copy_at
                 self._handle(event)
@@ -122,6 +134,22 @@ class Runner:
         self._state.scans_durable(done.scans)
         self._handle(m.ChunksCommitted(done.chunks))
 
+    async def _share_bandwidth(self) -> None:
+        """A loop of its own: an agent that dies or falls idle must not keep its share while the disk is slow."""
+        while True:
+            self._tell_shares()
+            await asyncio.sleep(SHARE_SECONDS)
+
+    def _tell_shares(self) -> None:
+        now = time.time()
+        for agent, share in self._bandwidth.news(now):
+            self._fleet.limit(agent, share)
+        limit = self._bandwidth.limit(now)
+        if limit != self._limit:
+            self._limit = limit
+            if not limit.chosen:
+                self._watch.note("limit", self._bandwidth.words(limit))
+
     async def _tick(self) -> None:
         while True:
             await self._record()
@@ -132,23 +160,42 @@ class Runner:
     async def _record(self) -> None:
         """Put what people see into the journal."""
         states, complete = self._state.agents, self._state.listing_complete
-        ledger = self._committer.ledger
-        await self._committer.call(lambda journal: self._watch.write(journal, ledger, states, complete))
+        ledger, limit = self._committer.ledger, self._limit
+
+        def record(journal: Journal) -> None:
+            with journal.transaction():
+                journal.set_limit(limit)
+                self._watch.write(journal, ledger, states, complete)
+
+        await self._committer.call(record)
 
     async def _obey(self, command: Command) -> None:
         agent = str(command.arguments.get("agent", ""))
-        outcome = self._ask(command.verb, agent)
+        outcome = self._choose(command) if command.verb == "limit" else self._ask(command.verb, agent)
         self._watch.note(command.verb, f"{command.who} asked to {command.verb} {agent}".rstrip() + f": {outcome}")
-        await self._committer.call(lambda journal: journal.answer(command.id, outcome, time.time()))
+        await self._committer.call(lambda journal: self._answer(journal, command, outcome))
         if command.verb in ("pause", "resume"):
             await self._status(Status.PAUSED if command.verb == "pause" else Status.TRANSFERRING)
         elif command.verb == "cancel":
             await self._status(Status.CANCELLING)
 
+    def _answer(self, journal: Journal, command: Command, outcome: str) -> None:
+        """Acknowledge a command; a limit is recorded with it, so that no crash forgets what was acknowledged."""
+        with journal.transaction():
+            journal.set_limit(self._limit)
+            journal.answer(command.id, outcome, time.time())
+
+    def _choose(self, command: Command) -> str:
+        """Let the limit that a person asked for hold from now on; returns the answer."""
+        rate = command.arguments.get("bytes_per_second")
+        if rate is not None and not (isinstance(rate, int | float) and rate > 0):
+            return "not done: a limit is a number of bytes a second above zero, or none"
+        answer = self._bandwidth.choose(rate, time.time())
+        self._tell_shares()
+        return answer
+
     def _ask(self, verb: str, agent: str) -> str:
         """Do what a person asked; returns the answer."""
-        if verb == "limit":
-            return "not done: this version has no bandwidth limit"
         if verb == "drain_agent" and agent not in self._state.agents:
             return f"not done: there is no {agent or 'agent without a name'}; agents: {', '.join(self._state.agents)}"
         if verb == "add_agent" and agent in self._state.agents:
@@ -200,14 +247,17 @@ class Runner:
                 committer.add_results(from_ipc(table))
             case m.KeepParts(path, parts):
                 self._uploads.keep(path, parts)
-            case m.FailEntries(entries, reason, detail):
-                committer.add_results(failed_rows(entries, reason, detail))
+            case m.FailEntries(entries, reason, detail, action):
+                committer.add_results(failed_rows(entries, reason, detail, action))
             case m.FailFolder(folder, listing, reason):
                 committer.add_scan(failed_folder(folder, listing, reason))
             case m.StartAgent(agent):
                 self._fleet.add(agent)
+                self._bandwidth.joined(agent)
+                self._tell_shares()
             case m.StopAgent(agent):
                 self._watch.lost(agent, "gone")
+                self._bandwidth.lost(agent)
                 self._fleet.remove(agent)
             case m.Tell(agent, word):
                 self._fleet.tell(agent, word)
@@ -216,7 +266,9 @@ class Runner:
             case m.Finish():
                 self._finish = order
                 self._over.set()
-            case m.Expand() | m.BeginUpload() | m.CompleteUpload() | m.AbortUpload() | m.ListFolders():
+            case m.Expand() | m.BeginUpload() | m.CompleteUpload() | m.AbortUpload():
+                self._begin(order)
+            case m.ListLinks() | m.ListFolders() | m.ListDeletions() | m.ReadDeletions():
                 self._begin(order)
 
     def _begin(self, order: m.Slow) -> None:
@@ -229,22 +281,48 @@ class Runner:
         session = self._session
         match order:
             case m.Expand(chunk):
-                known, real = session.known, session.real_folders
-                found = await asyncio.to_thread(expand, chunk, session.folder, known, real_folders=real)
+                work = session.expand
+                if chunk.links:
+                    await self._commit()  # a name is linked only to what is there for good
+                    work = session.expand_links
+                found = await asyncio.to_thread(work, chunk)
                 self._committer.add_unchanged(found.unchanged)
-                for rows in found.failed:
+                for rows in found.results:
                     self._committer.add_results(rows)
                 self._handle(found.event)
+            case m.ListLinks():
+                entries, _ = await self._committer.call(segment_files)
+                self._handle(await asyncio.to_thread(session.links, entries))
             case m.ListFolders():
-                segments = await self._committer.call(lambda journal: journal.segments("entries"))
-                names = [segment.file for segment in segments]
-                self._handle(m.FoldersListed(await asyncio.to_thread(session.folder_batches, names)))
+                await self._commit()
+                entries, results = await self._committer.call(segment_files)
+                self._handle(m.FoldersListed(await asyncio.to_thread(session.folder_batches, entries, results)))
+            case m.ListDeletions():
+                self._handle(await self._list_deletions())
+            case m.ReadDeletions(group):
+                rows = await asyncio.to_thread(read_group, session.folder / LIST, group.number)
+                self._handle(m.DeletionsRead(group, to_ipc(rows)))
             case m.BeginUpload():
                 self._handle(await self._uploads.begin(order))
             case m.CompleteUpload():
                 self._handle(await self._uploads.complete(order))
             case m.AbortUpload():
                 self._handle(await self._uploads.abort(order))
+
+    async def _list_deletions(self) -> m.DeletionsListed:
+        """Make all that was copied durable, then the list of what goes. Raises SourceError: the source is another."""
+        await self._commit()
+        session = self._session
+        entries = await self._committer.call(lambda journal: journal.segments("entries"))
+        results = await self._committer.call(lambda journal: journal.segments("results"))
+        decided = [*paths(session.folder, results), *session.earlier]
+        found = await asyncio.to_thread(find_deletions, session, paths(session.folder, entries), decided)
+        await self._committer.set_deletions(found.deletions)
+        for kind, text in found.notes:
+            self._watch.note(kind, text)
+        if found.fatal:
+            raise SourceError(found.fatal)
+        return m.DeletionsListed(found.groups)
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         """Any error here ends the session; what is committed stays, what is not is done again on resume."""
@@ -265,6 +343,7 @@ class Runner:
     async def _wind_up(self) -> None:
         """Stop the agents, wait for what is under way, and make the last rows durable."""
         await self._fleet.close()
+        self._uploads.stop()
         if self._problem is None:
             await asyncio.gather(*self._orders, return_exceptions=True)
         for task in [*self._loops, *self._orders]:
@@ -276,6 +355,8 @@ class Runner:
             await self._committer.commit(listing_complete=self._state.listing_complete)
             if self._cancelled or (self._finish is not None and self._finish.complete):
                 await self._uploads.discard_all()
+            self._watch.not_kept(getattr(self._session.sides.destination, "not_kept", {}))
+            self._watch.conclude()
             await self._record()
         except XsyncError as error:
             self._problem = self._problem or error
@@ -289,10 +370,16 @@ class Runner:
             return Status.ERROR, self._finish.fatal
         if self._finish.complete:
             failed = totals.files.failed + totals.folders.failed + self._committer.ledger.listing_errors
-            return (Status.ERROR, f"done, but {failed:,} failed") if failed else (Status.SUCCESS, "")
+            return ended(failed, totals.deletions)
         if self._cancelled:
             return Status.CANCELLED, "cancelled"
         return Status.INTERRUPTED, f"stopped before the end; go on with: xsync resume {self._session.folder.name}"
 
     async def _status(self, status: Status) -> None:
         await self._committer.call(lambda journal: journal.set_status(status, "", time.time()))
+
+
+def segment_files(journal: Journal) -> tuple[list[str], list[str]]:
+    """File names of the segments of entries and of results."""
+    entries, results = ([segment.file for segment in journal.segments(kind)] for kind in ("entries", "results"))
+    return entries, results

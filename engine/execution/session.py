@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,25 @@ from pathlib import Path
 from engine import home
 from engine.catalog.delta import Known
 from engine.catalog.folders import folders_deepest_first
+from engine.catalog.held import Held
+from engine.catalog.links import restored_links
 from engine.catalog.segments import row_groups
-from engine.catalog.totals import NOT_LISTED, count
+from engine.catalog.state import read_state
+from engine.catalog.totals import count
 from engine.errors import RefusedError
 from engine.execution.committer import Committer, chunks_of
+from engine.execution.drift import LISTING, list_destination, reason_to_list
+from engine.execution.expand import Before, Expanded, expand
 from engine.execution.ledger import Ledger
-from engine.execution.messages import Chunk
+from engine.execution.linking import expand_links, list_links
+from engine.execution.messages import Chunk, LinksListed
+from engine.execution.nested import mounts_below
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
 from engine.journal.reader import read_identities, read_segments
 from engine.journal.records import Execution, Segment, Upload, this_runner
 from engine.journal.writer import Journal
-from engine.model import Migration, Status, TaskSnapshot, Totals
+from engine.locations.base import Location
+from engine.model import Migration, Status, TaskSnapshot, Totals, TransferOptions
 from engine.planning.partition import owners
 from engine.transfer.units import AgentConfig, to_ipc
 
@@ -33,10 +42,12 @@ SPILL = "spill"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``frontier``: folders to list. ``chunks``: listed before, to be compared again. ``uploads``: still open.
+    """``frontier``: folders to list. ``chunks``: listed ``before``, to be compared again. ``uploads``: still open.
 
-    ``state``: folder of what is known to be at the destination. ``unclean``: a session between these two sides did not
-    end as it should. ``resources``: closed when the session ends.
+    ``state``: folder of what is known to be at the destination. ``listing``: of what it held before, if it was listed.
+    ``unclean``: a session between these two sides did not
+    end as it should. ``earlier``: results of other executions that the state does not hold yet. ``mounts``: what was
+    mounted below the source when the session began. ``resources``: closed when the session ends.
     """
 
     folder: Path
@@ -47,9 +58,13 @@ class Session:
     agents: Sequence[str]
     agent_config: AgentConfig
     known: Known
+    listing: Path | None
     frontier: Sequence[bytes]
     chunks: Sequence[Chunk]
+    before: Before
     uploads: Sequence[Upload]
+    earlier: Sequence[Path]
+    mounts: Mapping[str, str]
     unclean: bool
     resources: ExitStack
 
@@ -68,10 +83,25 @@ class Session:
         """Whether the destination has folders whose metadata is set last."""
         return bool(self.sides.destination.capabilities.real_folders)
 
-    def folder_batches(self, segments: Sequence[str]) -> list[bytes]:
-        """All folders that belong to the dataset, deepest first, as IPC streams for units."""
+    def expand(self, chunk: Chunk) -> Expanded:
+        """What is to be done of a chunk."""
+        known, links = self.known, self.real_folders and self.sides.source.capabilities.stable_inodes
+        return expand(chunk, self.folder, known, self.before, real_folders=self.real_folders, links=links)
+
+    def expand_links(self, chunk: Chunk) -> Expanded:
+        """What is to be done of a chunk of names of files that have several."""
+        return expand_links(chunk, self.folder, self.known, self.before, drift=self.listing is not None)
+
+    def links(self, segments: Sequence[str]) -> LinksListed:
+        """The names of files that have several, sorted."""
+        return list_links(self.folder, segments, self.folder / SPILL)
+
+    def folder_batches(self, segments: Sequence[str], results: Sequence[str]) -> list[bytes]:
+        """All folders that belong to the dataset, deepest first, as IPC streams for units; first restored links."""
         files = [self.folder / name for name in segments]
-        return [to_ipc(table) for table in folders_deepest_first(files, self.folder / SPILL)]
+        found = [] if self.sides.source.capabilities.transport == "files" else [self.folder / name for name in results]
+        links = [to_ipc(table) for table in restored_links(found, self.folder / SPILL)]
+        return links + [to_ipc(table) for table in folders_deepest_first(files, self.folder / SPILL)]
 
 
 async def prepare(folder: Path, committer: Committer) -> Session:
@@ -121,19 +151,26 @@ async def _gather(
     entries = await committer.call(lambda journal: journal.segments("entries"))
     results = await committer.call(lambda journal: journal.segments("results"))
     listed, decided = paths(folder, entries), paths(folder, results)
-    counted = await asyncio.to_thread(count, listed, decided, folder / SPILL)
-    committer.ledger = Ledger(
-        [counted.tasks.get(index, Totals()) for index in range(len(tasks))], counted.failure_counts.get(NOT_LISTED, 0)
-    )
+    real_folders = bool(sides.destination.capabilities.real_folders)
+    counted = await asyncio.to_thread(count, listed, decided, folder / SPILL, folders_again=real_folders)
+    committer.ledger = Ledger([counted.tasks.get(index, Totals()) for index in range(len(tasks))])
     await committer.call(lambda journal: journal.restart_failures(counted.failure_counts))
     state = state_folder(sides)
     changed_only = migration.options.transfer_mode == "CHANGED"
-    earlier = _earlier(execution.id, sides)
+    earlier = earlier_results(sides.source_identity, sides.destination_identity, but=execution.id)
+    listing: Path | None = folder / LISTING
+    if not (folder / LISTING).exists():
+        something_known = bool(earlier or decided or read_state(state).files)
+        reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
+        listing = None if reason is None else await list_destination(folder, migration, reason, committer)
     known = Known(
         folder / SPILL,
         state=state if changed_only else None,
         earlier=earlier if changed_only else (),
         own=decided,
+        held=None if listing is None else held(listing, sides.source, sides.destination, migration.options),
+        compares=migration.options.checksum and changed_only,
+        touches=migration.options.overwrite_mode != "NEVER" and changed_only,
     )
     resources.enter_context(known)
     return Session(
@@ -145,11 +182,29 @@ async def _gather(
         agents=agents,
         agent_config=_agent_config(execution, tasks, sides),
         known=known,
+        listing=listing,
         frontier=counted.frontier,
         chunks=[chunk for path in listed for chunk in chunks_of(path.name, row_groups(path))],
+        before=Before(frozenset(path.name for path in listed), counted.broken),
         uploads=await committer.call(Journal.open_uploads),
+        earlier=earlier,
+        mounts=await asyncio.to_thread(mounts_below, sides.source),
         unclean=bool(listed or earlier),
         resources=resources,
+    )
+
+
+def held(listing: Path, source: Location, destination: Location, options: TransferOptions) -> Held:
+    """How a listing of the destination compares with what is known and with the source."""
+    preserved = ["mode"] if options.posix_permissions == "PRESERVE" else []
+    if os.geteuid() == 0:  # others cannot set owners
+        preserved += [name for name in ("uid", "gid") if getattr(options, name) == "INT_VALUE"]
+    return Held(
+        listing,
+        objects=destination.capabilities.transport == "objects",
+        from_objects=source.capabilities.transport == "objects",
+        times=options.mtime == "PRESERVE",
+        compared=preserved,
     )
 
 
@@ -160,16 +215,21 @@ def paths(folder: Path, segments: Sequence[Segment]) -> list[Path]:
 
 def state_folder(sides: Sides) -> Path:
     """Where the state of this source and destination is kept."""
-    key = f"{sides.source_identity}\0{sides.destination_identity}".encode()
+    return state_folder_of(sides.source_identity, sides.destination_identity)
+
+
+def state_folder_of(source_identity: str, destination_identity: str) -> Path:
+    """Where the state of two sides is kept that have these identities."""
+    key = f"{source_identity}\0{destination_identity}".encode()
     return home.find_home().state / hashlib.blake2b(key, digest_size=12).hexdigest()
 
 
-def _earlier(execution: str, sides: Sides) -> list[Path]:
-    """Results of other executions between the same two sides that were not folded into the state."""
+def earlier_results(source_identity: str, destination_identity: str, but: str = "") -> list[Path]:
+    """Results of executions between these two sides, ``but`` one, that were not folded into the state."""
     found: list[Path] = []
     for folder in home.list_execution_folders(home.find_home()):
-        same = read_identities(folder) == (sides.source_identity, sides.destination_identity)
-        if same and folder.name != execution:
+        same = read_identities(folder) == (source_identity, destination_identity)
+        if same and folder.name != but:
             found += paths(folder, read_segments(folder, "results"))
     return found
 
@@ -183,6 +243,10 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         filters=migration.filters,
         options=migration.options,
         source_identity=sides.source_identity,
+        source_mounts=tuple(sides.source_mounts),
+        destination_mounts=tuple(sides.destination_mounts),
         server_checks=sides.server_checks,
+        marker_metadata=sides.marker_metadata,
+        began_at=execution.started_at,
         task_folders=owners(sides.source.top_folders(), [task.include for task in tasks]),
     )

@@ -11,15 +11,24 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-import pyarrow.compute
-
 from engine.execution import messages as m
-from engine.execution.largefiles import LargeFiles, missing_ranges
-from engine.execution.pieces import SCAN_FOLDERS, CopyPiece, FoldersPiece, PartsPiece, Piece, ScanPiece, copy_piece
-from engine.locations.base import PartResult
+from engine.execution.deletions import DeletionQueue, only_deletions
+from engine.execution.largefiles import LargeFiles, to_be_cut
+from engine.execution.links import LinkQueue
+from engine.execution.pieces import (
+    SCAN_FOLDERS,
+    CopyPiece,
+    DeletePiece,
+    FoldersPiece,
+    PartsPiece,
+    Piece,
+    ScanPiece,
+    copy_piece,
+    left_of,
+    released_entries,
+)
 from engine.model import Action
-from engine.transfer.units import UnitOutcome, from_ipc
+from engine.transfer.units import UnitOutcome
 
 COPIES_PER_AGENT = 2
 """Batches in an agent's hands: one that drains, one that feeds."""
@@ -38,6 +47,9 @@ PARTS_PER_AGENT = 2
 BACKLOG_FILES = 200_000
 """Listed files not yet copied from which on one agent lists instead of half of them."""
 
+UNCOMMITTED_SLICES = 4
+"""Slices of large folders that are listed ahead of their commits, besides one scan an agent."""
+
 MAX_DEATHS = 8
 """Agents that may die one after the other with nothing done in between, before the run is stopped."""
 
@@ -48,6 +60,7 @@ class _Agent:
     draining: bool = False
     units: dict[int, Piece] = field(default_factory=dict)
     batch: int = FIRST_BATCH
+    rest: ScanPiece | None = None  # of a folder whose names it still knows
 
     def count(self, kind: type) -> int:
         return sum(isinstance(piece, kind) for piece in self.units.values())
@@ -72,7 +85,7 @@ class Coordinator:
 
     ``agents``: names to start with. ``preferred``: agent name -> indexes of the tasks it takes first. ``frontier``:
     folders still to be listed. ``real_folders``: the destination has folders whose metadata is set last; ``sweep``:
-    agents of earlier sessions may have left temporaries in them.
+    agents of earlier sessions may have left temporaries in them. ``deletes``: what the source lacks is deleted before.
     ``first_unit``: ids of units start above it, and grow with every resume. ``file_cost``: bytes that take as long as
     one file, to weigh what a task has left.
     """
@@ -86,6 +99,7 @@ class Coordinator:
         *,
         real_folders: bool,
         sweep: bool = False,
+        deletes: bool = False,
         first_unit: int = 0,
         file_cost: int = 256 << 10,
     ) -> None:
@@ -93,11 +107,14 @@ class Coordinator:
         self._preferred = preferred
         self._tasks = [_Task() for _ in range(tasks)]
         self._frontier = list(frontier)
+        self._rests: deque[ScanPiece] = deque()
         self._suspects: deque[Piece] = deque()
         self._folders: deque[FoldersPiece] = deque()
         self._folders_state = "later" if real_folders else "done"
         self._sweep = sweep
+        self._deletions = DeletionQueue(wanted=deletes)
         self._file_cost = file_cost
+        self._links = LinkQueue()
         self._large = LargeFiles(limit=max(2, 2 * len(agents)))
         self._uncommitted_scans = 0
         self._unit_id, self._epoch = first_unit, 0
@@ -110,7 +127,8 @@ class Coordinator:
     @property
     def listing_complete(self) -> bool:
         """True when every folder was listed and its entries are durable."""
-        return not self._frontier and not self._uncommitted_scans and not self._scanning()
+        begun = self._rests or any(agent.rest for agent in self._agents.values())
+        return not (self._frontier or self._uncommitted_scans or begun or self._scanning())
 
     @property
     def agents(self) -> dict[str, str]:
@@ -135,9 +153,15 @@ class Coordinator:
                 self._committed(chunks)
             case m.ChunkExpanded():
                 self._expanded(event)
+            case m.LinksListed():
+                self._committed(self._links.listed(event))
             case m.FoldersListed(batches):
                 self._folders.extend(FoldersPiece(batch, self._sweep) for batch in batches)
                 self._folders_state = "running"
+            case m.DeletionsListed(groups):
+                self._deletions.listed(groups)
+            case m.DeletionsRead():
+                self._deletions.read(event)
             case m.UploadReady():
                 pieces, more = self._large.ready(event)
                 self._out += more
@@ -164,6 +188,7 @@ class Coordinator:
         self._out.append(m.Note("agent-lost", f"{name} is gone: {reason}"))
         for unit_id, piece in agent.units.items():
             self._mourn(unit_id, piece)
+        self._leave(agent)
         self._deaths += 1
         if self._deaths >= MAX_DEATHS:
             self._stop(f"{self._deaths} agents died one after the other, the last because: {reason}")
@@ -182,18 +207,21 @@ class Coordinator:
             return
         text = "each agent that touched it died"
         match piece:
-            case ScanPiece(folders=folders):
-                self._out += [m.FailFolder(folder, unit_id, "kills agents") for folder in folders]
+            case ScanPiece(folders=folders, rest=rest):
+                folder = rest[0] if rest is not None else folders[0]
+                self._out.append(m.FailFolder(folder, piece.listing or unit_id, "kills agents"))
                 self._uncommitted_scans += 1
             case PartsPiece():
                 self._out += self._large.returned(piece, [], ("kills agents", text))
             case CopyPiece(entries=entries) | FoldersPiece(entries=entries):
                 self._out.append(m.FailEntries(entries, "kills agents", text))
+            case DeletePiece(entries=entries):
+                self._out.append(m.FailEntries(entries, "kills agents", text, Action.NOT_DELETED))
 
     def _unit_done(self, name: str, outcome: UnitOutcome) -> None:
         agent = self._agents.get(name)
         piece = agent.units.pop(outcome.unit_id, None) if agent else None
-        if piece is None:
+        if agent is None or piece is None:
             return  # of an old epoch: it was given out again
         if outcome.fatal:
             self._stop(outcome.fatal)
@@ -201,49 +229,34 @@ class Coordinator:
             self._deaths = 0
         match piece:
             case ScanPiece():
-                self._frontier += outcome.folders_left
+                folders, agent.rest = left_of(piece, outcome)
+                self._frontier += folders
                 self._uncommitted_scans += 1
                 self._out.append(m.KeepEntries(outcome.table))
             case CopyPiece():
                 self._out.append(m.KeepResults(outcome.table))
                 self._copy_back(piece, outcome)
-                if agent is not None and outcome.seconds:
+                if outcome.seconds:
                     agent.batch = max(LEAST_BATCH, int(piece.files / outcome.seconds * BATCH_SECONDS))
             case PartsPiece():
-                self._parts_back(piece, outcome)
+                again, orders = self._large.back(piece, outcome)
+                for part in again:
+                    self._queue_parts(part)
+                self._out += orders
             case FoldersPiece():
                 self._out.append(m.KeepResults(outcome.table))
+            case DeletePiece():
+                self._out.append(m.KeepResults(outcome.table))
+                self._deletions.returned(piece, outcome)
 
     def _copy_back(self, piece: CopyPiece, outcome: UnitOutcome) -> None:
+        self._large.add(to_be_cut(piece, outcome))
+        self._out += self._deletions.hold(piece, outcome)
         released = released_entries(piece.entries, outcome.table)
         if released is not None and released.num_rows:
             back = copy_piece(released, piece.task)
             self._tasks[piece.task].copies.append(back)
             self._tasks[piece.task].change(back.files, back.bytes)
-
-    def _parts_back(self, piece: PartsPiece, outcome: UnitOutcome) -> None:
-        rows = from_ipc(outcome.table).to_pylist()
-        parts = [PartResult(row["number"], row["size"], row["checksum"], row["etag"] or "") for row in rows]
-        fault = None
-        if outcome.source_changed:
-            fault = ("", "it changed while it was sent")
-        elif outcome.error:
-            reason, _, detail = outcome.error.partition(": ")
-            fault = (reason, detail)
-        done = {part.number for part in parts}
-        wanted = range(piece.first, piece.last + 1)
-        gone = [number for number in wanted if number not in done]
-        if fault is None and gone:
-            below = [number for number in range(1, piece.last + 1) if number in done or number < piece.first]
-            ranges = missing_ranges(piece.last, below, len(wanted))
-            self._large.split(piece, len(ranges) + 1)
-            for first, last in ranges:
-                size = min((last - first + 1) * piece.part_size, piece.bytes)
-                again = PartsPiece(
-                    piece.path, piece.upload_id, piece.identity, piece.part_size, first, last, piece.task, size
-                )
-                self._queue_parts(again)
-        self._out += self._large.returned(piece, parts, fault)
 
     def _committed(self, chunks: Sequence[m.Chunk]) -> None:
         for chunk in chunks:
@@ -260,6 +273,7 @@ class Coordinator:
             task.copies.append(CopyPiece(batch.entries, event.task, batch.files, batch.bytes))
             task.change(batch.files, batch.bytes)
         self._large.add(event.large)
+        self._links.left_out(event.links)
 
     def _queue_parts(self, piece: PartsPiece) -> None:
         self._tasks[piece.task].parts.append(piece)
@@ -298,7 +312,9 @@ class Coordinator:
     def _advance(self) -> None:
         if not self._stopping:
             self._out += self._large.begin()
+            self._link()
             self._expand()
+            self._delete()
             if not self._paused:
                 self._assign()
         self._retire()
@@ -310,6 +326,34 @@ class Coordinator:
             if task.chunks and not task.expanding and len(task.copies) < wanted and self._large.waiting < 10_000:
                 task.expanding = True
                 self._out.append(m.Expand(task.chunks[0]))
+
+    def _delete(self) -> None:
+        """Once everything is copied: list what goes, hand it out, then copy what had waited for it."""
+        if self._deletions.over or not self._copied():
+            return
+        self._out += self._deletions.advance(self._in_flight())
+        copies = self._deletions.take_copies()
+        if copies is None:
+            return
+        self._large.begin_held()
+        for back in copies:
+            self._tasks[back.task].copies.append(back)
+            self._tasks[back.task].change(back.files, back.bytes)
+
+    def _in_flight(self) -> list[Piece]:
+        return [*self._suspects, *(piece for agent in self._agents.values() for piece in agent.units.values())]
+
+    def _link(self) -> None:
+        if not self._links.over and self._copied(linked=False):
+            orders, chunks = self._links.advance()
+            self._out += orders
+            self._committed(chunks)
+
+    def _copied(self, *, linked: bool = True) -> bool:
+        """Whether nothing is left to list or to copy (``linked``: or to link), but maybe what waits for deletions."""
+        left = len(self._large) or any(task.chunks or task.copies or task.parts for task in self._tasks)
+        left = left or (linked and not self._links.over)
+        return not left and self.listing_complete and only_deletions(self._in_flight())
 
     def _assign(self) -> None:
         for _ in range(COPIES_PER_AGENT + PARTS_PER_AGENT + 1):
@@ -337,6 +381,7 @@ class Coordinator:
             self._next_scan(agent)
             or self._next_parts(name, agent)
             or self._next_copy(name, agent)
+            or self._deletions.next(agent.units.values(), self._in_flight())
             or self._next_folders(agent)
         )
 
@@ -346,7 +391,7 @@ class Coordinator:
         )
 
     def _next_scan(self, agent: _Agent) -> ScanPiece | None:
-        if not self._frontier or agent.count(ScanPiece):
+        if not (self._frontier or self._rests or agent.rest) or agent.count(ScanPiece):
             return None
         backlog = sum(task.files for task in self._tasks)
         most = len(self._agents)
@@ -354,6 +399,11 @@ class Coordinator:
             most = 1 if backlog > BACKLOG_FILES else max(1, most // 2)
         if self._scanning() >= most:
             return None
+        if agent.rest or self._rests:
+            if self._uncommitted_scans >= UNCOMMITTED_SLICES + len(self._agents):
+                return None
+            rest, agent.rest = agent.rest, None
+            return rest or self._rests.popleft()
         share = max(1, min(SCAN_FOLDERS, len(self._frontier) // max(1, len(self._agents))))
         folders = self._frontier[-share:]
         del self._frontier[-share:]
@@ -402,10 +452,16 @@ class Coordinator:
         task = self._tasks[index]
         return task.bytes + self._file_cost * task.files
 
+    def _leave(self, agent: _Agent) -> None:
+        """Let others go on with what an agent that goes has begun."""
+        if agent.rest is not None:
+            self._rests.append(agent.rest)
+
     def _retire(self) -> None:
         for name, agent in list(self._agents.items()):
             if agent.draining and agent.ready and not agent.units and len(self._agents) > 1:
                 del self._agents[name]
+                self._leave(agent)
                 self._out.append(m.StopAgent(name))
                 self._out.append(m.Note("agent-drained", f"{name} finished its units and left"))
 
@@ -415,8 +471,7 @@ class Coordinator:
         if self._stopping:
             self._finish(complete=False)
             return
-        busy = self._suspects or len(self._large) or any(t.chunks or t.copies or t.parts for t in self._tasks)
-        if busy or not self.listing_complete:
+        if self._suspects or not self._copied() or not self._deletions.over:
             return
         if self._folders_state == "later":
             self._folders_state = "reading"
@@ -431,19 +486,6 @@ class Coordinator:
     def _taken(self) -> list[m.Instruction]:
         out, self._out = self._out, []
         return out
-
-
-def released_entries(entries: bytes, results: bytes) -> pa.Table | None:
-    """The rows of ``entries`` whose result is RELEASED, or None if there is none."""
-    outcome = from_ipc(results)
-    mask = pa.compute.equal(outcome.column("action"), int(Action.RELEASED))
-    released = outcome.filter(mask)
-    if not released.num_rows:
-        return None
-    wanted = set(zip(released.column("dir").to_pylist(), released.column("name").to_pylist(), strict=True))
-    rows = from_ipc(entries)
-    keys = zip(rows.column("dir").to_pylist(), rows.column("name").to_pylist(), strict=True)
-    return rows.filter(pa.array([key in wanted for key in keys]))
 
 
 def _word(agent: _Agent) -> str:

@@ -50,6 +50,10 @@ class TwinFleet:
         else:
             self._engines[name].set_paused(word == "pause")
 
+    def limit(self, name: str, bytes_per_second: float | None) -> None:
+        """Set the share of an engine."""
+        self._engines[name].set_limit(bytes_per_second)
+
     def remove(self, name: str) -> None:
         """Close an engine."""
         self._engines.pop(name).close()

@@ -8,24 +8,40 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
-from engine.errors import DestinationError, SourceError, UnavailableError, UploadGoneError
+from engine.errors import DestinationError, ExistsError, SourceError, UnavailableError, UploadGoneError
 from engine.execution.committer import Committer
 from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
 from engine.journal.records import Upload
 from engine.journal.writer import Journal
-from engine.locations.base import Capabilities, OpenUpload, PartResult, Reads, StoredObject
-from engine.locations.metadata import metadata_of
+from engine.locations.base import (
+    Attributes,
+    Capabilities,
+    CopiesObjects,
+    HasExtras,
+    Kept,
+    OpenUpload,
+    PartResult,
+    Reads,
+    RequestError,
+    StoredObject,
+)
+from engine.locations.extras import EXTRAS, Extras, decode, encode
+from engine.locations.metadata import metadata_of, parse_metadata
 from engine.model import Action, Identity, Kind, TransferOptions
 from engine.transfer import retry
 from engine.transfer.crt import combine_crc64nvme
+from engine.transfer.looking import too_old
 from engine.transfer.units import RESULT_SCHEMA
 
 PART_BYTES = 16 << 20
 """Smallest part; parts grow so that no file needs more than USABLE_PARTS."""
+
+COPY_PART_BYTES = 128 << 20
+"""Smallest part where the server copies by itself: it holds no memory here, and each is a request that is paid for."""
 
 USABLE_PARTS = 9_000
 """Parts that a file may be cut into, with room below S3's limit of 10,000."""
@@ -55,11 +71,18 @@ class Destination(Protocol):
 
     capabilities: Capabilities
 
-    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
+    def begin(self, path: bytes, size: int, metadata: dict[str, str], content: Mapping[str, str]) -> str:
         """Create an upload."""
 
     def complete(
-        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
+        self,
+        path: bytes,
+        upload_id: str,
+        parts: Sequence[PartResult],
+        checksum: int,
+        metadata: dict[str, str],
+        *,
+        only_new: bool = False,
     ) -> str:
         """Finish an upload."""
 
@@ -71,6 +94,15 @@ class Destination(Protocol):
 
     def open_uploads(self) -> Iterator[OpenUpload]:
         """Uploads that are not complete, whoever made them."""
+
+
+class _Seen(NamedTuple):
+    """A source file at one moment."""
+
+    identity: Identity
+    attributes: Attributes
+    kept: Kept | None
+    stored_checksum: int | None
 
 
 class Uploads:
@@ -109,14 +141,17 @@ class Uploads:
         """Open an upload for the file as it is now, or go on with the one the journal knows for this very content."""
         file = order.file
         try:
-            identity = await asyncio.to_thread(self._identity, file.path)
+            seen = await self._patiently(lambda: asyncio.to_thread(self._look, file.path))
+            identity = seen.identity
             reused = await self._reuse(file.path, identity)
             if reused is not None:
                 return reused
-            refusal = await self._patiently(lambda: asyncio.to_thread(self._refusal, file, identity))
+            if await asyncio.to_thread(self._waits, file.path):
+                return UploadEnded(file.path, restart=False, waits=True)
+            refusal = await self._patiently(lambda: asyncio.to_thread(self._refusal, file, seen))
             if refusal is not None:
                 return self._fail(file, *refusal)
-            return await self._open(file, identity)
+            return await self._open(file, seen)
         except FileNotFoundError:
             return await self._vanished(file)
         except OSError as error:
@@ -128,14 +163,19 @@ class Uploads:
         """Give the file its name, if the source still is what was sent."""
         file, identity = order.file, order.identity
         try:
-            now = await asyncio.to_thread(self._identity, file.path)
-            if now != identity:
+            seen = await self._patiently(lambda: asyncio.to_thread(self._look, file.path))
+            metadata = await asyncio.to_thread(self._metadata, file, seen)
+            if seen.identity != identity:
                 return await self._again(file, order.upload_id)
             checksum = _combined([(part.checksum, part.size) for part in order.parts])
+            if seen.stored_checksum not in (None, checksum):
+                await self._discard(file.path, order.upload_id)
+                return self._fail(file, Action.FAILED, "checksum mismatch", "the source's own checksum says otherwise")
             complete = self._destination.complete
-            metadata = self._metadata(file, identity)
             etag = await self._patiently(
-                lambda: asyncio.to_thread(complete, file.path, order.upload_id, order.parts, checksum, metadata)
+                lambda: asyncio.to_thread(
+                    complete, file.path, order.upload_id, order.parts, checksum, metadata, **self._condition
+                )
             )
         except UploadGoneError:
             self._forget(file.path)
@@ -143,11 +183,15 @@ class Uploads:
         except FileNotFoundError:
             await self._discard(file.path, order.upload_id)
             return await self._vanished(file)
+        except ExistsError:
+            await self._discard(file.path, order.upload_id)
+            return self._fail(file, Action.SKIPPED, "exists", "")
         except (OSError, DestinationError) as error:
             await self._discard(file.path, order.upload_id)
             return self._fail(file, Action.FAILED, "upload not completed", str(error))
-        verified = self._verified()
-        self._committer.add_results(_result(file, Action.TRANSFERRED, identity, checksum, etag, verified))
+        verified = self._verified(seen)
+        link = "" if self._destination.capabilities.transport == "objects" else decode(metadata.get(EXTRAS, "")).link
+        self._committer.add_results(_result(file, Action.TRANSFERRED, identity, checksum, etag, verified, link=link))
         self._forget(file.path)
         return UploadEnded(file.path, restart=False)
 
@@ -189,12 +233,26 @@ class Uploads:
             if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
                 self._destination.abort(found.path, found.upload_id)
 
-    def _identity(self, path: bytes) -> Identity:
-        file = self._source.open_file(path)
+    def _look(self, path: bytes) -> _Seen:
+        """The file as it is now. Raises OSError, UnavailableError while the source is out of reach."""
         try:
-            return file.identity
+            file = self._source.open_file(path, 0, 0)
+        except RequestError as error:
+            if retry.retryable(retry.classify(error.code, error.status).kind):
+                raise UnavailableError(f"the source cannot be read: {error}") from error
+            raise
+        try:
+            return _Seen(file.identity, file.attributes, file.kept, file.stored_checksum)
         finally:
             file.close()
+
+    def _waits(self, path: bytes) -> bool:
+        """Whether a folder holds the file's name that deletions may remove."""
+        options = self._options
+        if options.preserve_deleted_files != "REMOVE" or not self._destination.capabilities.real_folders:
+            return False
+        found = self._destination.head(path)
+        return found is not None and parse_metadata(found.metadata).kind is Kind.FOLDER
 
     async def _reuse(self, path: bytes, identity: Identity) -> UploadReady | None:
         record = self._known.pop(path, None)
@@ -206,21 +264,33 @@ class Uploads:
         await self._discard(path, record.upload_id)
         return None
 
-    def _refusal(self, file: LargeFile, identity: Identity) -> Refusal | None:
+    @property
+    def _condition(self) -> dict[str, bool]:
+        return {"only_new": True} if self._options.overwrite_mode == "NEVER" else {}
+
+    def _refusal(self, file: LargeFile, seen: _Seen) -> Refusal | None:
+        identity = seen.identity
         most = self._destination.capabilities.max_file_bytes
         if identity.size > most:
             return Action.FAILED, "too large", f"{identity.size:,} bytes; the destination takes {most:,}"
-        if self._options.overwrite_mode == "NEVER" and self._destination.head(file.path) is not None:
+        stored = None if self._options.overwrite_mode == "ALWAYS" else self._destination.head(file.path)
+        if stored is None:
+            return None
+        if self._options.overwrite_mode == "NEVER":
             return Action.SKIPPED, "exists", ""
-        return None
+        mtime_ns = identity.mtime_ns if seen.attributes.mtime_ns is None else seen.attributes.mtime_ns
+        reason = too_old(parse_metadata(stored.metadata).mtime_ns, mtime_ns)
+        return (Action.SKIPPED, reason, "") if reason else None
 
-    async def _open(self, file: LargeFile, identity: Identity) -> UploadReady:
-        path, size = file.path, part_size(identity.size)
-        metadata = self._metadata(file, identity)
+    async def _open(self, file: LargeFile, seen: _Seen) -> UploadReady:
+        identity = seen.identity
+        path, size = file.path, part_size(identity.size, COPY_PART_BYTES if self._copies_itself else PART_BYTES)
+        metadata = await asyncio.to_thread(self._metadata, file, seen)
+        content = await asyncio.to_thread(self._content, file.path, seen)
 
         async def begin() -> str:
             await self._committer.call(lambda journal: journal.add_intent(path, time.time()))
-            return await asyncio.to_thread(self._destination.begin, path, identity.size, metadata)
+            return await asyncio.to_thread(self._destination.begin, path, identity.size, metadata, content)
 
         upload_id = await self._patiently(begin)
         self._numbers[path] = await self._committer.call(
@@ -239,10 +309,12 @@ class Uploads:
             return  # still open in the journal: cleanup and the next resume know of it
         self._forget(path)
 
-    def _verified(self) -> str | None:
+    def _verified(self, seen: _Seen) -> str | None:
         """How a completed file was verified: by the server, or by the agents that read their parts back."""
         if self._destination.capabilities.transport == "objects":
             return "server-checked" if self._server_checks else None
+        if seen.stored_checksum is not None:
+            return "stored-checksum"
         return "read-back" if self._options.verify_mode != "NONE" else None
 
     def _forget(self, path: bytes) -> None:
@@ -259,17 +331,44 @@ class Uploads:
         self._committer.add_results(_result(file, action, None, None, None, None, reason, detail))
         return UploadEnded(file.path, restart=False)
 
-    def _metadata(self, file: LargeFile, identity: Identity) -> dict[str, str]:
-        row = file.row
-        return metadata_of(
-            Kind.FILE, row["mode"], row["uid"], row["gid"], identity.mtime_ns, row["atime_ns"], self._options, file.path
-        )
+    @property
+    def _copies_itself(self) -> bool:
+        return isinstance(self._destination, CopiesObjects) and self._destination.copies_from(self._source)
+
+    def _content(self, path: bytes, seen: _Seen) -> dict[str, str]:
+        """Content headers and tags for an object that is made of another. Raises RequestError."""
+        if seen.kept is None or self._destination.capabilities.transport != "objects":
+            return {}
+        headers = dict(seen.kept.headers)
+        if seen.kept.tags and self._options.object_tags == "PRESERVE" and isinstance(self._source, CopiesObjects):
+            headers["x-amz-tagging"] = self._source.tags(path)
+        return headers
+
+    def _metadata(self, file: LargeFile, seen: _Seen) -> dict[str, str]:
+        if seen.kept is not None and self._destination.capabilities.transport == "objects":
+            return seen.kept.metadata
+        mode, uid, gid, atime_ns, mtime_ns = seen.attributes
+        mtime_ns = seen.identity.mtime_ns if mtime_ns is None else mtime_ns
+        listed_atime_ns = file.row.get("atime_ns")
+        atime_ns = atime_ns if listed_atime_ns is None else listed_atime_ns  # reading it may have changed that
+        found = metadata_of(Kind.FILE, mode, uid, gid, mtime_ns, atime_ns, self._options, file.path)
+        if isinstance(self._source, HasExtras) and (value := encode(self._extras(self._source, file.path))):
+            found[EXTRAS] = value
+        return found
+
+    def _extras(self, source: HasExtras, path: bytes) -> Extras:
+        """What of a file DataSync's keys cannot say; folders keep its shape by themselves."""
+        file = self._source.open_file(path, 0, 0)
+        try:
+            return source.extras(path, file, shape=self._destination.capabilities.transport == "objects")
+        finally:
+            file.close()
 
 
-def part_size(size: int) -> int:
-    """Bytes of a part for a file of ``size`` bytes: at least 16 MiB, a whole number of MiB, at most 9,000 parts."""
+def part_size(size: int, least: int = PART_BYTES) -> int:
+    """Bytes of a part for a file of ``size`` bytes: at least ``least``, a whole number of MiB, at most 9,000 parts."""
     mebibyte = 1 << 20
-    return max(PART_BYTES, math.ceil(math.ceil(size / USABLE_PARTS) / mebibyte) * mebibyte)
+    return max(least, math.ceil(math.ceil(size / USABLE_PARTS) / mebibyte) * mebibyte)
 
 
 def _combined(parts: Sequence[tuple[int, int]]) -> int:
@@ -288,6 +387,7 @@ def _result(
     verified: str | None,
     reason: str | None = None,
     detail: str | None = None,
+    link: str = "",
 ) -> pa.Table:
     row: dict[str, Any] = {name: file.row.get(name) for name in ("dir", "name", "task", "mode", "uid", "gid")}
     listed = {name: file.row.get(name) for name in ("size", "mtime_ns", "ctime_ns", "dev", "inode")}
@@ -309,5 +409,6 @@ def _result(
         "etag": etag,
         "verified": verified,
         "finished_ns": time.time_ns(),
+        "link": link or None,
     }
     return pa.Table.from_pylist([row], schema=RESULT_SCHEMA)

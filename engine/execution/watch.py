@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,11 +29,16 @@ class _Watched:
 
     def add(self, now: float, progress: AgentProgress) -> None:
         last = self.reports[-1][1] if self.reports else None
-        if last is None or (last.files, last.bytes) != (progress.files, progress.bytes):
+        if last is None or _moved(last) != _moved(progress):
             self.moved_at = now
         self.reports.append((now, progress))
         while now - self.reports[0][0] > RATE_SECONDS:
             self.reports.popleft()
+
+
+def _moved(progress: AgentProgress) -> tuple[int, int, int]:
+    """What a small body that waits for a low bandwidth limit moves, too, long before it is sent."""
+    return progress.files, progress.bytes, progress.passed_bytes
 
 
 class Watch:
@@ -44,11 +49,22 @@ class Watch:
         self._agents: dict[str, _Watched] = {}
         self._gone: list[AgentSnapshot] = []
         self._events: list[Event] = []
+        self._not_kept: Counter[str] = Counter()
         self._before: tuple[int, int] = (0, 0)  # of agents that are gone
 
     def note(self, kind: str, text: str) -> None:
         """Keep an event for the journal."""
         self._events.append(Event(time.time(), kind, text))
+
+    def not_kept(self, missed: Mapping[str, int]) -> None:
+        """So many entries went without what their source has."""
+        self._not_kept.update(missed)
+
+    def conclude(self) -> None:
+        """Say once what could not be kept in this session."""
+        for what, count in sorted(self._not_kept.items()):
+            why = "this account or the file system does not allow it"
+            self.note("warning", f"{what} not kept of {count:,} {'entry' if count == 1 else 'entries'}: {why}")
 
     def progress(self, agent: str, progress: AgentProgress) -> None:
         """Take an agent's report."""

@@ -17,11 +17,17 @@ RENEW_SECONDS = 5.0
 PROGRESS_SECONDS = 0.5
 """How often an agent reports."""
 
-Word = Literal["hello", "progress", "outcome", "broken", "unit", "pause", "resume", "release", "lease", "stop"]
+LIMITED_SECONDS = 0.25
+"""How often it reports while its bandwidth is limited: what it does not use is for the others."""
+
+Word = Literal["hello", "progress", "outcome", "broken", "unit", "pause", "resume", "release", "lease", "limit", "stop"]
 
 
 class Frame(TypedDict):
-    """One message. ``word`` says what ``data`` is; hello: the agent's name; broken: unit id and error."""
+    """One message. ``word`` says what ``data`` is; hello: the agent's name; broken: unit id and error.
+
+    limit: the agent's share of the bandwidth limit in bytes/s, or None.
+    """
 
     word: Word
     data: bytes
@@ -32,4 +38,5 @@ decode_unit = msgspec.msgpack.Decoder(Unit).decode
 decode_outcome = msgspec.msgpack.Decoder(UnitOutcome).decode
 decode_progress = msgspec.msgpack.Decoder(AgentProgress).decode
 decode_config = msgspec.msgpack.Decoder(AgentConfig).decode
+decode_limit = msgspec.msgpack.Decoder(float | None).decode
 decode_broken = msgspec.msgpack.Decoder(tuple[int, int, str]).decode

@@ -23,7 +23,7 @@ SHOWN_EVENTS = 100
 
 _EXECUTION = (
     "id, migration, status, message, started_at, ended_at, heartbeat_at, eta_low, eta_high, pid, host, "
-    f"(SELECT totals FROM totals WHERE task = {OVERALL})"
+    f"limit_rate, limit_until, (SELECT totals FROM totals WHERE task = {OVERALL})"
 )
 
 
@@ -109,6 +109,12 @@ def read_segments(folder: Path, kind: SegmentKind) -> list[Segment]:
     return [read_segment(*row) for row in _rows(folder, SEGMENTS, kind)]
 
 
+def read_left_open(folder: Path) -> tuple[list[tuple[int, bytes, str]], dict[bytes, float]]:
+    """Open uploads (number, path, upload id), and intents with their times, of an execution. Raises JournalError."""
+    uploads = [tuple(row) for row in _rows(folder, "SELECT id, path, upload_id FROM uploads ORDER BY id")]
+    return uploads, dict(_rows(folder, "SELECT path, created_at FROM intents"))
+
+
 def history(folder: Path, buckets: int) -> list[Sample]:
     """The whole run in at most ``buckets`` samples; see ``SnapshotReader.history``. Raises JournalError."""
     with SnapshotReader(folder) as reader:
@@ -149,7 +155,8 @@ def _summary(folder: Path) -> Summary:
 
 def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
     values = db.execute(f"SELECT {_EXECUTION} FROM execution").fetchone()
-    number, migration_text, status, message, started_at, ended_at, heartbeat_at, low, high, pid, host, totals = values
+    number, migration_text, status, message, started_at, ended_at, heartbeat_at, low, high, pid, host, *rest = values
+    limit_rate, limit_until, totals = rest
     migration = msgspec.json.decode(migration_text, type=Migration)
     files_per_second, bytes_per_second = samples.rates(db) if alive else (0.0, 0.0)
     return Snapshot(
@@ -167,6 +174,8 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
         totals=msgspec.json.decode(totals, type=Totals) if totals else Totals(),
         files_per_second=files_per_second,
         bytes_per_second=bytes_per_second,
+        limit_bytes_per_second=limit_rate,
+        limit_until=limit_until,
         eta_seconds=None if low is None else (low, high),
         message=message,
         agents=_agents(db),

@@ -13,7 +13,7 @@ import engine
 from engine.errors import JournalError, StorageFullError
 from engine.home import JOURNAL_NAME
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in ``PRAGMA user_version``; raised with every change of the tables."""
 
 BUSY_SECONDS = 10.0
@@ -28,6 +28,7 @@ CREATE TABLE execution (
     source_identity TEXT NOT NULL, destination_identity TEXT NOT NULL, state_version INTEGER NOT NULL,
     status TEXT NOT NULL, message TEXT NOT NULL,
     started_at REAL NOT NULL, ended_at REAL, heartbeat_at REAL NOT NULL, eta_low REAL, eta_high REAL,
+    limit_rate REAL, limit_until REAL, limit_chosen INTEGER NOT NULL DEFAULT 0,
     pid INTEGER NOT NULL, host TEXT NOT NULL, boot_id TEXT NOT NULL, user TEXT NOT NULL);
 CREATE TABLE tasks (position INTEGER PRIMARY KEY, plan TEXT NOT NULL, live TEXT NOT NULL);
 CREATE TABLE agents (name TEXT PRIMARY KEY, snapshot TEXT NOT NULL, joined_at REAL NOT NULL, ended_at REAL);

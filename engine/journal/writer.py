@@ -27,7 +27,7 @@ from engine.journal.records import (
 )
 from engine.journal.schema import connect, make_tables, storable, translated
 from engine.journal.uploads import Uploads
-from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Status, TaskSnapshot, Totals
+from engine.model import AgentSnapshot, Event, Failure, Limit, Migration, Sample, Status, TaskSnapshot, Totals
 
 KEPT_FAILURES = 10_000
 """Failures kept with their path; the counts per reason stay exact beyond it."""
@@ -121,6 +121,16 @@ class Journal(Uploads):
         """Say that the runner is at work, and in how many seconds (low, high) it expects to be done, if it can tell."""
         low, high = eta_seconds or (None, None)
         self._run("UPDATE execution SET heartbeat_at = ?, eta_low = ?, eta_high = ?", at, low, high)
+
+    def set_limit(self, limit: Limit) -> None:
+        """Record the bandwidth limit that holds from now on."""
+        change = "UPDATE execution SET limit_rate = ?, limit_until = ?, limit_chosen = ?"
+        self._run(change, limit.bytes_per_second, limit.until, limit.chosen)
+
+    def limit(self) -> Limit:
+        """The bandwidth limit that was last recorded, by an earlier runner maybe."""
+        rate, until, chosen = self._rows("SELECT limit_rate, limit_until, limit_chosen FROM execution")[0]
+        return Limit(rate, until, bool(chosen))
 
     # Tasks and agents
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
 
-from engine.locations.listing import ScanBatch, ScanLimit, Selector
+from engine.locations.extras import Extras
+from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.model import Identity
 
 
@@ -27,6 +29,9 @@ class Capabilities(msgspec.Struct, frozen=True):
     network: bool
 
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
 class PartResult(NamedTuple):
     """One finished part of a large file: 1-based number, bytes, CRC64NVME, ETag ("" for files)."""
 
@@ -37,12 +42,45 @@ class PartResult(NamedTuple):
 
 
 class Attributes(NamedTuple):
-    """What an open file has besides its identity. ``mode`` with its type bits; ``atime_ns`` since the epoch."""
+    """What an open file has besides its identity. ``mode`` with its type bits; ``atime_ns`` since the epoch.
+
+    ``mtime_ns`` is that of the file that an object stands for; None: it is the identity's.
+    """
 
     mode: int
     uid: int
     gid: int
     atime_ns: int
+    mtime_ns: int | None = None
+
+
+class Kept(NamedTuple):
+    """What an object has besides its content, for another object: user metadata, and content headers by lower case.
+
+    ``tags``: how many there are. ``etag``: of the version that all this is about, without quotes.
+    """
+
+    metadata: dict[str, str]
+    headers: dict[str, str]
+    tags: int = 0
+    etag: str = ""
+
+
+class Duplicate(NamedTuple):
+    """What a server says of a copy that it made: ETag without quotes, and the copy's CRC64NVME if it tells one."""
+
+    etag: str
+    checksum: int | None
+
+
+class RequestError(OSError):
+    """A store refused or broke off a request. ``code`` is S3's or ours, ``status`` that of HTTP, if any came."""
+
+    def __init__(self, code: str, status: int | None, detail: str) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.status = status
+        self.detail = detail
 
 
 class StoredObject(NamedTuple):
@@ -53,6 +91,13 @@ class StoredObject(NamedTuple):
     etag: str
     checksum: int | None
     metadata: dict[str, str]
+
+
+class Replaced(NamedTuple):
+    """What became of new metadata for an object: its ETag, or why it is held back; neither: it is another object."""
+
+    etag: str = ""
+    held_back: str = ""
 
 
 class OpenUpload(NamedTuple):
@@ -107,11 +152,34 @@ class Lists(Protocol):
 
 
 @runtime_checkable
+class ListsSlices(Protocol):
+    """Can hand over a large folder in slices: its ``scan`` heeds ``slice_rows`` of the limit."""
+
+    def scan_rest(self, rest: Rest, limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
+        """List the next slice of a folder; after its last one, what lies below it until ``limit``.
+
+        ``listing`` is that of the folder's earlier slices. An entry that was made or renamed meanwhile may be left out.
+        """
+
+
+@runtime_checkable
 class OpenFile(Protocol):
-    """A source file being read."""
+    """A source file being read.
+
+    ``stored_checksum``: the CRC64NVME of the whole content that the location keeps, if it does and all of it was asked
+    for. ``kept``: None but for objects.
+    """
 
     identity: Identity
     attributes: Attributes
+
+    @property
+    def stored_checksum(self) -> int | None:
+        """See above."""
+
+    @property
+    def kept(self) -> Kept | None:
+        """See above."""
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill ``buffer`` from ``offset``; fewer bytes than asked only at the end of the file. Raises OSError."""
@@ -127,26 +195,77 @@ class OpenFile(Protocol):
 class Reads(Protocol):
     """Reads files by path."""
 
-    def open_file(self, path: bytes) -> OpenFile:
-        """Open a regular file without following a final symlink. Raises OSError (ELOOP, ENOENT, EACCES...)."""
+    def open_file(self, path: bytes, start: int = 0, end: int | None = None) -> OpenFile:
+        """Open a regular file without following a final symlink. Raises OSError (ELOOP, ENOENT, EACCES...).
+
+        ``start``..``end`` is what will be read of it (None: all), so that a store is asked for no more; nothing if they
+        are equal.
+        """
 
     def read_link(self, path: bytes) -> bytes:
         """The target of a symlink. Raises OSError."""
 
 
 @runtime_checkable
+class HasExtras(Protocol):
+    """A source that knows more of its entries than DataSync's keys can say."""
+
+    def extras(self, path: bytes, file: OpenFile | None = None, *, shape: bool = False) -> Extras:
+        """The xattrs and ACLs of the entry at ``path``, of ``file`` if it is open; without one: of a folder or link.
+
+        ``shape``: also the holes of the open file, and what it shares with its other names. Raises OSError.
+        """
+
+
+@runtime_checkable
+class CopiesObjects(Reads, Protocol):
+    """An object store that can copy objects by itself, and knows tags."""
+
+    def copies_from(self, source: object) -> bool:
+        """Whether it can copy objects of ``source`` into itself."""
+
+    def duplicate(
+        self, source: object, path: bytes, place: str, headers: Mapping[str, str], query: str = ""
+    ) -> Duplicate:
+        """Copy the object at ``path`` of ``source``, or a range of it, to the quoted request path ``place``.
+
+        Raises FileNotFoundError, RequestError.
+        """
+
+    def tags(self, path: bytes) -> str:
+        """The tags of an object as a query string. Raises RequestError."""
+
+    def marker(self, path: bytes) -> Kept | None:
+        """What a folder's marker has, or None without one. Raises RequestError."""
+
+    def side_objects(self, folder: bytes) -> list[bytes]:
+        """Paths of the side objects of what is in ``folder``. Raises DestinationError."""
+
+
+@runtime_checkable
 class Assembles(Protocol):
     """Makes a large file out of parts that any agent sends."""
 
-    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
-        """Create an upload (or temporary file) for ``path`` and return its id. ``metadata`` as of metadata.py."""
+    def begin(self, path: bytes, size: int, metadata: dict[str, str], content: Mapping[str, str] = NO_HEADERS) -> str:
+        """Create an upload (or temporary file) for ``path`` and return its id. ``metadata`` as of metadata.py.
+
+        ``content``: headers that the object is to have, by lower case, tags among them; files have none.
+        """
 
     def complete(
-        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
+        self,
+        path: bytes,
+        upload_id: str,
+        parts: Sequence[PartResult],
+        checksum: int,
+        metadata: dict[str, str],
+        *,
+        only_new: bool = False,
     ) -> str:
         """Give the assembled file its name after checking the combined CRC64NVME; return its ETag ("" for files).
 
-        Raises UploadGoneError if the upload no longer exists and the destination does not hold this very content.
+        Raises UploadGoneError if the upload no longer exists and the destination does not hold this very content;
+        ExistsError if it is to be ``only_new`` and there is something at ``path``.
         """
 
     def abort(self, path: bytes, upload_id: str) -> None:
@@ -162,6 +281,9 @@ class Inspects(Protocol):
 
     def stored(self) -> Iterator[pa.Table]:
         """Everything below this location, as batches of ENTRY_SCHEMA rows, in any order."""
+
+    def is_empty(self) -> bool:
+        """Whether nothing is below this location; one cheap request. Raises DestinationError."""
 
     def head(self, path: bytes) -> StoredObject | None:
         """What is stored at ``path``, or None."""

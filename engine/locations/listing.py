@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -36,25 +38,50 @@ ENTRY_SCHEMA = pa.schema(
 )
 """One row an entry. ``dir`` and ``name`` are byte for byte; the root's own row has both empty and kind FOLDER.
 
-A row of kind LISTED closes a folder: ``dir`` is the folder, ``name`` empty, ``size`` the number of its rows,
-``error`` why it could not be listed (else null). ``listing`` is the attempt that produced a row: the rows of a
-folder that count are those whose ``listing`` equals that of its LISTED row. Columns a location lacks are null.
-``blocks`` are units of 512 bytes. ``error`` on a row with fate UNREADABLE says why.
+A row of kind LISTED closes a folder: ``dir`` is the folder, ``name`` empty, ``size`` the number of its rows that came
+with it, ``error`` why it could not be listed (else null). ``listing`` is the attempt that produced a row: the rows of
+a folder that count are those whose ``listing`` equals that of its LISTED row. Columns a location lacks are null.
+``dev`` is 0 on the root's own device: its number changes with
+every mount. ``blocks`` are units of 512 bytes. ``error`` on a row with fate UNREADABLE says why.
 """
+
+LEADER = "leader"
+"""Column beside those of ENTRY_SCHEMA: of a file with several names, the path of the one copied; null in its row."""
 
 
 class ScanLimit(NamedTuple):
-    """When a scan hands back what it has: after so many rows or so many seconds, between two folders or inside one."""
+    """When a scan hands back what it has: after so many rows or so many seconds, looked at between two folders.
+
+    A folder of more than ``slice_rows`` names ends the scan too, after so many of them; the rest is a scan of its own.
+    Columns of ENTRY_SCHEMA that are not in ``columns`` may be left out; None: all are wanted.
+    """
 
     rows: int = 50_000
     seconds: float = 1.0
+    slice_rows: int = sys.maxsize
+    columns: Sequence[str] | None = None
+
+
+class Rest(NamedTuple):
+    """What is left of a folder that is listed in slices: its names after ``after``, in byte order.
+
+    ``names`` holds them (an Arrow array of binaries); None: they are read again.
+    """
+
+    folder: bytes
+    after: bytes
+    names: pa.Array | None = None
 
 
 class ScanBatch(NamedTuple):
-    """What a scan found: rows in ENTRY_SCHEMA, whole folders in order, and the folders it did not reach."""
+    """What a scan found: rows in ENTRY_SCHEMA, folder by folder, and the folders it did not reach.
+
+    ``rest``: the last folder is listed up to here, and its LISTED row is still to come.
+    """
 
     rows: pa.Table
     folders_left: list[bytes]
+    rest: Rest | None = None
 
 
 class Selector(Protocol):

@@ -18,6 +18,9 @@ ATIME = "file-atime"
 ORIGINAL_PATH = "xsync-original-path"
 """Base64 of a path that is not UTF-8 and whose key is therefore an escaped form of it."""
 
+DEFAULT_MODE, DEFAULT_FOLDER_MODE, DEFAULT_ID = 0o100755, 0o040755, 65534
+"""What an object without POSIX metadata gets as a file, as from DataSync."""
+
 _TYPE_OF_KIND = {Kind.FILE: stat.S_IFREG, Kind.FOLDER: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 _KIND_OF_TYPE = {kind_type: kind for kind, kind_type in _TYPE_OF_KIND.items()}
 _SECONDS_NANOSECONDS = re.compile(r"(-?\d{1,19})/(\d{1,9})", re.ASCII)
@@ -113,7 +116,9 @@ def _identifier(text: str) -> int | None:
 
 
 def _nanoseconds(text: str) -> int | None:
-    if match := _SECONDS_NANOSECONDS.fullmatch(text):
+    if text.endswith("ns") and text[:-2].isdecimal() and text.isascii() and len(text) <= 21:
+        found = int(text[:-2])
+    elif match := _SECONDS_NANOSECONDS.fullmatch(text):
         found = int(match[1]) * 10**9 + int(match[2])
     elif match := _NUMBER_UNIT.fullmatch(text):
         found = int(match[1]) * (1 if match[2] == "ns" else 10**6)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.errors import DestinationError, SourceError, UploadGoneError
-from engine.locations.base import Capabilities, OpenUpload, PartResult, StoredObject
-from engine.locations.listing import ScanBatch, ScanLimit, Selector
+from engine.errors import DestinationError, ExistsError, SourceError, UploadGoneError
+from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject
+from engine.locations.extras import EXTRAS, NOTHING, Extras, Xattrs, decode, lengths_of
+from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.locations.mounts import Mount, describe_mount, mount_of, path_in_volume, read_mounts
-from engine.locations.posix_files import PosixFile, open_regular, set_attributes, temporary_name
+from engine.locations.posix_files import XATTRS, PosixFile, open_regular, set_attributes, temporary_name
 from engine.locations.posix_folders import FOLDER_FLAGS, Folders
 from engine.locations.posix_scan import scan_folders
 from engine.locations.posix_twins import folds_names, refuse_twin
+from engine.locations.posix_xattrs import beneath, keeps_xattrs, read_xattrs
 from engine.locations.registry import file_path
 from engine.model import Fate, Kind, LocationSpec, TransferOptions
 from engine.names import OWN_PREFIX, is_excluded_name, text_of
@@ -39,6 +43,8 @@ class PosixLocation:
         self.root = file_path(spec.url)
         self._text = text_of(self.root)
         self.folders = Folders(self.root)
+        self.not_kept: Counter[str] = Counter()
+        """How many large files went without what (posix_files.OWNER and its like)."""
         mount = self._mount()
         self.capabilities = Capabilities(
             scheme="file",
@@ -73,7 +79,7 @@ class PosixLocation:
 
     def describe(self) -> str:
         """The mount, what could make it faster, and whether the folder is empty."""
-        empty = ", empty" if self._is_empty() else ""
+        empty = ", empty" if self.is_empty() else ""
         return describe_mount(self._mount()) + empty
 
     def check_source(self) -> None:
@@ -139,16 +145,50 @@ class PosixLocation:
         except OSError as error:
             raise SourceError(f"the source {self._text} cannot be listed: {_sentence(error)}") from error
 
-    def open_file(self, path: bytes) -> PosixFile:
+    def scan_rest(self, rest: Rest, limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
+        """Go on with a folder; see base.ListsSlices. Raises SourceError if the root itself cannot be opened."""
+        try:
+            return scan_folders(self.root, (), limit, selector, listing, rest)
+        except OSError as error:
+            raise SourceError(f"the source {self._text} cannot be listed: {_sentence(error)}") from error
+
+    def open_file(self, path: bytes, start: int = 0, end: int | None = None) -> PosixFile:
         """Open a regular file; never waits for the other end of a FIFO. Raises OSError."""
-        fd = self.folders.within(path, open_regular)
-        return PosixFile(fd, self.root + b"/" + path)
+        device = os.stat(self.root).st_dev
+        return PosixFile(self.folders.within(path, open_regular), self.root + b"/" + path, device)
 
     def read_link(self, path: bytes) -> bytes:
         """The target of a symlink. Raises OSError."""
         return self.folders.within(path, lambda name, fd: os.readlink(name, dir_fd=fd))
 
-    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
+    def status(self, path: bytes) -> os.stat_result:
+        """What is at ``path``, links not followed. Raises OSError."""
+        return self.folders.within(path, lambda name, fd: os.stat(name, dir_fd=fd, follow_symlinks=False))
+
+    @cached_property
+    def keeps_xattrs(self) -> bool:
+        """Whether its file system knows extended attributes."""
+        return keeps_xattrs(self.root)
+
+    def extras(self, path: bytes, file: OpenFile | None = None, *, shape: bool = False) -> Extras:
+        """The xattrs and ACLs of an entry, and its shape, see base.HasExtras. Raises OSError."""
+        xattrs = self._xattrs(path, file) if self.keeps_xattrs else ()
+        lengths: tuple[int, ...] = ()
+        link = ""
+        if shape and isinstance(file, PosixFile):
+            lengths = lengths_of(file.data_ranges(), file.identity.size) if file.is_sparse else ()
+            if file.names > 1 and self.capabilities.stable_inodes:
+                link = f"{file.identity.device:x}-{file.identity.inode:x}"
+        return Extras(xattrs, lengths, link) if xattrs or lengths or link else NOTHING
+
+    def _xattrs(self, path: bytes, file: OpenFile | None) -> Xattrs:
+        if isinstance(file, PosixFile):
+            return file.xattrs()
+        if not path:
+            return read_xattrs(self.folders.open(b"").fd)
+        return self.folders.within(path, lambda name, fd: read_xattrs(beneath(fd, name)))
+
+    def begin(self, path: bytes, size: int, metadata: dict[str, str], content: Mapping[str, str] = NO_HEADERS) -> str:
         """Make a temporary file of ``size`` bytes (a hole) beside ``path`` and return its name. Its mode is 0600."""
         temporary = temporary_name()
 
@@ -183,21 +223,31 @@ class PosixLocation:
             self._fail("written", path, error)
 
     def complete(
-        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
+        self,
+        path: bytes,
+        upload_id: str,
+        parts: Sequence[PartResult],
+        checksum: int,
+        metadata: dict[str, str],
+        *,
+        only_new: bool = False,
     ) -> str:
         """Give the temporary file its owner, mode and times, make it durable, then give it its name.
 
         The content is read back against ``checksum`` by who wrote it; here only its size is compared. An empty folder
-        in the way is removed. Raises UploadGoneError, DestinationError.
+        in the way is removed. Raises UploadGoneError, DestinationError; ExistsError if it is to be ``only_new``.
         """
         fd = self.open_temporary(path, upload_id)
         try:
             expected, found = sum(part.size for part in parts), os.fstat(fd).st_size
             if found != expected:
                 raise DestinationError(f"{text_of(path)} has {found:,} bytes where {expected:,} were written")
-            set_attributes(fd, parse_metadata(metadata))
+            self._attribute(fd, metadata)
             os.fsync(fd)
-            self.folders.within(path, lambda name, dir_fd: self._give_name(_checked(upload_id), name, dir_fd))
+            give = self._give_new_name if only_new else self._give_name
+            self.folders.within(path, lambda name, dir_fd: give(_checked(upload_id), name, dir_fd))
+        except FileExistsError:
+            raise ExistsError(f"{text_of(path)} is there already in {self._text}") from None
         except OSError as error:
             self._fail("completed", path, error)
         finally:
@@ -263,6 +313,12 @@ class PosixLocation:
                 failed.append((path, error.strerror or str(error)))
         return failed
 
+    def _attribute(self, fd: int, metadata: dict[str, str]) -> None:
+        """Give a large file its attributes; what it cannot have is counted."""
+        xattrs = decode(metadata.get(EXTRAS, "")).xattrs
+        missed = set_attributes(fd, parse_metadata(metadata), xattrs if self.keeps_xattrs else None)
+        self.not_kept.update(missed if self.keeps_xattrs or not xattrs else (*missed, XATTRS))
+
     def _give_name(self, temporary: bytes, name: bytes, dir_fd: int) -> None:
         if self.folders.folds:
             refuse_twin(name, dir_fd)
@@ -271,6 +327,11 @@ class PosixLocation:
         except IsADirectoryError:
             os.rmdir(name, dir_fd=dir_fd)
             os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        os.fsync(dir_fd)
+
+    def _give_new_name(self, temporary: bytes, name: bytes, dir_fd: int) -> None:
+        os.link(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)  # unlike a rename, it replaces nothing
+        os.unlink(temporary, dir_fd=dir_fd)
         os.fsync(dir_fd)
 
     def _mount(self) -> Mount:
@@ -284,7 +345,8 @@ class PosixLocation:
         except FileNotFoundError:
             return ""
 
-    def _is_empty(self) -> bool:
+    def is_empty(self) -> bool:
+        """Whether nothing lies in the folder; False if it cannot be read, which is said elsewhere."""
         try:
             with os.scandir(self.root) as entries:
                 return next(entries, None) is None

@@ -6,28 +6,44 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 
 from engine.locations.base import Attributes
+from engine.locations.extras import Xattrs
 from engine.locations.metadata import FileAttributes
+from engine.locations.posix_xattrs import ACLS, beneath, read_xattrs, set_xattrs
 from engine.model import Identity
 from engine.names import OWN_PREFIX
 
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """O_NONBLOCK: a FIFO that took the place of a file is opened at once, seen and closed."""
 
+OWNER, XATTRS, ACL = "owner", "extended attributes", "ACL"
+"""What a file may have to go without."""
+
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
 
 
 class PosixFile:
-    """A source file being read; see base.OpenFile. ``attributes`` are those of the moment it was opened."""
+    """A source file being read; see base.OpenFile. ``attributes`` are those of the moment it was opened.
 
-    __slots__ = ("_fd", "_full_path", "attributes", "identity")
+    ``device`` (st_dev) is that of the location's root, which identities give as 0.
+    """
 
-    def __init__(self, fd: int, full_path: bytes) -> None:
+    __slots__ = ("_device", "_fd", "_full_path", "attributes", "identity", "is_sparse", "names")
+
+    stored_checksum = None
+    kept = None
+
+    def __init__(self, fd: int, full_path: bytes, device: int) -> None:
         self._fd = fd
         self._full_path = full_path
+        self._device = device
         found = os.fstat(fd)
-        self.identity = identity_of(found)
+        self.identity = identity_of(found, device)
+        self.names = found.st_nlink
+        self.is_sparse = found.st_blocks * 512 < found.st_size
         self.attributes = Attributes(found.st_mode, found.st_uid, found.st_gid, found.st_atime_ns)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
@@ -53,11 +69,22 @@ class PosixFile:
                 return offset, size
             raise
 
+    def data_ranges(self) -> Iterator[tuple[int, int]]:
+        """Its ranges (start, end) with data, in order. Raises OSError."""
+        start, end = self.next_data(0)
+        while start < end:
+            yield start, end
+            start, end = self.next_data(end)
+
+    def xattrs(self) -> Xattrs:
+        """Its extended attributes. Raises OSError."""
+        return read_xattrs(self._fd)
+
     def confirm(self) -> Identity:
         """Open the path anew, past all remembered folders, and return its identity now. Raises OSError."""
         fd = os.open(self._full_path, _READ_FLAGS)
         try:
-            return identity_of(os.fstat(fd))
+            return identity_of(os.fstat(fd), self._device)
         finally:
             os.close(fd)
 
@@ -80,9 +107,13 @@ def open_regular(name: bytes, dir_fd: int) -> int:
     return fd
 
 
-def identity_of(found: os.stat_result) -> Identity:
-    """The identity of what was looked at."""
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+def identity_of(found: os.stat_result, own_device: int) -> Identity:
+    """The identity of what was looked at; a number that the next mount or start of the host changes is no part of it.
+
+    ``own_device``: st_dev of the location's root. Whether that is what it was, the identity of the location tells.
+    """
+    device = 0 if found.st_dev == own_device else found.st_dev
+    return Identity(device, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def temporary_name() -> bytes:
@@ -90,15 +121,48 @@ def temporary_name() -> bytes:
     return OWN_PREFIX + secrets.token_hex(8).encode()
 
 
-def set_attributes(fd: int, attributes: FileAttributes) -> None:
-    """Give an open file or folder its owner, then its mode (chown clears set-id bits), then its times."""
-    if attributes.uid is not None or attributes.gid is not None:
-        os.fchown(
-            fd, -1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid
-        )
-    if attributes.mode is not None:
-        os.fchmod(fd, attributes.mode)
+def set_attributes(
+    target: int | bytes, attributes: FileAttributes, xattrs: Xattrs | None = None, dir_fd: int | None = None
+) -> tuple[str, ...]:
+    """Give an open file or folder, or the symlink ``target`` in ``dir_fd``, its attributes; returns what was refused.
+
+    First the owner, as chown takes set-id bits and capabilities away; then ``xattrs`` (None: left alone) as long as
+    the mode is still that of a new file, as the last one may forbid it; then the mode, whose group bits are the mask of
+    an ACL; last the times. Without its owner a file gets no set-id bits. Raises OSError.
+    """
+    missed = [] if _own(target, attributes, dir_fd) else [OWNER]
+    if xattrs is not None:
+        path = target if isinstance(target, int) or dir_fd is None else beneath(dir_fd, target)
+        lost = {name in ACLS for name, _ in set_xattrs(path, xattrs, with_acls=attributes.mode is not None)}
+        missed += [ACL if is_acl else XATTRS for is_acl in sorted(lost)]
+    if attributes.mode is not None and dir_fd is None:
+        os.chmod(target, attributes.mode & ~_SET_ID if missed[:1] == [OWNER] else attributes.mode)
     if attributes.mtime_ns is not None or attributes.atime_ns is not None:
-        found = os.fstat(fd)
-        atime = found.st_atime_ns if attributes.atime_ns is None else attributes.atime_ns
-        os.utime(fd, ns=(atime, found.st_mtime_ns if attributes.mtime_ns is None else attributes.mtime_ns))
+        _date(target, attributes, dir_fd)
+    return tuple(missed)
+
+
+def _own(target: int | bytes, attributes: FileAttributes, dir_fd: int | None) -> bool:
+    if attributes.uid is None and attributes.gid is None:
+        return True
+    ids = (-1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid)
+    try:
+        if dir_fd is None:
+            os.chown(target, *ids)
+        else:
+            os.chown(target, *ids, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL):
+            return False
+        raise
+    return True
+
+
+def _date(target: int | bytes, attributes: FileAttributes, dir_fd: int | None) -> None:
+    atime, mtime = attributes.atime_ns, attributes.mtime_ns
+    follow = dir_fd is None
+    if atime is None or mtime is None:
+        now = os.stat(target, dir_fd=dir_fd, follow_symlinks=follow)
+        atime = now.st_atime_ns if atime is None else atime
+        mtime = now.st_mtime_ns if mtime is None else mtime
+    os.utime(target, ns=(atime, mtime), dir_fd=dir_fd, follow_symlinks=follow)

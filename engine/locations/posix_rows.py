@@ -13,8 +13,8 @@ import stat
 import struct
 import sys
 import threading
-from collections.abc import Callable
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from itertools import compress, count, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -61,6 +61,9 @@ _COLUMNS = {
 }
 """Where a column is in a record: its format, and its index in units of that format."""
 
+_PARTS = {f"{name}_ns": (name, f"{name}_part") for name in ("atime", "ctime", "mtime")}
+"""Columns made of two of a record."""
+
 _KINDS_BY_TYPE = {
     0: Kind.LISTED,
     stat.S_IFREG >> 8: Kind.FILE,
@@ -73,15 +76,21 @@ _KINDS = bytes(_KINDS_BY_TYPE.get(high & 0xF0, Kind.SPECIAL) for high in range(2
 _HIGH_BYTE_OF_MODE = 29 if sys.byteorder == "little" else 28
 _ONE_FOLDER = bytes([Kind.FOLDER])
 _ONE_LISTED = bytes([Kind.LISTED])
+_ONLY = {kind: bytes(found == kind for found in range(256)) for kind in map(int, Kind)}
+"""For each kind a table for bytes.translate that turns it into 1 and all others into 0."""
+
 _FLAGS = repeat(0x100)
 """AT_SYMLINK_NOFOLLOW. Automounts are triggered, so that a nested mount shows the device it has."""
 _MASKS = repeat(0x7FF)
 """STATX_BASIC_STATS."""
 
 
-def _load_statx(library: ctypes.CDLL) -> Callable[[int, bytes, int, int, ctypes.c_void_p], int]:
+_Statx = Callable[[int, bytes, int, int, Any], int]
+
+
+def _load_statx(library: ctypes.CDLL) -> _Statx:
     """The C library's statx, or a stand-in that always fails. Declaring its arguments would cost half as much again."""
-    found: Callable[[int, bytes, int, int, ctypes.c_void_p], int] | None = getattr(library, "statx", None)
+    found: _Statx | None = getattr(library, "statx", None)
     return found or (lambda *_: -1)
 
 
@@ -95,8 +104,8 @@ class _Block:
 
     def __init__(self) -> None:
         self.data = bytearray(_RECORD * BLOCK)
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
-        self.records = [ctypes.c_void_p(address + record * _RECORD) for record in range(BLOCK)]
+        records = (ctypes.c_char * len(self.data)).from_buffer(self.data)
+        self.records = [ctypes.byref(records, record * _RECORD) for record in range(BLOCK)]
         memory: Any = memoryview(self.data)
         self.high_bytes = memory[_HIGH_BYTE_OF_MODE::_RECORD]
         self.views = {
@@ -119,7 +128,10 @@ def _take_block() -> _Block:
 class Rows:
     """Rows in ENTRY_SCHEMA under construction: about 150 bytes a row plus its name. For one thread at a time."""
 
-    def __init__(self, device: int) -> None:
+    def __init__(self, device: int, columns: Sequence[str] | None = None) -> None:
+        """``columns``: those that are wanted; None: all."""
+        self._schema = ENTRY_SCHEMA if columns is None else pa.schema([ENTRY_SCHEMA.field(name) for name in columns])
+        self._wants_targets = "link_target" in self._schema.names
         self.count = 0
         self.mounts: set[int] = set()
         """Rows of folders that are not on ``device`` (see ``raw_device``)."""
@@ -127,7 +139,8 @@ class Rows:
         self._statx = _statx_alone if threading.active_count() == 1 else _statx
         self._used = 0
         self._block = _take_block()
-        self._values: dict[str, list[bytes]] = {column: [] for column in _COLUMNS}
+        parts = [part for name in self._schema.names for part in _PARTS.get(name, (name,))]
+        self._values: dict[str, list[bytes]] = {part: [] for part in parts if part in _COLUMNS}
         self._kinds: list[bytes] = []
         self._names: list[bytes] = []
         self._name_chunks: list[pa.Array] = []
@@ -202,29 +215,51 @@ class Rows:
         """All rows, each marked with ``listing``. Nothing can be added afterwards."""
         self._flush()
         _spare_blocks.append(self._block)
-        count = self.count
-        values = {column: _numbers(_COLUMNS[column][0], self._values.pop(column)) for column in _COLUMNS}
+        return pa.Table.from_arrays([self._column(name, listing) for name in self._schema.names], schema=self._schema)
+
+    def _column(self, name: str, listing: int) -> pa.Array:
+        match name:
+            case "dir":
+                return self._of_folders(pa.array(self._folders, pa.binary()))
+            case "name":
+                return pa.concat_arrays(self._name_chunks)
+            case "kind":
+                return pa.Array.from_buffers(pa.uint8(), self.count, [None, pa.py_buffer(b"".join(self._kinds))])
+            case "fate":
+                return _sparse(self._fates, self.count, int(Fate.CANDIDATE), pa.uint8())
+            case "task":
+                column = self._of_folders(pa.array(self._folder_tasks, pa.uint16()))
+                if not self._tasks:
+                    return column
+                return pc.coalesce(_sparse(self._tasks, self.count, None, pa.uint16()), column)
+            case "listing":
+                return pa.repeat(pa.scalar(listing, pa.int64()), self.count)
+            case "atime_ns" | "ctime_ns" | "mtime_ns":
+                return _nanoseconds(*map(self._numbers, _PARTS[name]))
+            case "dev":
+                return _device_column(self._numbers(name), self._device)
+            case "rdev":
+                return _device_column(self._numbers(name))
+            case "mode":
+                return self._numbers(name).cast(pa.uint32())
+            case "link_target":
+                return _sparse(self._targets, self.count, None, pa.binary())
+            case "error":
+                return _sparse(self._errors, self.count, None, pa.string())
+            case "etag" | "storage_class":
+                return pa.nulls(self.count, pa.string())
+            case _:
+                return self._numbers(name)
+
+    def _numbers(self, column: str) -> pa.Array:
+        code, _ = _COLUMNS[column]
+        data = b"".join(self._values.pop(column))
+        return pa.Array.from_buffers(_ARROW[code], self.count, [None, pa.py_buffer(data)])
+
+    def _of_folders(self, values: pa.Array) -> pa.Array:
+        """The column of a value that all rows of a folder share."""
         ends = pa.array(self._folder_ends, pa.int32())
-        columns = {
-            "dir": _decode_runs(ends, pa.array(self._folders, pa.binary())),
-            "name": pa.concat_arrays(self._name_chunks),
-            "kind": pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(b"".join(self._kinds))]),
-            "fate": _sparse(self._fates, count, int(Fate.CANDIDATE), pa.uint8()),
-            "task": self._task_column(ends),
-            "listing": pa.repeat(pa.scalar(listing, pa.int64()), count),
-            "mtime_ns": _nanoseconds(values["mtime"], values["mtime_part"]),
-            "ctime_ns": _nanoseconds(values["ctime"], values["ctime_part"]),
-            "atime_ns": _nanoseconds(values["atime"], values["atime_part"]),
-            "mode": values["mode"].cast(pa.uint32()),
-            "dev": _device_column(values["dev"]),
-            "rdev": _device_column(values["rdev"]),
-            "link_target": _sparse(self._targets, count, None, pa.binary()),
-            "error": _sparse(self._errors, count, None, pa.string()),
-            "etag": pa.nulls(count, pa.string()),
-            "storage_class": pa.nulls(count, pa.string()),
-        }
-        found = values | columns
-        return pa.Table.from_arrays([found[name] for name in ENTRY_SCHEMA.names], schema=ENTRY_SCHEMA)
+        return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
 
     def _add_to_block(self, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
         """Add rows that fit into the block, with one record to spare for a LISTED row."""
@@ -233,7 +268,7 @@ class Rows:
         if any(map(self._statx, repeat(fd), names, _FLAGS, _MASKS, records)):
             names = self._stat_singly(fd, names)
         kinds: bytes = self._block.high_bytes[used : used + len(names)].tobytes().translate(_KINDS)
-        if SYMLINK in kinds:
+        if self._wants_targets and SYMLINK in kinds:
             self._read_links(fd, names, kinds)
         if FOLDER in kinds:
             devices = self._block.views["dev"]
@@ -279,22 +314,16 @@ class Rows:
 
     def _flush(self) -> None:
         """Decode the block into columns and start it afresh."""
-        for column, view in self._block.views.items():
-            self._values[column].append(view[: self._used].tobytes())
+        for column, values in self._values.items():
+            values.append(self._block.views[column][: self._used].tobytes())
         self._name_chunks.append(pa.array(self._names, pa.binary()))
         self._names = []
         self._used = 0
 
-    def _task_column(self, ends: pa.Array) -> pa.Array:
-        column = _decode_runs(ends, pa.array(self._folder_tasks, pa.uint16()))
-        if not self._tasks:
-            return column
-        return pc.coalesce(_sparse(self._tasks, self.count, None, pa.uint16()), column)
-
 
 def positions(kinds: bytes, kind: int) -> list[int]:
     """Where ``kind`` occurs in ``kinds``."""
-    return [position for position, found in enumerate(kinds) if found == kind]
+    return list(compress(count(), kinds.translate(_ONLY[kind])))
 
 
 def reason_of(error: OSError) -> str:
@@ -337,22 +366,15 @@ def _device(pair: int) -> int:
     return os.makedev(major, minor)
 
 
-def _device_column(pairs: pa.Array) -> pa.Array:
+def _device_column(pairs: pa.Array, own: int | None = None) -> pa.Array:
+    """Device numbers; ``own`` becomes 0: a number that the next mount changes identifies nothing."""
     encoded = pairs.dictionary_encode()
-    return pa.array([_device(pair) for pair in encoded.dictionary.to_pylist()], pa.uint64()).take(encoded.indices)
-
-
-def _numbers(code: str, chunks: list[bytes]) -> pa.Array:
-    data = b"".join(chunks)
-    return pa.Array.from_buffers(_ARROW[code], len(data) // struct.calcsize(code), [None, pa.py_buffer(data)])
+    numbers = [0 if pair == own else _device(pair) for pair in encoded.dictionary.to_pylist()]
+    return pa.array(numbers, pa.uint64()).take(encoded.indices)
 
 
 def _nanoseconds(seconds: pa.Array, parts: pa.Array) -> pa.Array:
     return pc.add(pc.multiply(seconds, 10**9), parts.cast(pa.int64()))
-
-
-def _decode_runs(ends: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
 
 
 def _sparse(values: dict[int, Any], count: int, default: int | None, kind: pa.DataType) -> pa.Array:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_plus
 
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
-from engine.errors import DestinationError, LocationError, SourceError, UploadGoneError
-from engine.locations.base import Capabilities, OpenUpload, PartResult, StoredObject
-from engine.locations.listing import ScanBatch, ScanLimit, Selector
-from engine.locations.s3_client import Connection, DataPath
-from engine.locations.s3_errors import code_of, region_of, wrong_region
-from engine.locations.s3_listing import Page, Rows, list_all, list_folder
-from engine.model import LocationSpec
-from engine.names import OWN_PREFIX, NameError_, check_key, is_excluded_name, is_safe_relative, key_of, path_of
+from engine.errors import DestinationError, LocationError, SourceError
+from engine.locations.base import Kept, OpenFile
+from engine.locations.extras import (
+    EXTRAS,
+    MAX_DECODED_BYTES,
+    NOTHING,
+    SIDE_PREFIX,
+    UNREADABLE,
+    Extras,
+    ExtrasError,
+    is_side_object,
+    resolved,
+    side_path,
+)
+from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
+from engine.locations.s3_client import DataPath
+from engine.locations.s3_copies import CopyingBucket
+from engine.locations.s3_errors import as_boto, code_of, is_passing, region_of, wrong_region
+from engine.locations.s3_listing import Listing, list_all
+from engine.locations.s3_metadata import DescribedBucket
+from engine.locations.s3_objects import S3File
+from engine.locations.s3_pages import Asked, parse_page
+from engine.locations.s3_uploads import UploadingBucket, encoded
+from engine.names import is_excluded_name, is_safe_relative, key_of, path_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, DeleteTypeDef, ListMultipartUploadsOutputTypeDef
-
-MAX_KEY_BYTES = 1_024
-"""S3 User Guide, Naming objects: UTF-8 bytes of a key, prefix included."""
-
-MAX_PARTS = 10_000
-AWS_LARGEST = 9_000 * (5 << 30)
-"""Amazon S3 takes 48.8 TiB in parts of at most 5 GiB; no file is cut into more than 9,000."""
-
-OTHERS_LARGEST = 5 << 40
-"""What other servers promise: the limit that Amazon S3 had until the end of 2025."""
+    from mypy_boto3_s3.type_defs import DeleteTypeDef, ListObjectsV2OutputTypeDef
 
 DELETE_BATCH = 1_000
 """DeleteObjects takes so many keys."""
@@ -43,36 +48,14 @@ DELETE_BATCH = 1_000
 _UNFIT_FOR_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 """Keys with these are deleted one by one: XML cannot hold them, or changes them."""
 
-_T = TypeVar("_T")
 
-
-class S3Location:
+class S3Location(UploadingBucket, CopyingBucket, DescribedBucket):
     """A bucket, or the keys below a prefix. The client is made when first needed, and by each process anew."""
-
-    def __init__(self, spec: LocationSpec) -> None:
-        self.url = spec.url
-        self._storage_class = spec.storage_class
-        self.connection = Connection(spec)
-        self._bucket = self.connection.bucket
-        self._key_prefix = self.connection.key_prefix
-        room = MAX_KEY_BYTES - len(self._key_prefix.encode())
-        self.capabilities = Capabilities(
-            scheme="s3",
-            transport="objects",
-            stable_inodes=False,
-            checks_checksums=True,
-            real_folders=False,
-            max_file_bytes=OTHERS_LARGEST if spec.endpoint_url else AWS_LARGEST,
-            max_parts=MAX_PARTS,
-            max_key_bytes=room,
-            max_name_bytes=room,
-            network=True,
-        )
-        self._identity: str | None = None
 
     def close(self) -> None:
         """Close connections; they are opened anew when needed."""
         self.connection.close()
+        self._objects.close()
 
     def data_path(self) -> DataPath:
         """Host, base path, region, certificates and proxy for requests that do not go through boto3."""
@@ -110,7 +93,7 @@ class S3Location:
 
         def try_wrong_checksum(client: S3Client) -> bool:
             try:
-                client.put_object(Bucket=self._bucket, Key=key, Body=b"canary", ChecksumCRC64NVME=_encode(0))
+                client.put_object(Bucket=self._bucket, Key=key, Body=b"canary", ChecksumCRC64NVME=encoded(0))
             except ClientError as error:
                 if code_of(error) in ("BadDigest", "InvalidRequest", "XAmzContentChecksumMismatch"):
                     return True
@@ -120,54 +103,89 @@ class S3Location:
 
         return self._ask(DestinationError, f"the checksums of {self.url} cannot be tried", try_wrong_checksum)
 
+    def probe_markers(self) -> bool:
+        """Whether the server keeps the metadata of a folder's marker. Leaves nothing. Raises DestinationError."""
+        key = self._own_key("marker") + "/"
+
+        def try_marker(client: S3Client) -> bool:
+            client.put_object(Bucket=self._bucket, Key=key, Metadata={"probe": "1"})
+            kept = client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
+            client.delete_object(Bucket=self._bucket, Key=key)
+            return bool(kept)
+
+        return self._ask(DestinationError, f"the folder markers of {self.url} cannot be tried", try_marker)
+
     def top_folders(self) -> list[bytes]:
         """Names of the first-level folders that a run enters, sorted. Raises SourceError."""
         names: set[bytes] = set()
-        token: str | None = None
+        asked = Asked("", level=True)
         while True:
-            page = self._source_page("", token, True)
-            names.update(path_of(folder.removesuffix("/")) for folder in page.folders)
-            token = page.next_token
-            if token is None:
+            page = parse_page(self._page(SourceError, asked), self._key_prefix.encode())
+            names.update(page.folders)
+            if page.next_token is None:
                 break
+            asked = asked._replace(token=page.next_token)
         return sorted(n for n in names if n and is_safe_relative(n) and not is_excluded_name(n, at_root=True))
 
     def scan(self, folders: Sequence[bytes], limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
-        """List folders; see base.Lists. A folder once begun is finished. Raises SourceError."""
-        rows = Rows(listing)
-        left = list(reversed(folders))
-        deadline = time.monotonic() + limit.seconds
-        while left and (not len(rows) or (len(rows) < limit.rows and time.monotonic() < deadline)):
-            path = left.pop()
-            prefix = f"{key_of(path)}/" if path else ""
-            left += reversed(list_folder(self._source_page, path, prefix, selector, rows))
-        return ScanBatch(rows.table(), left[::-1])
+        """List folders; see base.Lists and s3_listing. Raises SourceError."""
+        return self._listing(limit, selector, listing).scan(folders)
+
+    def scan_rest(self, rest: Rest, limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
+        """List the next slice of a folder; see base.ListsSlices. Raises SourceError."""
+        return self._listing(limit, selector, listing).scan_rest(rest)
 
     def stored(self) -> Iterator[pa.Table]:
         """Every object below the prefix, a page a table, listed several folders at a time. Raises DestinationError."""
-        return list_all(partial(self._page, DestinationError))
+        return list_all(partial(self._page, DestinationError), self._key_prefix.encode())
 
-    def head(self, path: bytes) -> StoredObject | None:
-        """What is stored at ``path`` (with a trailing slash: a folder's marker). Raises DestinationError."""
-        key = self._key(path)
+    def is_empty(self) -> bool:
+        """Whether there is no key below the prefix but its own marker. Raises DestinationError."""
+        page = parse_page(self._page(DestinationError, Asked("", level=True)), self._key_prefix.encode())
+        return not page.folders and not any(page.objects.paths)
 
-        def look(client: S3Client) -> StoredObject | None:
+    def open_file(self, path: bytes, start: int = 0, end: int | None = None) -> S3File:
+        """Ask for an object, or bytes ``start``..``end`` of it; nothing but its attributes if there are none.
+
+        Raises FileNotFoundError, RequestError, SourceError.
+        """
+        return self._objects.open(path, start, end)
+
+    def read_link(self, path: bytes) -> bytes:
+        """The content of an object that stands for a symlink. Raises like ``open_file``."""
+        return self._objects.read(path)
+
+    def extras(self, path: bytes, file: OpenFile | None = None, *, shape: bool = False) -> Extras:
+        """What the metadata of an object, or of a folder's marker, says beyond DataSync's keys; see base.HasExtras.
+
+        Its shape comes with it. UNREADABLE if it is not what was written with this version of the object.
+        """
+        kept = file.kept if file is not None else self._objects.marker(path)
+        value = kept.metadata.get(EXTRAS, "") if kept is not None else ""
+        if not value:
+            return NOTHING
+        try:
+            return resolved(value, lambda: self._objects.read(side_path(path), MAX_DECODED_BYTES))
+        except (ExtrasError, FileNotFoundError):
+            return UNREADABLE
+
+    def keeps_versions(self) -> bool:
+        """Whether what is deleted stays as a noncurrent version; where that may not be asked, it is taken not to."""
+
+        def look(client: S3Client) -> bool:
             try:
-                found = client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-            except ClientError as error:
-                if code_of(error) in ("404", "NoSuchKey", "NotFound"):
-                    return None
-                raise
-            size, metadata = found["ContentLength"], dict(found["Metadata"])
-            return StoredObject(path, size, _etag(found), _full_checksum(found), metadata)
+                return client.get_bucket_versioning(Bucket=self._bucket).get("Status") == "Enabled"
+            except ClientError:
+                return False
 
-        return self._ask(DestinationError, f"an object of {self.url} cannot be looked at", look)
+        return self._ask(DestinationError, f"the versioning of {self.url} cannot be asked for", look)
 
     def remove(self, paths: Iterable[bytes]) -> list[tuple[bytes, str]]:
         """Delete objects; a path with a trailing slash is a folder's marker. What is not there counts as deleted."""
         failed: list[tuple[bytes, str]] = []
         batch: dict[str, bytes] = {}
-        for path in paths:
+        paths = list(paths)
+        for path in (*self._sides_of(paths), *paths):
             try:
                 key = self._key(path)
             except DestinationError as error:
@@ -180,96 +198,47 @@ class S3Location:
             if len(batch) == DELETE_BATCH:
                 failed += self._remove_batch(batch)
                 batch = {}
-        return failed + self._remove_batch(batch)
+        failed += self._remove_batch(batch)
+        return [(path, reason) for path, reason in failed if not is_side_object(path)]
 
-    def begin(self, path: bytes, size: int, metadata: dict[str, str]) -> str:
-        """Create a multipart upload with a full-object CRC64NVME and return its id. Raises DestinationError.
+    def marker(self, path: bytes) -> Kept | None:
+        """What a folder's marker has, or None without one. Raises RequestError."""
+        return self._objects.marker(path)
 
-        Asked for once: an attempt whose answer is lost leaves an upload behind that the caller has to know of.
-        """
-        asked: dict[str, Any] = {"StorageClass": self._storage_class} if self._storage_class else {}
-        key = self._key(path)
+    def side_objects(self, folder: bytes) -> list[bytes]:
+        """Paths of the side objects of what is in ``folder``. Raises DestinationError."""
+        prefix = key_of(folder + b"/" + SIDE_PREFIX if folder else SIDE_PREFIX)
+        return [path_of(key) for key in self._keys(prefix) if "/" not in key[len(prefix) :]]
 
-        def create(client: S3Client) -> str:
-            answer = client.create_multipart_upload(
-                Bucket=self._bucket,
-                Key=key,
-                ChecksumAlgorithm="CRC64NVME",
-                ChecksumType="FULL_OBJECT",
-                Metadata=metadata,
-                **asked,
-            )
-            return answer["UploadId"]
+    def _sides_of(self, paths: Sequence[bytes]) -> list[bytes]:
+        """The side objects that belong to what is at ``paths``: one page of a listing tells, for each folder."""
+        wanted: dict[bytes, set[bytes]] = {}
+        for path in paths:
+            side = side_path(path.removesuffix(b"/"))
+            wanted.setdefault(side.rpartition(b"/")[0], set()).add(side)
+        found: list[bytes] = []
+        for folder, sides in wanted.items():
+            with suppress(DestinationError):
+                found += sides & set(self.side_objects(folder))
+        return found
 
-        return self.connection.ask(DestinationError, "the upload cannot be begun", create, once=True)
-
-    def complete(
-        self, path: bytes, upload_id: str, parts: Sequence[PartResult], checksum: int, metadata: dict[str, str]
-    ) -> str:
-        """Complete an upload with the checksum and size of the whole object; return its ETag.
-
-        Raises UploadGoneError unless the object is already there with this very content, DestinationError otherwise.
-        """
-        key, size = self._key(path), sum(part.size for part in parts)
-
-        def finish(client: S3Client) -> str | None:
-            try:
-                answer = client.complete_multipart_upload(
-                    Bucket=self._bucket,
-                    Key=key,
-                    UploadId=upload_id,
-                    MultipartUpload={"Parts": [_completed(part) for part in parts]},
-                    ChecksumCRC64NVME=_encode(checksum),
-                    ChecksumType="FULL_OBJECT",
-                    MpuObjectSize=size,
-                )
-            except ClientError as error:
-                if code_of(error) == "NoSuchUpload":
-                    return None
-                raise
-            if answer.get("ChecksumCRC64NVME", _encode(checksum)) != _encode(checksum):
-                raise DestinationError(f"{self.url} stored another content than was sent: the checksums differ")
-            return _etag(answer)
-
-        etag = self._ask(DestinationError, "the upload cannot be completed", finish)
-        return self._completed_before(path, size, checksum) if etag is None else etag
-
-    def abort(self, path: bytes, upload_id: str) -> None:
-        """Discard an upload; no error if it is gone. Raises DestinationError."""
-        key = self._key(path)
-
-        def discard(client: S3Client) -> None:
-            try:
-                client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if code_of(error) != "NoSuchUpload":
-                    raise
-
-        self._ask(DestinationError, "the upload cannot be discarded", discard)
-
-    def open_uploads(self) -> Iterator[OpenUpload]:
-        """Uploads below the prefix that are not complete, whoever made them. Raises DestinationError."""
-        markers: dict[str, str] = {}
+    def _keys(self, prefix: str) -> Iterator[str]:
+        """The keys of the location that begin with ``prefix``. Raises DestinationError."""
+        token: dict[str, str] = {}
         while True:
-            page = self._uploads_page(markers)
-            for upload in page.get("Uploads", []):
-                path = path_of(unquote_plus(upload["Key"]).removeprefix(self._key_prefix))
-                yield OpenUpload(path, upload["UploadId"], upload["Initiated"].timestamp())
+            page = self._ask(
+                DestinationError,
+                f"{self.url} cannot be listed",
+                partial(self._some_keys, self._key_prefix + prefix, token),
+            )
+            yield from (unquote_plus(found["Key"])[len(self._key_prefix) :] for found in page.get("Contents", []))
             if not page.get("IsTruncated"):
                 return
-            markers = {"KeyMarker": unquote_plus(page["NextKeyMarker"]), "UploadIdMarker": page["NextUploadIdMarker"]}
+            token = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def _uploads_page(self, markers: dict[str, str]) -> ListMultipartUploadsOutputTypeDef:
-        return self._ask(
-            DestinationError,
-            f"the open uploads of {self.url} cannot be listed",
-            lambda client: client.list_multipart_uploads(
-                Bucket=self._bucket, Prefix=self._key_prefix, EncodingType="url", **cast("Any", markers)
-            ),
-        )
-
-    def _ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
-        return self.connection.ask(kind, doing, call)
+    def _some_keys(self, prefix: str, token: dict[str, str], client: S3Client) -> ListObjectsV2OutputTypeDef:
+        more = cast("Any", token)
+        return client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, EncodingType="url", **more)
 
     def _check(self, kind: type[LocationError], doing: str) -> None:
         answer = self._ask(
@@ -278,12 +247,6 @@ class S3Location:
         region = region_of(answer)
         if region and region != self.connection.region:
             raise kind(f"{doing}: {wrong_region(self._bucket, region)}")
-
-    def _completed_before(self, path: bytes, size: int, checksum: int) -> str:
-        found = self.head(path)
-        if found is None or found.size != size or found.checksum != checksum:
-            raise UploadGoneError(f"the upload no longer exists at {self.url}, and its content is not there")
-        return found.etag
 
     def _remove_one(self, key: str, path: bytes) -> list[tuple[bytes, str]]:
         try:
@@ -308,36 +271,20 @@ class S3Location:
             return [(path, str(error)) for path in batch.values()]
         return [(batch[e["Key"]], f"{e.get('Code', '')}: {e.get('Message', '')}") for e in answer.get("Errors", [])]
 
-    def _source_page(self, prefix: str, token: str | None, level: bool) -> Page:
-        return self._page(SourceError, prefix, token, level)
+    def _listing(self, limit: ScanLimit, selector: Selector, listing: int) -> Listing:
+        return Listing(partial(self._page, SourceError), self._key_prefix.encode(), limit, selector, listing)
 
-    def _page(self, kind: type[LocationError], prefix: str, token: str | None, level: bool) -> Page:
-        asked: dict[str, Any] = {"ContinuationToken": token} if token else {}
-        if level:
-            asked["Delimiter"] = "/"
-        answer = self._ask(
-            kind,
-            f"{self.url} cannot be listed",
-            lambda client: client.list_objects_v2(Bucket=self._bucket, Prefix=self._key_prefix + prefix, **asked),
-        )
-        start = len(self._key_prefix)
-        objects = [dict(found, Key=found["Key"][start:]) for found in answer.get("Contents", [])]
-        folders = [found["Prefix"][start:] for found in answer.get("CommonPrefixes", [])]
-        return Page(objects, folders, answer.get("NextContinuationToken"))
-
-    def _own_key(self, use: str) -> str:
-        return f"{self._key_prefix}{OWN_PREFIX.decode()}{use}-{secrets.token_hex(8)}"
-
-    def _key(self, path: bytes) -> str:
-        """The whole key; refuses what would lie outside the prefix or cannot be a key."""
-        try:
-            key = key_of(path)
-        except NameError_ as error:
-            raise DestinationError(str(error)) from error
-        reason = "empty path" if not path else check_key(key, self.capabilities.max_key_bytes)
-        if reason:
-            raise DestinationError(f"{self.url} cannot hold this path: {reason}")
-        return self._key_prefix + key
+    def _page(self, kind: type[LocationError], asked: Asked) -> bytes:
+        """The XML of a page of a listing; tried again while that can help."""
+        for delay in (0.2, 0.8, 3.2, None):
+            try:
+                return self._objects.page(asked)
+            except OSError as error:
+                failure = as_boto(error, self.connection.endpoint)
+                if delay is None or not is_passing(failure):
+                    raise kind(f"{self.url} cannot be listed: {self.connection.sentence(failure)}") from error
+                time.sleep(delay)
+        raise AssertionError("unreachable")
 
     def _created(self) -> str:
         """The bucket's creation date, or "" where the credentials may not list buckets."""
@@ -351,25 +298,3 @@ class S3Location:
             return dates[0] if dates else ""
 
         return self._ask(LocationError, f"{self.url} cannot be used", look)
-
-
-def _completed(part: PartResult) -> CompletedPartTypeDef:
-    etag = part.etag.strip('"')
-    return {"PartNumber": part.number, "ETag": f'"{etag}"', "ChecksumCRC64NVME": _encode(part.checksum)}
-
-
-def _encode(checksum: int) -> str:
-    return base64.b64encode(checksum.to_bytes(8, "big")).decode()
-
-
-def _etag(answer: Any) -> str:
-    etag: str = answer.get("ETag", "")
-    return etag.strip('"')
-
-
-def _full_checksum(found: Any) -> int | None:
-    """The CRC64NVME of the whole object, or None if the server keeps none."""
-    text = found.get("ChecksumCRC64NVME")
-    if text is None or found.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
-        return None
-    return int.from_bytes(base64.b64decode(text), "big")

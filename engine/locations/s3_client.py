@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 import boto3
@@ -19,6 +20,7 @@ from engine.locations.credentials import new_session, proxy_for
 from engine.locations.registry import bucket_and_prefix
 from engine.locations.s3_errors import EXPIRED_CODES, code_of, is_passing, sentence
 from engine.locations.s3_listing import PARALLEL_LISTINGS
+from engine.locations.s3_options import asked_of, expected_owner
 from engine.model import LocationSpec
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ _T = TypeVar("_T")
 class DataPath(NamedTuple):
     """How the data path reaches the same keys. ``base``: the quoted path of a key's parent, from / to /.
 
-    ``host`` has a port unless it is the default one. ``proxy`` is a URL or None.
+    ``host`` has a port unless it is the default one. ``proxy`` is a URL or None. ``headers`` go with every request.
     """
 
     tls: bool
@@ -44,6 +46,7 @@ class DataPath(NamedTuple):
     region: str
     ca_bundle: str | None
     proxy: str | None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Connection:
@@ -126,7 +129,8 @@ class Connection:
         folder = self.key_prefix if virtual else f"{self.bucket}/{self.key_prefix}"
         base = address.path.rstrip("/") + "/" + quote(folder, safe="/~")
         proxy = proxy_for(f"{address.scheme}://{host}")
-        return DataPath(address.scheme == "https", host, base, self.region, self._ca_bundle(), proxy)
+        tls, owner = address.scheme == "https", expected_owner(self._spec)
+        return DataPath(tls, host, base, self.region, self._ca_bundle(), proxy, owner)
 
     def _addressing(self) -> Literal["path", "virtual"]:
         """A bucket name with a dot does not match the certificate; other servers need no DNS entry per bucket."""
@@ -152,7 +156,7 @@ class Connection:
             user_agent_extra=f"xsync/{__version__}",
         )
         try:
-            return self._boto.client(
+            client = self._boto.client(
                 "s3",
                 region_name=self._spec.region or configured or "us-east-1",
                 endpoint_url=self._spec.endpoint_url,
@@ -161,3 +165,11 @@ class Connection:
             )
         except (BotoCoreError, ValueError) as error:
             raise LocationError(f"{self._spec.url} cannot be used: {error}") from error
+        client.meta.events.register("before-sign.s3", self._add_headers)
+        return client
+
+    def _add_headers(self, request: Any, operation_name: str, **_: Any) -> None:
+        """Put what the options ask for into a request that is about to be signed."""
+        for name, value in asked_of(operation_name, self._spec).items():
+            if name not in request.headers:
+                request.headers[name] = value

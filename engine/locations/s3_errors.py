@@ -7,6 +7,7 @@ from typing import Any
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
+from engine.locations.base import RequestError
 from engine.locations.credentials import NO_CREDENTIALS
 
 REGION_HEADER = "x-amz-bucket-region"
@@ -61,6 +62,23 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, exceptions.SSLError):
         return False
     return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
+
+
+def as_boto(error: OSError, endpoint: str) -> Exception:
+    """A failure of a listing that did not go through botocore, as botocore would have it."""
+    if not isinstance(error, RequestError):
+        return _client_error("NoSuchBucket", 404, str(error))
+    if error.code == "TLS error":
+        return exceptions.SSLError(endpoint_url=endpoint, error=error)
+    if error.status is None:
+        return exceptions.EndpointConnectionError(endpoint_url=endpoint, error=error.detail)
+    return _client_error(error.code, error.status, error.detail)
+
+
+def _client_error(code: str, status: int, message: str) -> ClientError:
+    details: Any = {"Error": {"Code": code, "Message": message}}
+    details["ResponseMetadata"] = {"HTTPStatusCode": status, "HTTPHeaders": {}}
+    return ClientError(details, "ListObjectsV2")
 
 
 def sentence(error: Exception, bucket: str, endpoint: str) -> str:

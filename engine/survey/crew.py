@@ -6,6 +6,8 @@ import multiprocessing
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,13 +15,15 @@ from types import TracebackType
 from typing import NamedTuple, Self, cast
 
 from engine.errors import LocationError, XsyncError
+from engine.locations.base import Location
+from engine.locations.registry import open_location
 from engine.model import LocationSpec
-from engine.survey.worker import Finished, Scanned, ScanRequest, work
+from engine.survey.worker import SURVEYED, Finished, Scanned, ScanRequest, Wanted, work
 
 EXIT_SECONDS = 5.0
 """How long a process may take to exit before it is killed."""
 
-_DIED = "a process of the survey ended unexpectedly; survey again"
+_DIED = "a process that lists ended unexpectedly; try again"
 
 
 class _Member(NamedTuple):
@@ -31,10 +35,15 @@ class _Member(NamedTuple):
 class Crew:
     """Workers that each write one file in ``catalog``: processes, or threads. Leaving the context ends them all."""
 
-    def __init__(self, spec: LocationSpec, catalog: Path, count: int, *, in_threads: bool) -> None:
-        start = _start_thread if in_threads else _start_process
+    def __init__(
+        self, spec: LocationSpec, catalog: Path, count: int, *, in_threads: bool, wanted: Wanted = SURVEYED
+    ) -> None:
+        start: Callable[[LocationSpec, Path, Wanted], _Member] = _start_process
+        self._shared = open_location(spec) if in_threads else None  # connections take longer to make than to use
+        if self._shared is not None:
+            start = partial(_start_thread, self._shared)
         self.size = count
-        members = [start(spec, catalog / f"entries-{number:04d}.parquet") for number in range(count)]
+        members = [start(spec, catalog / f"entries-{number:04d}.parquet", wanted) for number in range(count)]
         self._idle: list[_Member] = []
         self._busy = {member.connection: member for member in members}
 
@@ -99,12 +108,14 @@ class Crew:
         for member in members:
             if member.process is not None:
                 _end(member.process)
+        if self._shared is not None:
+            self._shared.close()
 
 
-def _start_process(spec: LocationSpec, path: Path) -> _Member:
+def _start_process(spec: LocationSpec, path: Path, wanted: Wanted) -> _Member:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, spec, path), name=f"survey {path.stem}", daemon=True)
+    process = context.Process(target=work, args=(theirs, spec, path, wanted), name=f"survey {path.stem}", daemon=True)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()  # Ctrl-C reaches the whole process group, and must not end those who bring in the rest
@@ -114,9 +125,10 @@ def _start_process(spec: LocationSpec, path: Path) -> _Member:
     return _Member(ours, process, path)
 
 
-def _start_thread(spec: LocationSpec, path: Path) -> _Member:
+def _start_thread(location: Location, spec: LocationSpec, path: Path, wanted: Wanted) -> _Member:
     ours, theirs = multiprocessing.Pipe()
-    threading.Thread(target=work, args=(theirs, spec, path), name=f"survey {path.stem}", daemon=True).start()
+    arguments = (theirs, spec, path, wanted, location)
+    threading.Thread(target=work, args=arguments, name=f"survey {path.stem}", daemon=True).start()
     return _Member(ours, None, path)
 
 

@@ -42,15 +42,19 @@ FINISH_SECONDS = 300.0
 
 
 class SurveyProgress(NamedTuple):
-    """What a survey has found so far; ``entries`` are files, folders, links and specials."""
+    """What a survey has found so far; ``entries`` are files, folders, links and specials.
+
+    ``errors``: folders that could not be listed.
+    """
 
     files: int = 0
     entries: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    errors: int = 0
 
 
-class _Scan(NamedTuple):
+class CrewScan(NamedTuple):
     """The files of the catalog, what is in them, and whether the survey was cancelled."""
 
     segments: list[Path]
@@ -83,7 +87,7 @@ def survey(
     began = time.time()
     with new_catalog(folder) as catalog:
         with Crew(spec, catalog, workers, in_threads=in_threads) as crew:
-            scan = _scan(crew, on_progress, cancelled)
+            scan = scan_all(crew, on_progress, cancelled)
         measured = measure(scan.segments, catalog / ".spill", time.time_ns())
         report = SurveyReport(
             location=spec.url,
@@ -113,8 +117,14 @@ class _Progress:
 
     def add(self, answer: Scanned) -> None:
         """Take what one request found."""
-        files, entries, size, _ = self.found
-        self.found = SurveyProgress(files + answer.files, entries + answer.entries, size + answer.bytes)
+        now = self.found
+        self.found = SurveyProgress(
+            now.files + answer.files,
+            now.entries + answer.entries,
+            now.bytes + answer.bytes,
+            now.seconds,
+            now.errors + answer.errors,
+        )
 
     def tell(self, *, always: bool = False) -> None:
         """Bring the seconds up to date, and report unless that was done just before."""
@@ -125,7 +135,7 @@ class _Progress:
             self._tell(self.found)
 
 
-def _scan(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: Callable[[], bool]) -> _Scan:
+def scan_all(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: Callable[[], bool]) -> CrewScan:
     """Hand out folders until none is left or it is cancelled. The seconds begin when the workers are ready."""
     progress = _Progress(on_progress)
     waiting = [b""]
@@ -149,7 +159,7 @@ def _scan(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: 
     partial = partial or bool(crew.busy)
     segments = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
     progress.tell(always=True)
-    return _Scan(segments, progress.found, partial or len(segments) < crew.size)
+    return CrewScan(segments, progress.found, partial or len(segments) < crew.size)
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:

@@ -13,11 +13,16 @@ from engine.locations.posix_twins import refuse_twin
 from engine.transfer.crt import crc64nvme
 from engine.transfer.rows import Rows
 from engine.transfer.system import rename_new, syncfs
+from engine.transfer.units import WAITS
 from engine.transfer.writing import checksum_of, write_reason_of
 
 
 class Written(NamedTuple):
-    """A temporary that waits for its name. ``is_link``: a symlink, whose content is its target."""
+    """A temporary that waits for its name. ``is_link``: a symlink, whose content is its target.
+
+    ``stored``: the source's own checksum of the content was found to be the same. ``is_hard_link``: its content is
+    under another name already.
+    """
 
     row: int
     folder: Folder
@@ -25,30 +30,34 @@ class Written(NamedTuple):
     size: int
     checksum: int
     is_link: bool = False
+    stored: bool = False
+    is_hard_link: bool = False
+    is_device: bool = False
 
 
 class Commit:
-    """Resolves the rows of written temporaries; what gets no name is removed. ``notes`` are details of rows.
+    """Resolves the rows of written temporaries; what gets no name is removed.
 
-    ``folds``: the destination takes different spellings for one name.
+    ``folds``: the destination takes different spellings for one name. ``waits``: what a folder keeps from its name is
+    RELEASED until what is in the folder is deleted.
     """
 
     def __init__(
         self,
         rows: Rows,
-        notes: dict[int, str],
         allowed: Callable[[], bool],
         *,
         replaces: bool,
         verifies: bool,
         folds: bool = False,
+        waits: bool = False,
     ) -> None:
         self._rows = rows
-        self._notes = notes
         self._allowed = allowed
         self._replaces = replaces
         self._verifies = verifies
         self._folds = folds
+        self._waits = waits
 
     def run(self, written: Sequence[Written], step: memoryview, *, synced: bool) -> int:
         """Commit all; ``synced``: each is on its device already. ``step`` is a buffer. Returns how many got a name."""
@@ -72,6 +81,8 @@ class Commit:
 
     def _same(self, entry: Written, step: memoryview) -> bool:
         """Whether the device holds what was read; else the row is failed."""
+        if entry.is_hard_link or entry.is_device:
+            return True
         try:
             checksum = self._read_back(entry, step)
         except OSError as error:
@@ -109,8 +120,14 @@ class Commit:
             self._rows.skipped(entry.row, "exists")
             return False
         except OSError as error:
-            self._fail(entry, *write_reason_of(error))
+            if self._waits and error.errno == errno.ENOTEMPTY:
+                self._discard(entry)
+                self._rows.released(entry.row, WAITS)
+            else:
+                self._fail(entry, *write_reason_of(error))
             return False
+        if entry.is_hard_link:
+            self._discard(entry)  # a rename onto another name of the same file leaves both
         return True
 
     def _keep_names(self, folders: dict[int, Folder], named: Sequence[Written]) -> None:
@@ -125,9 +142,11 @@ class Commit:
         for entry in named:
             if entry.folder.fd in broken:
                 self._rows.failed(entry.row, *write_reason_of(broken[entry.folder.fd]))
+            elif entry.is_hard_link:
+                self._rows.linked(entry.row)
             else:
-                note = self._notes.get(entry.row)
-                self._rows.transferred(entry.row, entry.size, entry.checksum, "", verified, note)
+                how = None if entry.is_device else "stored-checksum" if entry.stored else verified
+                self._rows.transferred(entry.row, entry.size, entry.checksum, "", how)
 
     def _fail(self, entry: Written, reason: str, detail: str) -> None:
         self._discard(entry)

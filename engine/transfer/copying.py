@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import errno
 import random
 import time
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import cast
 
 from engine.errors import LocationError
-from engine.locations.base import Reads
+from engine.locations.base import HasExtras, OpenFile, Reads
+from engine.locations.extras import NOTHING, UNREADABLE, Extras
+from engine.locations.posix_files import XATTRS
 from engine.model import Kind
 from engine.names import NameError_
 from engine.transfer import retry
-from engine.transfer.reading import reason_of
+from engine.transfer.looks import looking_for
+from engine.transfer.reading import TRANSIENT as TRANSIENT
+from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault
 from engine.transfer.rows import Rows
 from engine.transfer.shared import Shared
-from engine.transfer.units import CopyUnit, UnitOutcome, from_ipc, to_ipc
+from engine.transfer.units import WAITS, CopyUnit, UnitOutcome, from_ipc, to_ipc
 
 SMALL_FILE = 32 << 20
 """Largest file in bytes that is copied by a CopyUnit; larger ones go in parts."""
 
-FILE, FOLDER, SYMLINK = int(Kind.FILE), int(Kind.FOLDER), int(Kind.SYMLINK)
+FILE, FOLDER, SYMLINK, DEVICE = int(Kind.FILE), int(Kind.FOLDER), int(Kind.SYMLINK), int(Kind.DEVICE)
 
-TRANSIENT = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EREMOTEIO})
-"""What a file server answers while it is being restarted or moved."""
+_OTHER_TYPE = (
+    "ExistingObjectIsFile",
+    "ExistingObjectIsDirectory",
+    "XMinioParentIsObject",
+    "XMinioObjectExistsAsDirectory",
+)
+"""Servers that keep objects as files hold no object beside a folder of its name: the old form must go first."""
 
 _REASONS = {
     "BadDigest": "checksum mismatch",
@@ -35,6 +43,7 @@ _REASONS = {
     "EntityTooLarge": "too large",
     "stalled": "stalled",
     "unreadable": "unreadable",
+    "InvalidObjectState": "archived",
 }
 _REASON_OF_KIND = {
     retry.Kind.DENIED: "access denied",
@@ -46,7 +55,8 @@ _REASON_OF_KIND = {
 
 def reason_for(fault: Fault) -> str:
     """The short, stable reason of a file that failed with ``fault``."""
-    return _REASONS.get(fault.code) or _REASON_OF_KIND.get(fault.kind, "refused by the destination")
+    reason = _REASONS.get(fault.code) or _REASON_OF_KIND.get(fault.kind, "refused by the destination")
+    return reason.replace("destination", "source") if fault.at_source else reason
 
 
 class Copying(ABC):
@@ -57,6 +67,9 @@ class Copying(ABC):
         self.source = cast("Reads", shared.source)
         self.rows = Rows(from_ipc(unit.entries), lambda: shared.crew.submit(self._finish))
         self.fatal = ""
+        self.not_kept: Counter[str] = Counter()
+        self._source_extras = shared.source.extras if isinstance(shared.source, HasExtras) else None
+        self._keeps_shape = shared.destination.capabilities.transport == "files"
         self._unit = unit
         self._agent = agent
         self._on_outcome = on_outcome
@@ -64,6 +77,22 @@ class Copying(ABC):
         self._again: deque[int] = deque()
         self._next = 0
         self._failures: dict[int, tuple[int, float]] = {}
+        self._looking = looking_for(shared, self.rows, SMALL_FILE, self.allowed, self.extras)
+
+    looks_aside = True
+    """Whether looks are requests to a server: others wait for them."""
+
+    def extras(self, row: int, file: OpenFile | None = None) -> Extras:
+        """What the source knows of ``row`` beyond DataSync's keys, see base.HasExtras. Raises OSError.
+
+        The shape too, unless a file keeps it by itself.
+        """
+        if self._source_extras is None:
+            return NOTHING
+        found = self._source_extras(self.path(row), file, shape=not self._keeps_shape)
+        if found is UNREADABLE:
+            self.not_kept[XATTRS] += 1
+        return found
 
     def begin(self) -> None:
         """Let the readers take the rows."""
@@ -100,10 +129,34 @@ class Copying(ABC):
         return self.rows.path(row)
 
     def process(self, row: int) -> None:
-        """Copy one row, or begin to. Never raises."""
+        """Copy one row, or begin to, after what has to be found out about it. Never raises."""
+        if self._looking is None or not self._looking.wanted(row):
+            self._guarded(row, self.copy)
+        elif self.looks_aside:
+            self.shared.lookers.submit(lambda: self._guarded(row, self._look_aside))
+        else:
+            self._guarded(row, self._look_and_copy)
+
+    def _look_and_copy(self, row: int) -> None:
+        if self._looking is not None and not self._looking.settle(row):
+            self.copy(row)
+
+    def _look_aside(self, row: int) -> None:
+        """On a thread of the crew: one request each, while readers go on with other rows."""
+        if not self.shared.gate.enter(self.allowed):
+            self.rows.released(row)
+            return
+        try:
+            settled = self._looking is not None and self._looking.settle(row)
+        finally:
+            self.shared.gate.leave()
+        if not settled:
+            self.retry(row)
+
+    def _guarded(self, row: int, work: Callable[[int], None]) -> None:
         try:
             if self.allowed():
-                self.copy(row)
+                work(row)
             else:
                 self.rows.released(row)
         except FileNotFoundError:
@@ -124,7 +177,9 @@ class Copying(ABC):
     def failed(self, row: int, fault: Fault) -> None:
         """An attempt at ``row`` failed: try again later, or give up."""
         kind = fault.kind
-        if kind is retry.Kind.EXISTS:
+        if fault.code in _OTHER_TYPE and self.shared.config.options.preserve_deleted_files == "REMOVE":
+            self.rows.released(row, WAITS)
+        elif kind is retry.Kind.EXISTS:
             self.rows.skipped(row, "exists")
         elif kind is retry.Kind.CANCELLED:
             self.rows.released(row)
@@ -151,11 +206,11 @@ class Copying(ABC):
             self.rows.skipped(row, "vanished")
 
     def _not_read(self, row: int, error: OSError) -> None:
-        reason, detail = reason_of(error)
-        if error.errno in TRANSIENT:
-            self.failed(row, Fault(retry.Kind.TRANSIENT, reason, detail))
+        fault = fault_of(error)
+        if fault is not None:
+            self.failed(row, fault)
         else:
-            self.rows.failed(row, reason, detail)
+            self.rows.failed(row, *reason_of(error))
 
     def _try_later(self, row: int, fault: Fault) -> None:
         shared = self.shared
@@ -181,5 +236,6 @@ class Copying(ABC):
                 to_ipc(self.rows.table(self._agent)),
                 fatal=self.fatal,
                 seconds=time.monotonic() - self._began,
+                not_kept=dict(self.not_kept),
             )
         )

@@ -111,7 +111,7 @@ class Client:
     def __init__(self, target: Target) -> None:
         self._target = target
         _set_proxy(target)
-        self._host: Header = ("host", target.host)
+        self._always: list[Header] = [("host", target.host), *target.headers]
         self._renew = threading.Lock()
         self._signing = self._sign_config()
         loops = io.EventLoopGroup(1)
@@ -140,7 +140,7 @@ class Client:
         ``headers`` hold content-length. ``on_headers(status_code=, headers=)`` and ``on_done(error=, status_code=,
         error_body=, ...)`` are the runtime's own, once each; they may come before this returns.
         """
-        request = http.HttpRequest("PUT", path, http.HttpHeaders([self._host, *headers]), body)
+        request = http.HttpRequest("PUT", path, http.HttpHeaders([*self._always, *headers]), body)
         return self._client.make_request(
             type=s3.S3RequestType.DEFAULT,
             operation_name="PutObject",
@@ -152,7 +152,7 @@ class Client:
 
     def sign(self, method: str, path: str, headers: Sequence[Header]) -> list[Header]:
         """The headers of a request that is sent by other means, with its signature; the body is not signed."""
-        request = http.HttpRequest(method, path, http.HttpHeaders([self._host, *headers]))
+        request = http.HttpRequest(method, path, http.HttpHeaders([*self._always, *headers]))
         auth.aws_sign_request(request, self._sign_config()).result()
         return list(request.headers)
 

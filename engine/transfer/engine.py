@@ -15,26 +15,32 @@ import psutil
 
 from engine.errors import LocationError
 from engine.filters import Filters
-from engine.locations.base import Lists
-from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
+from engine.locations.base import Lists, ListsSlices
+from engine.locations.listing import ENTRY_SCHEMA, Rest, ScanBatch, ScanLimit
 from engine.locations.registry import open_location
 from engine.names import text_of
 from engine.planning.partition import TaskSelector
+from engine.transfer.clashes import without_clashes
 from engine.transfer.copying import Copying
+from engine.transfer.deleting import delete_entries
+from engine.transfer.duplicating import Forwarding, ServerCopying
 from engine.transfer.files import FileCopying
 from engine.transfer.folders import finish_folders
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.parts import Parts
+from engine.transfer.selecting import selected, with_devices
 from engine.transfer.shared import Shared
 from engine.transfer.units import (
     AgentConfig,
     AgentProgress,
     CopyUnit,
+    DeleteUnit,
     FoldersUnit,
     PartsUnit,
     ScanUnit,
     Unit,
     UnitOutcome,
+    config_of_agent,
     to_ipc,
 )
 
@@ -57,12 +63,14 @@ class Engine:
     def __init__(self, config: AgentConfig, name: str) -> None:
         _raise_descriptor_limit()
         gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-        self._config = config
+        self._config = config = config_of_agent(config, name)
         self._name = name
         self._shared = Shared(config, open_location(config.source), open_location(config.destination))
-        self._selector = TaskSelector(Filters(config.filters), config.task_folders)
+        self._filters = Filters(config.filters)
+        self._selector = TaskSelector(self._filters, config.task_folders)
         self._process = psutil.Process()
         self._open: set[Future[UnitOutcome]] = set()
+        self._rest: Rest | None = None
         if self._shared.destination.capabilities.transport == "objects":
             self._shared.crew.submit(self._connect_early)
         else:
@@ -82,6 +90,8 @@ class Engine:
                 self._run(future, lambda: self._scan(unit))
             case FoldersUnit():
                 self._run(future, lambda: finish_folders(self._shared, unit, self._name))
+            case DeleteUnit():
+                self._run(future, lambda: delete_entries(self._shared, unit, self._name))
         return future
 
     def _connect_early(self) -> None:
@@ -102,12 +112,19 @@ class Engine:
             path=text_of(path),
             cpu_seconds=times.user + times.system,
             memory_bytes=self._process.memory_info().rss,
+            passed_bytes=shared.throttle.passed,
+            waited_seconds=shared.throttle.waited_seconds(),
+            clock_seconds=shared.control.clock(),
         )
 
     def set_paused(self, paused: bool) -> None:
         """While paused no new request starts; those in flight go on."""
         self._shared.control.paused = paused
         self._shared.gate.wake()
+
+    def set_limit(self, bytes_per_second: float | None) -> None:
+        """This agent's share of the bandwidth limit from now on; None for no limit."""
+        self._shared.throttle.set_rate(bytes_per_second)
 
     def renew_lease(self, until: float) -> None:
         """Nothing is written after ``until`` (seconds of time.monotonic()); rows not begun then are RELEASED."""
@@ -132,6 +149,9 @@ class Engine:
     def _copying(self, unit: CopyUnit, on_outcome: Callable[[UnitOutcome], None]) -> Copying:
         if self._shared.destination.capabilities.transport == "files":
             return FileCopying(self._shared, unit, self._name, on_outcome)
+        if self._shared.source.capabilities.transport == "objects":
+            between = ServerCopying if self._shared.copies_itself else Forwarding
+            return between(self._shared, unit, self._name, on_outcome)
         return ObjectCopying(self._shared, unit, self._name, on_outcome)
 
     def _begin(self, future: Future[UnitOutcome], begin: Callable[[], None]) -> None:
@@ -154,17 +174,32 @@ class Engine:
 
     def _scan(self, unit: ScanUnit) -> UnitOutcome:
         began = time.monotonic()
-        location = cast("Lists", self._shared.source)
         try:
-            batch = location.scan(unit.folders, ScanLimit(unit.rows, unit.seconds), self._selector, unit.listing)
+            batch = self._list(unit)
             problem = self._shared.source_problem()  # afterwards: what vanished meanwhile must not look empty
         except LocationError as error:
             problem = str(error)
         if problem:
             nothing = to_ipc(ENTRY_SCHEMA.empty_table())
-            return UnitOutcome(unit.id, unit.epoch, nothing, folders_left=unit.folders, fatal=problem)
+            return UnitOutcome(unit.id, unit.epoch, nothing, folders_left=unit.folders, rest=unit.rest, fatal=problem)
+        self._rest = batch.rest
+        rest = None if batch.rest is None else batch.rest[:2]
         seconds = time.monotonic() - began
-        return UnitOutcome(unit.id, unit.epoch, to_ipc(batch.rows), folders_left=batch.folders_left, seconds=seconds)
+        rows = selected(batch.rows, self._filters, self._config.began_at)
+        has_folders = self._shared.destination.capabilities.real_folders
+        if has_folders and self._config.options.preserve_devices == "PRESERVE":
+            rows = with_devices(rows)
+        if has_folders and self._shared.source.capabilities.transport == "objects":
+            rows = without_clashes(rows)
+        return UnitOutcome(unit.id, unit.epoch, to_ipc(rows), batch.folders_left, rest, seconds=seconds)
+
+    def _list(self, unit: ScanUnit) -> ScanBatch:
+        limit = ScanLimit(unit.rows, unit.seconds, slice_rows=unit.rows)
+        if unit.rest is None:
+            return cast("Lists", self._shared.source).scan(unit.folders, limit, self._selector, unit.listing)
+        kept, self._rest = self._rest, None
+        rest = kept if kept is not None and kept[:2] == unit.rest else Rest(*unit.rest)
+        return cast("ListsSlices", self._shared.source).scan_rest(rest, limit, self._selector, unit.listing)
 
 
 def _raise_descriptor_limit() -> None:

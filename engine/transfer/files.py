@@ -6,18 +6,22 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import cast
 
 from engine.locations.base import OpenFile
+from engine.locations.extras import Xattrs
+from engine.locations.listing import LEADER
 from engine.locations.posix import PosixLocation
 from engine.locations.posix_files import temporary_name
 from engine.locations.posix_folders import Folder, Folders
+from engine.model import SAME_CONTENT
 from engine.transfer.commit import Commit, Written
-from engine.transfer.copying import FILE, FOLDER, SYMLINK, TRANSIENT, Copying
+from engine.transfer.copying import DEVICE, FILE, FOLDER, SYMLINK, TRANSIENT, Copying
 from engine.transfer.crt import crc64nvme
-from engine.transfer.reading import attributes_of
+from engine.transfer.linking import HARD_LINK, NoLink, make_link
+from engine.transfer.reading import as_file, attributes_of, same_as_stored
 from engine.transfer.retry import Fault, Kind
 from engine.transfer.rows import Found
 from engine.transfer.shared import Shared
@@ -26,9 +30,9 @@ from engine.transfer.units import CopyUnit, UnitOutcome
 from engine.transfer.writing import (
     NO_SPACE,
     STEP,
-    Attributing,
     InterruptedCopyError,
     WriteError,
+    attributing_of,
     copy_range,
     write_reason_of,
     writing,
@@ -45,15 +49,19 @@ class FileCopying(Copying):
         super().__init__(shared, unit, agent, on_outcome)
         options = shared.config.options
         self._folders = cast("PosixLocation", shared.destination).folders
-        self._attributing = Attributing(options)
-        self._replaces = options.overwrite_mode == "ALWAYS"
-        self._verifies = options.verify_mode == "ONLY_FILES_TRANSFERRED"
+        self._attributing = attributing_of(shared)
+        self._replaces = options.overwrite_mode != "NEVER"
+        self._verifies = options.verify_mode != "NONE"
         self._syncs_each = shared.destination.capabilities.network or not syncfs_proves()
+        self._leaders: list[bytes | None] | None = self.rows.listed(LEADER) if self.rows.has(LEADER) else None
+        self._unsettled: set[int] = set()
+        """Rows copied that should be links: their results are about no file, so that the next run tries again."""
         self._written: list[Written] = []
-        self._unowned: list[int] = []
         self._lock = threading.Lock()
         self._committing = False
         self._full = 0
+
+    looks_aside = False
 
     def process(self, row: int) -> None:
         """Copy one row; the one that leaves only written rows has the unit committed."""
@@ -81,7 +89,7 @@ class FileCopying(Copying):
 
     def _copy(self, row: int) -> None:
         kind = self.rows.kinds[row]
-        if kind not in (FILE, FOLDER, SYMLINK):
+        if kind not in (FILE, FOLDER, SYMLINK, DEVICE):
             self.rows.skipped(row, "special")
         elif self._too_long(row):
             self.rows.failed(row, "name too long")
@@ -93,19 +101,45 @@ class FileCopying(Copying):
             if not self._replaces and _exists(self.rows.names[row], folder.fd):
                 self.rows.skipped(row, "exists")
             elif kind == FILE:
-                self._copy_file(row, folder)
-            else:
+                leader = self._leaders[row] if self._leaders is not None else None
+                if leader is None or not self._linked(row, leader, folder):
+                    self._copy_file(row, folder)
+            elif kind == SYMLINK:
                 self._copy_symlink(row, folder)
+            else:
+                self._copy_device(row, folder)
 
     def _too_long(self, row: int) -> bool:
         limits = self.shared.destination.capabilities
         return len(self.rows.names[row]) > limits.max_name_bytes or len(self.path(row)) > limits.max_key_bytes
+
+    def _linked(self, row: int, leader: bytes, folder: Folder) -> bool:
+        """Make ``row`` another name of a file that is there already; False if it has to be copied."""
+        source, destination = cast("PosixLocation", self.source), cast("PosixLocation", self.shared.destination)
+        self.shared.readers.reading()
+        timed = self.shared.config.options.mtime == "PRESERVE"
+        link = make_link(source, destination, leader, self.path(row), folder, timed=timed)
+        self.shared.readers.waiting()
+        if isinstance(link, NoLink):
+            if link is NoLink.CANNOT:
+                self.not_kept[HARD_LINK] += 1
+            self._unsettled.update([row] if link is NoLink.NOT_NOW else [])
+            return False
+        if link.temporary:
+            self._keep(Written(row, folder, link.temporary, 0, 0, is_hard_link=True), link.found, ())
+        else:
+            self.rows.found[row] = link.found
+            self.rows.skipped(row, SAME_CONTENT)
+        return True
 
     def _copy_file(self, row: int, folder: Folder) -> None:
         for _ in range(2):
             self.shared.readers.reading()
             file = self.source.open_file(self.path(row))
             try:
+                if stat.S_ISLNK(file.attributes.mode):  # an object that stands for one
+                    self._restore_symlink(row, folder, file)
+                    return
                 if self._copy_open(row, folder, file):
                     return
             finally:
@@ -121,15 +155,17 @@ class FileCopying(Copying):
             fd = os.open(temporary, flags, self._attributing.mode_of_new, dir_fd=folder.fd)
         kept = False
         try:
-            checksum = self._fill(fd, file, found.size)
+            extras = self.extras(row, file)
+            checksum = self._fill(fd, file, found.size, extras.lengths)
             if checksum is None or file.confirm() != file.identity:
                 return False
+            stored = same_as_stored(file, checksum)
             with writing():
-                if not self._attributing.apply(fd, found, atime_ns):
-                    self._unowned.append(row)
+                missed = self._attributing.apply(fd, as_file(file, found), atime_ns, extras.xattrs)
                 if self._syncs_each:
                     os.fsync(fd)
-            self._keep(Written(row, folder, temporary, found.size, checksum), found)
+            self.rows.links[row] = extras.link or None
+            self._keep(Written(row, folder, temporary, found.size, checksum, stored=stored), found, missed)
             kept = True
             return True
         finally:
@@ -138,7 +174,7 @@ class FileCopying(Copying):
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=folder.fd)
 
-    def _fill(self, fd: int, file: OpenFile, size: int) -> int | None:
+    def _fill(self, fd: int, file: OpenFile, size: int, lengths: Sequence[int]) -> int | None:
         """Copy the content; its CRC64NVME, or None if the file has become shorter."""
         buffers, counted = self.shared.buffers, 0
 
@@ -150,12 +186,15 @@ class FileCopying(Copying):
             if not self.allowed():
                 raise InterruptedCopyError
 
+        def pieces(content: memoryview) -> Iterable[memoryview]:
+            return self.shared.throttle.pieces(content, self.allowed, self.shared.readers)
+
         step = buffers.take(min(size, STEP))
         complete = False
         try:
             with writing():
                 os.ftruncate(fd, size)
-            copied = copy_range(file, fd, 0, size, memoryview(step), go_on)
+            copied = copy_range(file, fd, 0, size, memoryview(step), go_on, pieces, lengths)
             complete = copied.size == size
             return copied.checksum if complete else None
         finally:
@@ -166,23 +205,59 @@ class FileCopying(Copying):
     def _copy_symlink(self, row: int, folder: Folder) -> None:
         self.shared.readers.reading()
         target = self.source.read_link(self.path(row))
+        xattrs = self.extras(row).xattrs
         self.shared.readers.waiting()
         found = self.rows.found_in_listing(row)
+        atime_ns = self.rows.listed("atime_ns")[row] or 0
+        temporary, missed = self._make_symlink(target, folder, found, atime_ns, xattrs)
+        self._keep(Written(row, folder, temporary, len(target), crc64nvme(target), True), found, missed)
+
+    def _copy_device(self, row: int, folder: Folder) -> None:
+        """Make a device or FIFO; it is never opened."""
+        self.shared.readers.reading()
+        xattrs = self.extras(row).xattrs
+        self.shared.readers.waiting()
+        found, temporary = self.rows.found_in_listing(row), temporary_name()
+        with writing():
+            os.mknod(temporary, stat.S_IFMT(found.mode) | 0o600, self.rows.listed("rdev")[row] or 0, dir_fd=folder.fd)
+            try:
+                atime_ns = self.rows.listed("atime_ns")[row] or 0
+                missed = self._attributing.apply(temporary, found, atime_ns, xattrs, folder.fd)
+                if self.shared.config.options.posix_permissions == "PRESERVE":
+                    os.chmod(temporary, stat.S_IMODE(found.mode), dir_fd=folder.fd)
+            except OSError:
+                os.unlink(temporary, dir_fd=folder.fd)
+                raise
+        self._keep(Written(row, folder, temporary, 0, 0, is_device=True), found, missed)
+
+    def _restore_symlink(self, row: int, folder: Folder, file: OpenFile) -> None:
+        """Make the link that an object stands for: its content is the target."""
+        found, atime_ns = attributes_of(file)
+        target = bytearray(found.size)
+        checksum = crc64nvme(memoryview(target)[: file.read_into(memoryview(target), 0)])
+        stored = same_as_stored(file, checksum)
+        temporary, missed = self._make_symlink(
+            bytes(target), folder, as_file(file, found), atime_ns, self.extras(row, file).xattrs
+        )
+        self._keep(Written(row, folder, temporary, len(target), checksum, True, stored), found, missed)
+
+    def _make_symlink(
+        self, target: bytes, folder: Folder, found: Found, atime_ns: int, xattrs: Xattrs
+    ) -> tuple[bytes, Iterable[str]]:
         temporary = temporary_name()
         with writing():
             os.symlink(target, temporary, dir_fd=folder.fd)
             try:
-                if not self._attributing.apply(temporary, found, self.rows.listed("atime_ns")[row] or 0, folder.fd):
-                    self._unowned.append(row)
+                return temporary, self._attributing.apply(temporary, found, atime_ns, xattrs, folder.fd)
             except OSError:
                 os.unlink(temporary, dir_fd=folder.fd)
                 raise
-        self._keep(Written(row, folder, temporary, len(target), crc64nvme(target), True), found)
 
-    def _keep(self, written: Written, found: Found) -> None:
-        self.rows.found[written.row] = found
+    def _keep(self, written: Written, found: Found, missed: Iterable[str]) -> None:
+        self.rows.found[written.row] = found._replace(inode=0) if written.row in self._unsettled else found
         with self._lock:
             self._written.append(written)
+            self.not_kept.update(missed)
 
     def _open_folder(self, path: bytes) -> Folder:
         """The destination folder, made if missing; files and links in its way give way unless nothing is replaced."""
@@ -207,15 +282,13 @@ class FileCopying(Copying):
             self.rows.failed(row, *write_reason_of(error))
 
     def _commit(self) -> None:
-        note = f"owner not kept: this account may not set it ({len(self._unowned):,} entries of this unit)"
-        notes = dict.fromkeys(self._unowned[:1], note)
         commit = Commit(
             self.rows,
-            notes,
             self.allowed,
             replaces=self._replaces,
             verifies=self._verifies,
             folds=self._folders.folds,
+            waits=self.shared.config.options.preserve_deleted_files == "REMOVE",
         )
         step = self.shared.buffers.take(STEP)
         try:

@@ -2,55 +2,121 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import cast
 
+import pyarrow as pa
+
+from engine.locations.base import HasExtras, RequestError
+from engine.locations.extras import Xattrs
+from engine.locations.listing import LEADER
 from engine.locations.posix import PosixLocation
+from engine.locations.posix_folders import Folder, Folders
 from engine.names import OWN_PREFIX
-from engine.transfer.rows import Rows
+from engine.transfer.files import remove_obstacle
+from engine.transfer.linking import HARD_LINK, relink
+from engine.transfer.markers import folder_at
+from engine.transfer.rows import Found, Rows
 from engine.transfer.shared import Shared
 from engine.transfer.system import syncfs, syncfs_proves
-from engine.transfer.units import FoldersUnit, UnitOutcome, from_ipc, to_ipc
-from engine.transfer.writing import Attributing, write_reason_of
+from engine.transfer.units import RESULT_SCHEMA, FoldersUnit, UnitOutcome, from_ipc, to_ipc
+from engine.transfer.writing import Attributing, attributing_of, write_reason_of
 
 
 def finish_folders(shared: Shared, unit: FoldersUnit, agent: str) -> UnitOutcome:
-    """Do a whole FoldersUnit. An object store has no folders to finish: its markers carry their attributes already."""
+    """Do a whole FoldersUnit, or one of restored hard links, which come before.
+
+    An object store has no folders to finish: its markers carry their attributes already.
+    """
     began = time.monotonic()
-    rows = Rows(from_ipc(unit.entries), lambda: None)
-    attributing = Attributing(shared.config.options)
-    unowned: list[int] = []
+    entries = from_ipc(unit.entries)
+    if LEADER in entries.column_names:
+        return _relink(shared, unit, entries)
+    rows = Rows(entries, lambda: None)
+    attributing = attributing_of(shared) if shared.destination.capabilities.real_folders else None
+    not_kept: Counter[str] = Counter()
     for row in range(rows.count):
         if not shared.control.allows(unit.epoch):
             rows.released(row)
-        elif not shared.destination.capabilities.real_folders:
+        elif attributing is None:
             rows.transferred(row, 0, None)
         else:
-            _finish_folder(shared, rows, row, attributing, unowned, sweep=unit.sweep)
+            not_kept.update(_finish_folder(shared, rows, row, attributing, sweep=unit.sweep))
     if shared.destination.capabilities.real_folders and syncfs_proves() and rows.count:
-        _sync(shared)
-    return UnitOutcome(unit.id, unit.epoch, to_ipc(rows.table(agent)), seconds=time.monotonic() - began)
+        sync_folders(shared)
+    seconds = time.monotonic() - began
+    return UnitOutcome(unit.id, unit.epoch, to_ipc(rows.table(agent)), seconds=seconds, not_kept=dict(not_kept))
 
 
-def _finish_folder(
-    shared: Shared, rows: Rows, row: int, attributing: Attributing, unowned: list[int], *, sweep: bool
-) -> None:
+def _relink(shared: Shared, unit: FoldersUnit, entries: pa.Table) -> UnitOutcome:
+    """Make files that were restored names of one file again. They are counted already: there are no results."""
+    began = time.monotonic()
+    destination = cast("PosixLocation", shared.destination)
+    missed = 0
+    for row in entries.to_pylist():
+        path = row["dir"] + b"/" + row["name"] if row["dir"] else row["name"]
+        if not shared.control.allows(unit.epoch):
+            break
+        try:
+            missed += not relink(destination, path, row[LEADER])
+        except OSError:
+            missed += 1
+    sync_folders(shared)
+    not_kept = {HARD_LINK: missed} if missed else {}
+    nothing = to_ipc(RESULT_SCHEMA.empty_table())
+    return UnitOutcome(unit.id, unit.epoch, nothing, seconds=time.monotonic() - began, not_kept=not_kept)
+
+
+def _finish_folder(shared: Shared, rows: Rows, row: int, attributing: Attributing, *, sweep: bool) -> tuple[str, ...]:
     folders = cast("PosixLocation", shared.destination).folders
     path = rows.path(row)
     try:
-        folder = folders.open(path, create=True)
+        folder = _open_folder(folders, path, replaces=shared.config.options.overwrite_mode != "NEVER")
         if sweep:
             _sweep(folder.fd)
-        atime_ns = rows.listed("atime_ns")[row] or 0
-        owned = attributing.apply(folder.fd, rows.found_in_listing(row), atime_ns)
+        found, atime_ns = _attributes(shared, rows, row, lambda: shared.control.allows(0))
+        missed = attributing.apply(folder.fd, found, atime_ns, _xattrs(shared, path))
+    except RequestError as error:
+        rows.failed(row, "unreadable", str(error))
+        return ()
     except OSError as error:
         rows.failed(row, *write_reason_of(error))
-        return
-    if not owned:
-        unowned.append(row)
-    first = not owned and len(unowned) == 1
-    rows.transferred(row, 0, None, detail="owner not kept: this account may not set it" if first else None)
+        return ()
+    rows.transferred(row, 0, None)
+    return missed
+
+
+def _open_folder(folders: Folders, path: bytes, *, replaces: bool) -> Folder:
+    """The folder at ``path``, made if missing; a file or link in its way gives way."""
+    try:
+        return folders.open(path, create=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP) or not replaces:
+            raise
+    remove_obstacle(folders, path)
+    return folders.open(path, create=True)
+
+
+def _attributes(shared: Shared, rows: Rows, row: int, allowed: Callable[[], bool]) -> tuple[Found, int]:
+    """Of a folder as listed, and its access time; in an object store, as its marker has them."""
+    found = rows.found_in_listing(row)
+    if shared.source.capabilities.transport == "files":
+        return found, rows.listed("atime_ns")[row] or 0
+    return folder_at(shared, rows.path(row), found, allowed)
+
+
+def _xattrs(shared: Shared, path: bytes) -> Xattrs:
+    """The xattrs of a folder at the source; none if it is gone by now."""
+    if not isinstance(shared.source, HasExtras):
+        return ()
+    try:
+        return shared.source.extras(path).xattrs
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 def _sweep(fd: int) -> None:
@@ -61,5 +127,6 @@ def _sweep(fd: int) -> None:
         os.unlink(name, dir_fd=fd)
 
 
-def _sync(shared: Shared) -> None:
+def sync_folders(shared: Shared) -> None:
+    """Make what was done to names and folders of the destination durable. Raises OSError."""
     syncfs(cast("PosixLocation", shared.destination).folders.open(b"").fd)

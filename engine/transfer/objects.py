@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.locations.metadata import metadata_of
+from engine.locations.s3_options import stored_as
 from engine.names import NameError_, check_key, key_of
 from engine.transfer.copying import FILE, FOLDER, SMALL_FILE, SYMLINK, Copying
 from engine.transfer.crt import Header, checksum_text, crc64nvme
 from engine.transfer.put import Put, ticket_of
 from engine.transfer.reading import Reading, TooLargeError, read_whole
+from engine.transfer.sender import SendError
 from engine.transfer.shared import Shared
+from engine.transfer.sides import with_extras
 from engine.transfer.target import quoted
 from engine.transfer.units import CopyUnit, UnitOutcome
 
@@ -49,7 +52,14 @@ class ObjectCopying(Copying):
         for _ in range(2):
             try:
                 reading = read_whole(
-                    self.source, self.path(row), shared.buffers, SMALL_FILE, ticket_of, shared.readers, self.allowed
+                    self.source,
+                    self.path(row),
+                    shared.buffers,
+                    SMALL_FILE,
+                    ticket_of,
+                    shared.readers,
+                    self.allowed,
+                    lambda file: self.extras(row, file),
                 )
             except TooLargeError:
                 self.rows.failed(row, "changed while read", "it has become a large file since it was listed")
@@ -72,17 +82,26 @@ class ObjectCopying(Copying):
     def _copy_folder(self, row: int) -> None:
         if self.path(row):
             self._send(row, self._place(row) + "/", self._without_file(row, b""))
-        elif self.shared.target.has_prefix:
-            self._send(row, self.shared.target.base, self._without_file(row, b""))
         else:
-            self.rows.skipped(row, "bucket root")
+            self._keep_root(row)
+
+    def _keep_root(self, row: int) -> None:
+        """What the root has goes aside: a marker of it would be an object without a name, and a bucket has none."""
+        reading = self._without_file(row, b"")
+        try:
+            self._metadata(row, reading, forgotten=True)
+        except SendError as error:
+            self.failed(row, error.fault)
+            return
+        self.rows.transferred(row, 0, None)
 
     def _without_file(self, row: int, content: bytes) -> Reading:
         """The body of what is no file, with its attributes as listed."""
         buffer = bytearray(content)
         found = self.rows.found_in_listing(row)
         atime_ns = self.rows.listed("atime_ns")[row] or 0
-        return Reading(buffer, memoryview(buffer), 0, found, atime_ns, crc64nvme(buffer), True)
+        extras = self.extras(row)
+        return Reading(buffer, memoryview(buffer), 0, found, atime_ns, crc64nvme(buffer), True, extras=extras)
 
     def _drop(self, reading: Reading) -> None:
         if reading.ticket:
@@ -110,6 +129,12 @@ class ObjectCopying(Copying):
         return folder
 
     def _send(self, row: int, path: str, reading: Reading) -> None:
+        try:
+            headers = self._headers(row, reading)
+        except SendError as error:
+            self._drop(reading)
+            self.failed(row, error.fault)
+            return
         if not self.shared.gate.enter(self.allowed):
             self._drop(reading)
             self.rows.released(row)
@@ -117,14 +142,24 @@ class ObjectCopying(Copying):
         self.rows.found[row] = reading.found
         put = Put(self, row, reading, self.shared)
         try:
-            put.start(path, self._headers(row, reading))
+            put.start(path, headers)
         except BaseException:
             put.abandon()
             raise
 
     def _headers(self, row: int, reading: Reading) -> list[Header]:
-        found = reading.found
-        path = self.path(row)
+        forgotten = self.rows.kinds[row] == FOLDER and not self.shared.config.marker_metadata
+        metadata = self._metadata(row, reading, forgotten=forgotten)
+        return [
+            *self._fixed,
+            ("content-length", str(len(reading.content))),
+            ("x-amz-checksum-crc64nvme", checksum_text(reading.checksum)),
+            *[("x-amz-meta-" + key, value) for key, value in metadata.items()],
+        ]
+
+    def _metadata(self, row: int, reading: Reading, *, forgotten: bool) -> dict[str, str]:
+        """The metadata of an object, after what does not fit was sent. Raises SendError."""
+        found, path = reading.found, self.path(row)
         metadata = metadata_of(
             self.rows.kinds[row],
             found.mode,
@@ -135,18 +170,15 @@ class ObjectCopying(Copying):
             self.shared.config.options,
             None if path.isascii() else path,
         )
-        return [
-            *self._fixed,
-            ("content-length", str(len(reading.content))),
-            ("x-amz-checksum-crc64nvme", checksum_text(reading.checksum)),
-            *[("x-amz-meta-" + key, value) for key, value in metadata.items()],
-        ]
+        if not (reading.extras or forgotten):
+            return metadata
+        metadata, missed = with_extras(self.shared, path, metadata, reading.extras, self.allowed, forgotten=forgotten)
+        self.not_kept.update(missed)
+        return metadata
 
 
 def _fixed_headers(shared: Shared) -> list[Header]:
-    headers: list[Header] = []
-    if shared.config.destination.storage_class:
-        headers.append(("x-amz-storage-class", shared.config.destination.storage_class))
+    headers: list[Header] = [*stored_as(shared.config.destination).items()]
     if shared.config.options.overwrite_mode == "NEVER":
         headers.append(("if-none-match", "*"))
     return headers

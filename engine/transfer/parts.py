@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import cast
 from urllib.parse import quote
@@ -14,13 +14,13 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from engine.errors import DestinationError, LocationError, UploadGoneError
-from engine.locations.base import OpenFile, PartResult, Reads
+from engine.locations.base import CopiesObjects, HasExtras, OpenFile, PartResult, Reads, RequestError
 from engine.locations.posix import PosixLocation
 from engine.names import key_of
 from engine.transfer import retry
-from engine.transfer.copying import TRANSIENT, reason_for
+from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
-from engine.transfer.reading import reason_of
+from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault, Kind
 from engine.transfer.sender import STEP, SendError
 from engine.transfer.shared import Shared
@@ -143,9 +143,10 @@ class Parts:
         except SendError as error:
             return error.fault
         except OSError as error:
-            if error.errno not in TRANSIENT:
+            fault = fault_of(error)
+            if fault is None:
                 raise
-            return Fault(Kind.TRANSIENT, *reason_of(error))
+            return fault
         finally:
             self._shared.gate.leave()
             self._shared.active.pop(id(counted))
@@ -159,13 +160,15 @@ class Parts:
 
     def _send(self, number: int, counted: _Counted) -> PartResult:
         unit = self._unit
-        file = cast("Reads", self._shared.source).open_file(unit.path)
+        start = (number - 1) * unit.part_size
+        end = min(start + unit.part_size, unit.identity.size)
+        if self._shared.copies_itself and (copied := self._have_copied(number, start, end, counted)) is not None:
+            return copied
+        file = cast("Reads", self._shared.source).open_file(unit.path, start, end)
         step = self._shared.buffers.take(STEP)
         try:
             if file.identity != unit.identity:
                 raise _ChangedError
-            start = (number - 1) * unit.part_size
-            end = min(start + unit.part_size, unit.identity.size)
             to_files = self._shared.destination.capabilities.transport == "files"
             send = self._write if to_files else self._upload
             checksum, etag = send(file, number, start, end, memoryview(step), counted)
@@ -175,6 +178,29 @@ class Parts:
         finally:
             self._shared.buffers.give(step)
             file.close()
+
+    def _have_copied(self, number: int, start: int, end: int, counted: _Counted) -> PartResult | None:
+        """Let the server copy a part; None if it does not say what it copied, so that this can be checked."""
+        unit, shared = self._unit, self._shared
+        file = cast("Reads", shared.source).open_file(unit.path, 0, 0)
+        file.close()
+        if file.identity != unit.identity or file.kept is None:
+            raise _ChangedError
+        headers = {
+            "x-amz-copy-source-range": f"bytes={start}-{end - 1}",
+            "x-amz-copy-source-if-match": f'"{file.kept.etag}"',
+        }
+        path, _, query = self._address(number).partition("?")
+        try:
+            done = cast("CopiesObjects", shared.destination).duplicate(shared.source, unit.path, path, headers, query)
+        except RequestError as error:
+            if error.status == 412:
+                raise _ChangedError from error
+            raise
+        if done.checksum is None:
+            return None
+        counted.add(end - start)
+        return PartResult(number, end - start, done.checksum, done.etag)
 
     def _upload(
         self, file: OpenFile, number: int, start: int, end: int, step: memoryview, counted: _Counted
@@ -209,14 +235,19 @@ class Parts:
         except DestinationError as error:
             raise _PartError("not written", str(error)) from error
         try:
-            copied = copy_range(file, fd, start, end, step, counted.add)
+            copied = copy_range(file, fd, start, end, step, counted.add, counted.pieces, self._lengths(file))
             if copied.size != end - start:
                 raise _ChangedError
-            if self._shared.config.options.verify_mode == "ONLY_FILES_TRANSFERRED":
+            if self._shared.config.options.verify_mode != "NONE":
                 self._verify(fd, start, end, step, copied.checksum)
             return copied.checksum, ""
         finally:
             os.close(fd)
+
+    def _lengths(self, file: OpenFile) -> Sequence[int]:
+        """Where the file had holes, if the source keeps it in words."""
+        source = self._shared.source
+        return source.extras(self._unit.path, file).lengths if isinstance(source, HasExtras) and file.kept else ()
 
     def _verify(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
         try:
@@ -242,6 +273,10 @@ class _Counted:
         self._shared.count(0, size)
         if not self._allowed():
             raise InterruptedCopyError
+
+    def pieces(self, content: memoryview) -> Iterable[memoryview]:
+        """``content`` in pieces, each when the bandwidth limit lets it go on. Raises InterruptedCopyError."""
+        return self._shared.throttle.pieces(content, self._allowed)
 
     def rewind(self) -> None:
         """Take back what was counted."""
@@ -279,6 +314,7 @@ class _Body:
             if size != len(part):
                 raise _ChangedError
             self.checksum = crc64nvme(part, self.checksum)
-            yield part
+            for piece in self._counted.pieces(part):
+                yield piece
+                self._counted.add(len(piece))
             offset += size
-            self._counted.add(size)

@@ -11,12 +11,18 @@ from engine.transfer.retry import Fault, Kind
 from engine.transfer.rows import Rows
 from engine.transfer.sender import STEP, SendError
 from engine.transfer.shared import Shared
+from engine.transfer.writing import InterruptedCopyError
 
 LARGE_BODY = 1 << 20
 """From this size on a body goes through a sender, which copies less but takes a thread for each."""
 
 _SLOWEST_BYTES_PER_SECOND = 100_000
 """A request may take this much longer for its size before it counts as stalled."""
+
+HEAD_BYTES = 750
+"""What a request takes of the bandwidth besides its body: line, headers, metadata and signature, about."""
+
+_STOPPED = Fault(Kind.CANCELLED, "stopped", "the unit has to stop")
 
 
 def ticket_of(size: int) -> int:
@@ -28,6 +34,9 @@ class Owner(Protocol):
     """The unit that a request belongs to."""
 
     rows: Rows
+
+    def allowed(self) -> bool:
+        """Whether rows may still be sent."""
 
     def failed(self, row: int, fault: Fault) -> None:
         """The request of ``row`` failed."""
@@ -56,6 +65,9 @@ class Put:
         shared = self._shared
         if size >= LARGE_BODY:
             shared.crew.submit(lambda: self._send(path, headers))
+            return
+        if not shared.throttle.take(size + HEAD_BYTES, self._owner.allowed):
+            self._finished(_STOPPED)
             return
         self.deadline = shared.control.clock() + shared.config.stall_seconds + size / _SLOWEST_BYTES_PER_SECOND
         shared.in_flight[id(self)] = self
@@ -105,16 +117,18 @@ class Put:
             self._finished(None)
         except SendError as error:
             self._finished(error.fault)
+        except InterruptedCopyError:
+            self._finished(_STOPPED)
         except Exception as error:
             self._finished(Fault(Kind.PERMANENT, type(error).__name__, str(error)))
 
     def _steps(self) -> Iterator[memoryview]:
         content = self._reading.content
         for offset in range(0, len(content), STEP):
-            step = content[offset : offset + STEP]
-            yield step
-            self._sent += len(step)
-            self._shared.count(0, len(step))
+            for piece in self._shared.throttle.pieces(content[offset : offset + STEP], self._owner.allowed):
+                yield piece
+                self._sent += len(piece)
+                self._shared.count(0, len(piece))
 
     def _finished(self, fault: Fault | None) -> None:
         reading = self._reading

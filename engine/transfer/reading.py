@@ -6,10 +6,15 @@ import errno
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from engine.locations.base import OpenFile, Reads
+from engine.locations.base import Kept, OpenFile, Reads, RequestError
+from engine.locations.extras import NOTHING, Extras
 from engine.transfer.buffers import Buffers
 from engine.transfer.crt import crc64nvme
+from engine.transfer.retry import Fault, Kind, classify
 from engine.transfer.rows import Found
+
+TRANSIENT = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY, errno.EHOSTDOWN, errno.EREMOTEIO})
+"""What a file server answers while it is being restarted or moved."""
 
 
 class Watch(Protocol):
@@ -32,6 +37,8 @@ class Reading(NamedTuple):
     atime_ns: int
     checksum: int
     stable: bool
+    kept: Kept | None = None
+    extras: Extras = NOTHING
 
 
 class TooLargeError(Exception):
@@ -42,6 +49,24 @@ def reason_of(error: OSError) -> tuple[str, str]:
     """Short reason and detail of a failed read."""
     replaced = error.errno in (errno.ELOOP, errno.EINVAL)  # by a link, by something else that is no file
     return "changed while read" if replaced else "unreadable", error.strerror or str(error)
+
+
+def fault_of(error: OSError) -> Fault | None:
+    """Why a read failed that may succeed later, or that a store refused; None for any other reason."""
+    if isinstance(error, RequestError):
+        return classify(error.code, error.status, error.detail)._replace(at_source=True)
+    if error.errno in TRANSIENT:
+        return Fault(Kind.TRANSIENT, *reason_of(error))
+    return None
+
+
+def same_as_stored(file: OpenFile, checksum: int) -> bool:
+    """Whether the source keeps a checksum of the whole file. Raises RequestError if ``checksum`` is another one."""
+    if file.stored_checksum is None:
+        return False
+    if file.stored_checksum != checksum:
+        raise RequestError("BadDigest", None, "what was received is not what the source's checksum says")
+    return True
 
 
 def attributes_of(file: OpenFile) -> tuple[Found, int]:
@@ -60,6 +85,12 @@ def attributes_of(file: OpenFile) -> tuple[Found, int]:
     return found, attributes.atime_ns
 
 
+def as_file(file: OpenFile, found: Found) -> Found:
+    """``found`` as a file of these attributes has it: the time of an object is not that of the file it stands for."""
+    mtime_ns = file.attributes.mtime_ns
+    return found if mtime_ns is None else found._replace(mtime_ns=mtime_ns)
+
+
 def read_whole(
     source: Reads,
     path: bytes,
@@ -68,6 +99,7 @@ def read_whole(
     ticket_of: Callable[[int], int],
     watch: Watch,
     allowed: Callable[[], bool],
+    extras_of: Callable[[OpenFile], Extras] = lambda _: NOTHING,
 ) -> Reading | None:
     """Read the file at ``path``; None if ``allowed()`` ended while it waited for memory.
 
@@ -88,13 +120,17 @@ def read_whole(
         buffer = buffers.take(size)
         try:
             content = memoryview(buffer)[:size]
+            extras = extras_of(file)
             stable = file.read_into(content, 0) == size and file.confirm() == file.identity
+            checksum = crc64nvme(content)
+            if stable:
+                same_as_stored(file, checksum)
         except BaseException:
             buffers.give(buffer)
             buffers.release(ticket)
             raise
         found, atime_ns = attributes_of(file)
-        return Reading(buffer, content, ticket, found, atime_ns, crc64nvme(content), stable)
+        return Reading(buffer, content, ticket, found, atime_ns, checksum, stable, file.kept, extras)
     finally:
         file.close()
         watch.waiting()

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from engine.model import Action
+from engine.model import Action, Kind
 from engine.transfer.units import RESULT_SCHEMA
+
+LINK = "link"
+"""Reason of what was made as a hard link."""
 
 _FOUND_COLUMNS = ("size", "mtime_ns", "ctime_ns", "dev", "inode", "mode", "uid", "gid")
 _ENTRY_COLUMNS = ("dir", "name", "kind", "task")
@@ -18,6 +21,7 @@ _ENTRY_COLUMNS = ("dir", "name", "kind", "task")
 _TRANSFERRED, _SKIPPED, _FAILED, _RELEASED = map(
     int, (Action.TRANSFERRED, Action.SKIPPED, Action.FAILED, Action.RELEASED)
 )
+_DELETED, _NOT_DELETED = int(Action.DELETED), int(Action.NOT_DELETED)
 
 
 def _nothing() -> None:
@@ -60,6 +64,8 @@ class Rows:
         self._etags: list[str | None] = [None] * count
         self._verified: list[str | None] = [None] * count
         self._finished = [0] * count
+        self.links: list[str | None] = [None] * count
+        """What the objects of one file have in common, where they are restored."""
 
     def path(self, row: int) -> bytes:
         """The entry's path relative to the location's root."""
@@ -71,6 +77,16 @@ class Rows:
         if column not in self._listed:
             self._listed[column] = self._entries[column].to_pylist()
         return self._listed[column]
+
+    def hints(self, column: str) -> list[Any]:
+        """A column of HINT_SCHEMA; without it nothing is to be looked at."""
+        if column not in self._entries.schema.names:
+            self._listed.setdefault(column, [None] * self.count)
+        return self.listed(column)
+
+    def is_file(self, row: int) -> bool:
+        """Whether the row is a file or a link, and no folder."""
+        return self.kinds[row] in (Kind.FILE, Kind.SYMLINK)
 
     def found_in_listing(self, row: int) -> Found:
         """Identity and attributes of a row as listed."""
@@ -84,25 +100,53 @@ class Rows:
         etag: str | None = None,
         verified: str | None = None,
         detail: str | None = None,
+        reason: str | None = None,
     ) -> None:
         """Resolve ``row``: ``sent`` bytes went out with this CRC64NVME."""
         self._sent[row] = sent
         self._checksums[row] = checksum
         self._etags[row] = etag
         self._verified[row] = verified
-        self._resolve(row, _TRANSFERRED, None, detail)
+        self._resolve(row, _TRANSFERRED, reason, detail)
+
+    def linked(self, row: int) -> None:
+        """Resolve ``row``: it has become another name of a file whose size and time were looked at."""
+        self.transferred(row, 0, None, "", "size-only", reason=LINK)
+
+    def has(self, column: str) -> bool:
+        """Whether the entries have a column."""
+        return column in self._entries.column_names
 
     def failed(self, row: int, reason: str, detail: str = "") -> None:
         """Resolve ``row`` as FAILED with a short, stable reason."""
         self._resolve(row, _FAILED, reason, detail or None)
 
-    def skipped(self, row: int, reason: str) -> None:
-        """Resolve ``row`` as SKIPPED."""
-        self._resolve(row, _SKIPPED, reason)
+    def skipped(
+        self,
+        row: int,
+        reason: str,
+        checksum: int | None = None,
+        etag: str | None = None,
+        verified: str | None = None,
+        detail: str = "",
+    ) -> None:
+        """Resolve ``row`` as SKIPPED; what the destination holds has this CRC64NVME and ETag, as far as known."""
+        self._checksums[row] = checksum
+        self._etags[row] = etag
+        self._verified[row] = verified
+        self._resolve(row, _SKIPPED, reason, detail or None)
 
-    def released(self, row: int) -> None:
+    def released(self, row: int, reason: str | None = None) -> None:
         """Resolve ``row`` as not done, to be given out again."""
-        self._resolve(row, _RELEASED)
+        self._resolve(row, _RELEASED, reason)
+
+    def deleted(self, row: int) -> None:
+        """Resolve ``row`` as gone from the destination."""
+        self._resolve(row, _DELETED)
+
+    def not_deleted(self, row: int, reason: str, detail: str = "") -> None:
+        """Resolve ``row`` as still at the destination, with a short, stable reason."""
+        self._resolve(row, _NOT_DELETED, reason, detail or None)
 
     def _resolve(self, row: int, action: int, reason: str | None = None, detail: str | None = None) -> None:
         with self._lock:
@@ -130,6 +174,7 @@ class Rows:
             "etag": self._etags,
             "verified": self._verified,
             "finished_ns": self._finished,
+            "link": self.links,
         }
         arrays = {name: pa.array(values, RESULT_SCHEMA.field(name).type) for name, values in columns.items()}
         arrays["agent"] = pa.repeat(pa.scalar(agent, pa.string()), self.count)

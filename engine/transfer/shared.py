@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.errors import LocationError
-from engine.locations.base import Location
+from engine.locations.base import CopiesObjects, Location
 from engine.transfer.buffers import Buffers
 from engine.transfer.control import Control, Gate
 from engine.transfer.crew import Crew
@@ -18,6 +18,7 @@ from engine.transfer.readers import Readers
 from engine.transfer.retry import Fault
 from engine.transfer.sender import Sender
 from engine.transfer.target import Target, target_of
+from engine.transfer.throttle import Throttle
 from engine.transfer.units import AgentConfig
 
 NETWORK_READERS = 16
@@ -44,10 +45,12 @@ class Shared:
         self.source = source
         self.destination = destination
         self.control = Control()
-        self.gate = Gate(self.control, config.window)
+        self.gate = Gate(self.control, config.window, tunes=config.tunes)
+        self.throttle = Throttle(self.control.clock)
         self.buffers = Buffers(config.memory_bytes)
         self.readers = Readers(_reader_count(config, source, destination), self.control.clock)
         self.crew = Crew(SENDERS, "xsync-sender")
+        self.lookers = Crew(SENDERS, "xsync-look")  # they wait for the gate, which those in the crew hold
         self.later = Later(self.control.clock, self._look)
         self.files = 0
         self.bytes = 0
@@ -86,6 +89,11 @@ class Shared:
                     self._sender = Sender(self.target, client, SENDERS, self.config.stall_seconds)
         return self._sender
 
+    @property
+    def copies_itself(self) -> bool:
+        """Whether the destination can copy objects of the source by itself."""
+        return isinstance(self.destination, CopiesObjects) and self.destination.copies_from(self.source)
+
     def source_problem(self) -> str:
         """Why nothing that the source lacks may count as gone: its mount vanished, say. Empty if it is what it was."""
         expected = self.config.source_identity
@@ -106,7 +114,7 @@ class Shared:
 
     def renews(self, fault: Fault) -> bool:
         """Whether another attempt may find newer credentials than the expired ones that caused ``fault``."""
-        if fault.code != "ExpiredToken":
+        if fault.code != "ExpiredToken" or fault.at_source:
             return False
         self.client.renew_credentials()
         return True
@@ -124,12 +132,14 @@ class Shared:
             if now >= request.deadline:
                 request.cancel()
         self.readers.replace_hung()
+        self.gate.tune(self.files, self.bytes)
 
     def close(self) -> None:
         """End threads and connections; units should have ended."""
         self.later.close()
         self.readers.close()
         self.crew.close()
+        self.lookers.close()
         if self._sender is not None:
             self._sender.close()
         if self._client is not None and not self.gate.in_flight:

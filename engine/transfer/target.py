@@ -27,6 +27,7 @@ class Target(NamedTuple):
 
     ``base`` is the quoted request path that a key below the prefix is appended to: ``/``, ``/bucket/prefix/``...
     ``host`` has a port unless it is the default one. ``keys`` is asked again every minute. ``proxy`` is a URL or None.
+    ``headers`` go with every request.
     """
 
     tls: bool
@@ -37,6 +38,7 @@ class Target(NamedTuple):
     keys: Callable[[], Keys]
     ca_bundle: str | None = None
     proxy: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def target_of(destination: Location, spec: LocationSpec) -> Target:
@@ -50,7 +52,8 @@ def target_of(destination: Location, spec: LocationSpec) -> Target:
         return Keys(found.access_key, found.secret_key, found.token)
 
     has_prefix = bool(bucket_and_prefix(spec.url)[1])
-    return Target(path.tls, path.host, path.base, has_prefix, path.region, keys, path.ca_bundle, path.proxy)
+    headers = tuple(path.headers.items())
+    return Target(path.tls, path.host, path.base, has_prefix, path.region, keys, path.ca_bundle, path.proxy, headers)
 
 
 def quoted(key: str) -> str:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from engine.locations.base import OpenFile
+from engine.locations.extras import Xattrs
+from engine.locations.metadata import FileAttributes
+from engine.locations.posix_files import XATTRS, set_attributes
 from engine.model import TransferOptions
 from engine.transfer.crt import crc64nvme
+from engine.transfer.holes import HoleMap
 from engine.transfer.rows import Found
+
+if TYPE_CHECKING:
+    from engine.locations.posix import PosixLocation
+    from engine.transfer.shared import Shared
 
 STEP = 1 << 20
 """Bytes read and written at once."""
@@ -37,7 +45,9 @@ _REASONS = {
 
 @runtime_checkable
 class HasHoles(Protocol):
-    """An open file that knows which of its ranges hold data."""
+    """An open file that knows which of its ranges hold data. ``is_sparse``: some seem not to."""
+
+    is_sparse: bool
 
     def next_data(self, offset: int) -> tuple[int, int]:
         """The first range (start, end) with data at or after ``offset``; start = end = size if there is none."""
@@ -76,13 +86,29 @@ class Copied(NamedTuple):
     checksum: int
 
 
-def copy_range(file: OpenFile, fd: int, start: int, end: int, step: memoryview, go_on: Callable[[int], None]) -> Copied:
+def whole(content: memoryview) -> Iterable[memoryview]:
+    """A step that may be written at once."""
+    return (content,)
+
+
+def copy_range(
+    file: OpenFile,
+    fd: int,
+    start: int,
+    end: int,
+    step: memoryview,
+    go_on: Callable[[int], None],
+    pieces: Callable[[memoryview], Iterable[memoryview]] = whole,
+    lengths: Sequence[int] = (),
+) -> Copied:
     """Copy bytes ``start``..``end`` of ``file`` to the same place in ``fd``, in steps, leaving its holes out.
 
-    ``go_on(n)`` is called for every n bytes done and may raise. Shorter than asked if the file ends early. Raises
-    OSError if the source fails, WriteError if the destination does.
+    ``lengths`` (extras.Extras) say where a source that knows no holes had some; what is there and not zero is written
+    all the same. ``pieces(step)`` hands out a step as it may be written. ``go_on(n)`` is called for every n bytes done.
+    Both may raise. Shorter than asked if the file ends early. Raises OSError if the source fails, WriteError if the
+    destination does.
     """
-    checksum, offset = 0, start
+    checksum, offset, holes = 0, start, HoleMap(lengths)
     for data_start, data_end in _ranges(file, start, end):
         checksum = zeros_checksum(checksum, data_start - offset)
         go_on(data_start - offset)
@@ -93,9 +119,11 @@ def copy_range(file: OpenFile, fd: int, start: int, end: int, step: memoryview, 
             if not size:
                 return Copied(offset - start, checksum)
             checksum = crc64nvme(part[:size], checksum)
-            _write(fd, part[:size], offset)
-            offset += size
-            go_on(size)
+            for piece in pieces(part[:size]):
+                for content, place in holes.pieces(piece, offset):
+                    _write(fd, content, place)
+                offset += len(piece)
+                go_on(len(piece))
     return Copied(offset - start, checksum)
 
 
@@ -109,7 +137,8 @@ def zeros_checksum(checksum: int, size: int) -> int:
 
 def _ranges(file: OpenFile, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Ranges with data in ``start``..``end``; the last one, maybe empty, ends at ``end``."""
-    if end - start < STEP or not isinstance(file, HasHoles):
+    # asked first for what costs nothing: isinstance of a protocol takes as long as writing a small file
+    if not hasattr(file, "next_data") or not isinstance(file, HasHoles) or not (file.is_sparse or end - start >= STEP):
         yield start, end
         return
     offset = start
@@ -146,50 +175,36 @@ def checksum_of(fd: int, start: int, end: int, step: memoryview) -> int:
 
 
 class Attributing:
-    """Gives files their owner, then mode, then times, as far as the options ask and this account may."""
+    """Gives files their owner, mode, xattrs and times, as far as the options ask and this account may.
 
-    def __init__(self, options: TransferOptions) -> None:
-        self._options = options
+    ``keeps_xattrs``: the destination knows extended attributes.
+    """
+
+    def __init__(self, options: TransferOptions, *, keeps_xattrs: bool) -> None:
+        self.keeps_xattrs = keeps_xattrs
         self.mode_of_new = 0o600 if options.posix_permissions == "PRESERVE" else 0o666
+        self._mode = options.posix_permissions == "PRESERVE"
+        self._uid = options.uid == "INT_VALUE"
+        self._gid = options.gid == "INT_VALUE"
+        self._mtime = options.mtime == "PRESERVE"
+        self._atime = options.atime == "BEST_EFFORT"
 
-    def apply(self, target: int | bytes, found: Found, atime_ns: int, dir_fd: int | None = None) -> bool:
-        """For an open file, or the symlink ``target`` in ``dir_fd``; False if the owner could not be set."""
-        owned = self._own(target, found, dir_fd)
-        is_link = dir_fd is not None
-        if self._options.posix_permissions == "PRESERVE" and not is_link:
-            mode = stat.S_IMODE(found.mode)
-            os.chmod(target, mode if owned else mode & ~(stat.S_ISUID | stat.S_ISGID))
-        self._date(target, found, atime_ns, dir_fd)
-        return owned
+    def apply(
+        self, target: int | bytes, found: Found, atime_ns: int, xattrs: Xattrs, dir_fd: int | None = None
+    ) -> tuple[str, ...]:
+        """For an open file or folder, or the symlink ``target`` in ``dir_fd``; returns what could not be kept."""
+        attributes = FileAttributes(
+            mode=stat.S_IMODE(found.mode) if self._mode else None,
+            uid=found.uid if self._uid else None,
+            gid=found.gid if self._gid else None,
+            mtime_ns=found.mtime_ns if self._mtime else None,
+            atime_ns=atime_ns if self._atime else None,
+        )
+        missed = set_attributes(target, attributes, xattrs if self.keeps_xattrs else None, dir_fd)
+        return (*missed, XATTRS) if xattrs and not self.keeps_xattrs else missed
 
-    def _own(self, target: int | bytes, found: Found, dir_fd: int | None) -> bool:
-        uid = found.uid if self._options.uid == "INT_VALUE" else -1
-        gid = found.gid if self._options.gid == "INT_VALUE" else -1
-        if uid == gid == -1:
-            return True
-        try:
-            if dir_fd is None:
-                os.chown(target, uid, gid)
-            else:
-                os.chown(target, uid, gid, dir_fd=dir_fd, follow_symlinks=False)
-        except OSError as error:
-            if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL):
-                return False
-            raise
-        return True
 
-    def _date(self, target: int | bytes, found: Found, atime_ns: int, dir_fd: int | None) -> None:
-        options = self._options
-        if options.mtime == options.atime == "NONE":
-            return
-        if dir_fd is None:
-            now = os.stat(target)
-            times = self._times(now, found, atime_ns)
-            os.utime(target, ns=times)
-        else:
-            now = os.stat(target, dir_fd=dir_fd, follow_symlinks=False)
-            os.utime(target, ns=self._times(now, found, atime_ns), dir_fd=dir_fd, follow_symlinks=False)
-
-    def _times(self, now: os.stat_result, found: Found, atime_ns: int) -> tuple[int, int]:
-        atime = atime_ns if self._options.atime == "BEST_EFFORT" else now.st_atime_ns
-        return atime, found.mtime_ns if self._options.mtime == "PRESERVE" else now.st_mtime_ns
+def attributing_of(shared: Shared) -> Attributing:
+    """For the files and folders of a destination that has them."""
+    destination = cast("PosixLocation", shared.destination)
+    return Attributing(shared.config.options, keeps_xattrs=destination.keeps_xattrs)

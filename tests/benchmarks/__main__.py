@@ -11,20 +11,41 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.downloads import large_from_seaweedfs, listing, small_from_seaweedfs
+from tests.benchmarks.files import files_large, files_small
 from tests.benchmarks.inputs import inputs
+from tests.benchmarks.limit import limit
 from tests.benchmarks.scale import first_byte_and_memory
 from tests.benchmarks.section import Benchmark, Section, Settings
 from tests.benchmarks.startup import startup
 from tests.benchmarks.survey_bench import survey
 from tests.benchmarks.tools import versions
-from tests.benchmarks.transfers import large_null, large_seaweedfs, small_null, small_seaweedfs, whole_null
+from tests.benchmarks.transfers import (
+    large_null,
+    large_seaweedfs,
+    one_large_null,
+    small_null,
+    small_seaweedfs,
+    whole_null,
+)
+from tests.benchmarks.unchanged import unchanged
+from tests.benchmarks.window import window
 
 BENCHMARKS: dict[str, Benchmark] = {
     "small-null": small_null,
     "whole-null": whole_null,
     "large-null": large_null,
+    "one-large-null": one_large_null,
     "small-seaweedfs": small_seaweedfs,
     "large-seaweedfs": large_seaweedfs,
+    "limit": limit,
+    "files-small": files_small,
+    "files-large": files_large,
+    "unchanged": unchanged,
+    "window": window,
+    "small-from-seaweedfs": small_from_seaweedfs,
+    "large-from-seaweedfs": large_from_seaweedfs,
+    "listing": listing,
     "survey": survey,
     "scale": first_byte_and_memory,
     "startup": startup,

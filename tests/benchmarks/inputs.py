@@ -49,6 +49,10 @@ class Inputs:
                     file.write((number * 1_000_003 + step).to_bytes(8, "big") + block[8:])
         return folder
 
+    def beside(self, name: str) -> Path:
+        """A path beside the inputs, where nothing is yet."""
+        return self._folder / name
+
     def drop(self, folder: Path) -> None:
         """Give back the room that an input takes."""
         shutil.rmtree(folder)

@@ -28,7 +28,7 @@ def small_null(settings: Settings) -> Section:
     """20,000 files of 16 KiB to null S3."""
     files = settings.count(20_000)
     starts = _starts(settings)
-    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, _null)
+    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, null_endpoint)
     found = [
         Target("files/s while transferring, to s5cmd", _speed(runs, S5CMD.name), 1.6),
         Target("files/s while transferring, to rclone", _speed(runs, RCLONE.name), 1.4),
@@ -42,7 +42,7 @@ def whole_null(settings: Settings) -> Section:
     files = settings.count(60_000)
     starts = _starts(settings)
     source = settings.inputs.small(files, _SMALL_BYTES)
-    runs = _compare(settings, source, files, _null, most_runs=3)
+    runs = _compare(settings, source, files, null_endpoint, most_runs=3)
     settings.inputs.drop(source)
     found = [
         Target("whole command, files/s to s5cmd", _whole(runs, S5CMD.name), 1.0),
@@ -57,7 +57,7 @@ def large_null(settings: Settings) -> Section:
     size = (128 if settings.quick else 1_024) * MIB
     starts = _starts(settings)
     source = settings.inputs.large(3, size)
-    runs = _compare(settings, source, 3, _null, most_runs=3)
+    runs = _compare(settings, source, 3, null_endpoint, most_runs=3)
     settings.inputs.drop(source)
     found = [
         Target("bytes/s while transferring, to s5cmd", _speed(runs, S5CMD.name), 1.6),
@@ -69,11 +69,31 @@ def large_null(settings: Settings) -> Section:
     )
 
 
+def one_large_null(settings: Settings) -> Section:
+    """One file of 4 GiB to null S3, beside 3 of 1 GiB: how well its parts spread over the agents."""
+    size = (128 if settings.quick else 1_024) * MIB
+    rates: dict[int, list[float]] = {1: [], 3: []}
+    sizes = {1: 4 * size, 3: size}
+    for _ in range(settings.runs(3)):
+        for count in rates:
+            source = settings.inputs.large(count, sizes[count])
+            folder = Path(tempfile.mkdtemp(dir=settings.folder))
+            with null_endpoint(folder) as endpoint:
+                run = upload(XSYNC, source, count, endpoint, folder / "home")
+            rates[count].append(count * sizes[count] / run.transfer_seconds / 1e6)
+            settings.inputs.drop(source)
+            shutil.rmtree(folder)
+    rows = [[f"{count} x {sizes[count] // MIB:,} MiB", middle(found)] for count, found in rates.items()]
+    found = [Target("MB/s of the one file to those of three", median(rates[1]) / median(rates[3]), 0.9)]
+    shown = table(["files", "MB/s while transferring"], rows)
+    return Section(f"One file of {sizes[1] // MIB:,} MiB, {AGENTS} agents", f"{shown}\n\n{targets(found)}")
+
+
 def small_seaweedfs(settings: Settings) -> Section:
     """20,000 files of 16 KiB to SeaweedFS."""
     files = settings.count(20_000)
     starts = _starts(settings)
-    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, _seaweedfs, most_runs=3)
+    runs = _compare(settings, settings.inputs.small(files, _SMALL_BYTES), files, seaweedfs_endpoint, most_runs=3)
     return Section(f"{files:,} x 16 KiB to SeaweedFS", _small_table(runs, files, starts) + "\n\n" + _SHARED)
 
 
@@ -82,7 +102,7 @@ def large_seaweedfs(settings: Settings) -> Section:
     size = (128 if settings.quick else 1_024) * MIB
     source = settings.inputs.large(3, size)
     starts = _starts(settings)
-    runs = _compare(settings, source, 3, _seaweedfs, most_runs=2)
+    runs = _compare(settings, source, 3, seaweedfs_endpoint, most_runs=2)
     settings.inputs.drop(source)
     return Section(f"3 x {size // MIB:,} MiB to SeaweedFS", _large_table(runs, 3 * size, starts) + "\n\n" + _SHARED)
 
@@ -94,13 +114,15 @@ _SHARED = (
 
 
 @contextmanager
-def _null(folder: Path) -> Iterator[Endpoint]:
-    with null_s3(folder / "null") as server:
+def null_endpoint(folder: Path, *, delay_seconds: float = 0.0) -> Iterator[Endpoint]:
+    """An endpoint that keeps nothing, and answers ``delay_seconds`` late."""
+    with null_s3(folder / "null", delay_seconds=delay_seconds) as server:
         yield Endpoint(server.endpoint_url, "null", "null", "us-east-1", _BUCKET)
 
 
 @contextmanager
-def _seaweedfs(folder: Path) -> Iterator[Endpoint]:
+def seaweedfs_endpoint(folder: Path) -> Iterator[Endpoint]:
+    """A new SeaweedFS with an empty bucket."""
     with s3_server(folder / "seaweedfs") as server:
         with closing(s3_client(server)) as client:
             client.create_bucket(Bucket=_BUCKET)
@@ -127,7 +149,7 @@ def _compare(
 
 def _starts(settings: Settings) -> Starts:
     """What each tool costs without work."""
-    runs = _compare(settings, settings.inputs.small(1, _SMALL_BYTES), 1, _null, most_runs=3)
+    runs = _compare(settings, settings.inputs.small(1, _SMALL_BYTES), 1, null_endpoint, most_runs=3)
     return {name: median(run.usage.cpu_seconds for run in done) for name, done in runs.items()}
 
 

@@ -64,7 +64,7 @@ def test_declares_and_implements(side: Side) -> None:
     assert isinstance(location, Lists)
     assert isinstance(location, Assembles)
     assert isinstance(location, Inspects)
-    assert isinstance(location, Reads) is (location.capabilities.transport == "files")
+    assert isinstance(location, Reads)
     assert location.capabilities.max_key_bytes > 0
     assert location.describe()
 

@@ -74,7 +74,7 @@ def parts_unit(
 ) -> PartsUnit:
     """A unit of parts of the file ``name`` as it is now."""
     found = (source / name).stat()
-    identity = Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    identity = Identity(0, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     count = -(-found.st_size // part_size)
     return PartsUnit(1, 0, name.encode(), upload_id, identity, part_size, first, last or count)
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DestinationError, SourceError
+from engine.errors import DestinationError, ExistsError, SourceError
+from engine.locations.extras import EXTRAS, Extras, encode
 from engine.locations.metadata import metadata_of
 from engine.locations.posix import PosixLocation
 from engine.locations.posix_folders import MAX_OPEN_FOLDERS
@@ -219,6 +220,18 @@ def test_a_symlink_of_that_name_is_replaced_not_written_through(
     assert (tmp_path / "outside").read_bytes() == b"keep"
 
 
+def test_what_must_be_new_replaces_nothing(root: Path, location: PosixLocation) -> None:
+    (root / "there").write_bytes(b"keep")
+    upload_id = location.begin(b"there", 0, METADATA)
+    with pytest.raises(ExistsError, match="there already"):
+        location.complete(b"there", upload_id, [], 0, METADATA, only_new=True)
+    assert (root / "there").read_bytes() == b"keep"
+    location.complete(b"new", location.begin(b"new", 0, METADATA), [], 0, METADATA, only_new=True)
+    assert (root / "new").stat().st_nlink == 1
+    location.abort(b"there", upload_id)
+    assert {path.name for path in root.iterdir()} == {"there", "new"}
+
+
 def test_temporary_files_are_private_and_final_ones_as_told(root: Path, location: PosixLocation) -> None:
     metadata = metadata_of(Kind.FILE, 0o104751, 12, 34, 10**18 + 1, 10**18 + 2, TransferOptions(), None)
     upload_id = location.begin(b"x", 0, metadata)
@@ -327,14 +340,30 @@ def test_folders_of_ours_are_made_writable(open_folder: Path) -> None:
     assert stat.S_IMODE(closed.stat().st_mode) == 0o755
 
 
-def test_files_of_others_cannot_be_given_away(open_folder: Path) -> None:
+def test_large_files_of_others_arrive_without_their_owner(open_folder: Path) -> None:
     (open_folder / "root").mkdir()
     os.chown(open_folder / "root", NOBODY, NOBODY)
     with as_nobody():
         location = PosixLocation(LocationSpec(url=str(open_folder / "root")))
-        with pytest.raises(DestinationError, match="uid and gid set to NONE"):
-            location.complete(b"x", location.begin(b"x", 0, METADATA), [], 0, METADATA)
+        location.complete(b"x", location.begin(b"x", 0, METADATA), [], 0, METADATA)
         location.close()
+    assert location.not_kept == {"owner": 1}
+    found = (open_folder / "root" / "x").stat()
+    assert (found.st_uid, found.st_mode & (stat.S_ISUID | stat.S_ISGID)) == (NOBODY, 0)
+
+
+def test_an_owner_who_is_not_root_gives_a_read_only_file_its_xattrs(open_folder: Path) -> None:
+    (open_folder / "root").mkdir()
+    os.chown(open_folder / "root", NOBODY, NOBODY)
+    extras = Extras(((b"user.a", b"1"), (b"trusted.b", b"only root may")))
+    metadata = {"file-permissions": "0100444", EXTRAS: encode(extras)}
+    with as_nobody():
+        location = PosixLocation(LocationSpec(url=str(open_folder / "root")))
+        location.complete(b"x", location.begin(b"x", 0, metadata), [], 0, metadata)
+        location.close()
+    assert os.getxattr(open_folder / "root" / "x", "user.a") == b"1"
+    assert stat.S_IMODE((open_folder / "root" / "x").stat().st_mode) == 0o444
+    assert location.not_kept == {"extended attributes": 1}
 
 
 @pytest.mark.parametrize(

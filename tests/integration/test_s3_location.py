@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.errors import DestinationError, LocationError, SourceError, UploadGoneError
+from engine.errors import DestinationError, ExistsError, LocationError, SourceError, UploadGoneError
 from engine.locations.base import PartResult
 from engine.locations.credentials import Credentials, current_credentials, proxy_for
 from engine.locations.listing import ScanLimit
-from engine.locations.s3 import AWS_LARGEST, OTHERS_LARGEST, S3Location
+from engine.locations.s3 import S3Location
+from engine.locations.s3_bucket import AWS_LARGEST, OTHERS_LARGEST
 from engine.locations.s3_client import DataPath
 from engine.model import Fate, Kind, LocationSpec
 from tests.conftest import SpecMaker
@@ -254,6 +255,21 @@ def test_completion_sends_checksum_and_size_and_believes_no_other(stub: Stub) ->
     assert b"<ETag>&quot;plain&quot;</ETag>" in requests[0].body or b'<ETag>"plain"</ETag>' in requests[0].body
 
 
+def test_completion_of_what_must_be_new_asks_for_it(stub: Stub) -> None:
+    requests: list[Request] = []
+
+    def respond(request: Request) -> Answer:
+        requests.append(request)
+        return error(412, "PreconditionFailed")
+
+    with stub(respond) as location, pytest.raises(ExistsError, match="another object"):
+        location.complete(b"x", "upload", [PART], 7, {}, only_new=True)
+    assert requests[0].headers["if-none-match"] == "*"
+    with stub(respond) as location, pytest.raises(DestinationError, match="Precondition"):
+        location.complete(b"x", "upload", [PART], 7, {})
+    assert "if-none-match" not in requests[1].headers
+
+
 @pytest.mark.parametrize(("size", "checksum"), [("6", "AAAAAAAAAAc="), ("5", "AAAAAAAAAAg="), ("5", "")])
 def test_a_vanished_upload_is_done_only_if_size_and_checksum_agree(stub: Stub, size: str, checksum: str) -> None:
     def respond(request: Request) -> Answer:
@@ -297,34 +313,42 @@ def test_expired_credentials_are_read_again(keys: pytest.MonkeyPatch, tmp_path: 
     assert current_credentials(LocationSpec(url="s3://b")) == Credentials("new", "s", "t", None)
 
 
-def test_keys_that_are_no_paths_are_shown_and_not_followed(stub: Stub) -> None:
+class Particular(Everything):
+    """A selector with wishes of its own: every folder has to be listed by itself."""
+
+    def trivial(self, folder: bytes) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("selector", [Everything(), Particular()])
+def test_keys_that_are_no_paths_are_shown_and_not_followed(stub: Stub, selector: Everything) -> None:
     def respond(request: Request) -> Answer:
         item = "<LastModified>2025-01-02T03:04:05.678Z</LastModified><ETag>e</ETag><Size>1</Size>"
-        keys = "".join(f"<Contents><Key>p/{key}</Key>{item}</Contents>" for key in ("ok", "..", "a%2520b+c"))
+        is_level = "delimiter=" in request.path
+        names = ("ok", "..", "a%2520b+c") if is_level else ("ok", "..", "a%2520b+c", "/x", "./y")
+        keys = "".join(f"<Contents><Key>p/{key}</Key>{item}</Contents>" for key in names)
         folders = "".join(f"<CommonPrefixes><Prefix>p/{key}/</Prefix></CommonPrefixes>" for key in ("", "."))
         if "prefix=p%2F&" not in f"{request.path}&":
             return error(500, "Followed")
-        return Answer(
-            200, f"<ListBucketResult><EncodingType>url</EncodingType>{keys}{folders}</ListBucketResult>".encode()
-        )
+        kind = "<EncodingType>url</EncodingType>"
+        return Answer(200, f"<ListBucketResult>{kind}{keys}{folders if is_level else ''}</ListBucketResult>".encode())
 
     with stub(respond) as location:
-        batch = location.scan([b""], ScanLimit(), Everything(), 1)
+        batch = location.scan([b""], ScanLimit(), selector, 1)
         assert location.top_folders() == []
     rows = {path_of_row(r): (r["fate"], r["error"] is None) for r in batch.rows.to_pylist() if r["kind"] != Kind.LISTED}
     unreadable = (Fate.UNREADABLE, False)
-    assert len(rows) == 6
-    assert rows == {
+    odd = {b"/": unreadable, b".": unreadable} if isinstance(selector, Particular) else {b"/x": unreadable}
+    odd |= {} if isinstance(selector, Particular) else {b"./y": unreadable}
+    assert rows == odd | {
         b"": (Fate.CANDIDATE, True),
         b"ok": (Fate.CANDIDATE, True),
         b"a%20b c": (Fate.CANDIDATE, True),
         b"..": unreadable,
-        b".": unreadable,
-        b"/": unreadable,
     }
     assert batch.folders_left == []
     times = {r["mtime_ns"] for r in batch.rows.to_pylist() if r["name"] == b"ok"}
-    assert times == {1735787045678000000}
+    assert times == {1735787045000000000}  # whole seconds: HEAD tells no more
 
 
 def test_open_uploads_over_several_pages(stub: Stub) -> None:

@@ -81,6 +81,23 @@ def test_a_failure_newer_than_the_state_removes_the_fact(tmp_path: Path) -> None
     assert compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [failed])]}).files == ()
 
 
+@pytest.mark.parametrize("action", [Action.SKIPPED, Action.NOT_DELETED])
+def test_what_left_the_destination_alone_keeps_the_fact(tmp_path: Path, action: Action) -> None:
+    row = entry(b"d", b"a")
+    old = compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", [result(row)])]})
+    later = result(row, action, finished_ns=9_000, reason="vanished")
+    new = compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [later])]})
+    assert [row["execution"] for row in _rows(tmp_path / "s", new)] == ["x1"]
+    assert len(old.files) == len(new.files) == 1
+
+
+def test_what_was_deleted_is_no_fact_any_more(tmp_path: Path) -> None:
+    row = entry(b"d", b"a")
+    compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", [result(row)])]})
+    deleted = result(row, Action.DELETED, finished_ns=9_000)
+    assert compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [deleted])]}).files == ()
+
+
 def test_nothing_to_fold_leaves_the_state_as_it_is(tmp_path: Path) -> None:
     assert compact(tmp_path / "s", {"x1": []}) == State()
 
@@ -100,6 +117,18 @@ def test_a_crash_while_compacting_leaves_the_old_state(tmp_path: Path, monkeypat
     assert [row["size"] for row in _rows(folder, old)] == [10]
 
 
+def test_what_was_found_there_is_known_like_what_was_sent(tmp_path: Path) -> None:
+    rows = [
+        result(entry(b"d", b"a"), Action.SKIPPED, reason="adopted", etag="e", checksum=5),
+        result(entry(b"d", b"b"), Action.SKIPPED, reason="same content", checksum=6),
+        result(entry(b"d", b"c"), Action.SKIPPED, reason="exists"),
+        result(entry(b"d", b"d"), Action.FAILED, reason="adopted"),
+    ]
+    state = compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", rows)]})
+    found = [(row["name"], row["checksum"], row["etag"]) for row in _rows(tmp_path / "s", state)]
+    assert found == [(b"a", 5, "e"), (b"b", 6, None)]
+
+
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     write_state(tmp_path, State(schema=99))
     with pytest.raises(JournalError, match="schema"):
@@ -110,7 +139,7 @@ def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 _SESSIONS = st.lists(
-    st.lists(st.tuples(st.binary(max_size=2), st.sampled_from([1, 1, 2, 3]), st.integers(0, 3)), max_size=12),
+    st.lists(st.tuples(st.binary(max_size=2), st.sampled_from([1, 1, 2, 3, 5, 6]), st.integers(0, 3)), max_size=12),
     max_size=3,
 )
 
@@ -125,12 +154,16 @@ def test_compaction_says_what_a_dictionary_would(
     state, clock = State(), 0
     for session, steps in enumerate(sessions):
         rows = []
-        for name, action, size in steps:
+        said: dict[tuple[bytes, bytes], tuple[Action, int]] = {}
+        for name, kind, size in steps:
             clock += 1
-            rows.append(result(entry(name[:1], name), Action(action), size=size, finished_ns=clock))
-            expected.pop((name[:1], name), None)
-            if action == Action.TRANSFERRED:
-                expected[name[:1], name] = size
+            rows.append(result(entry(name[:1], name), Action(kind), size=size, finished_ns=clock))
+            said[name[:1], name] = Action(kind), size
+        for key, (action, size) in said.items():
+            if action not in (Action.SKIPPED, Action.NOT_DELETED):
+                expected.pop(key, None)
+            if action is Action.TRANSFERRED:
+                expected[key] = size
         segments = [_segment(folder / f"r{session}", rows)] if rows else []
         state = compact(folder / "s", {f"x{session}": segments}, rows_per_file)
     found = _rows(folder / "s", state)

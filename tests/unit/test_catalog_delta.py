@@ -23,8 +23,8 @@ def _segment(path: Path, *rows: Mapping[str, Any]) -> list[Path]:
 
 def _split(known: Known, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes], list[bytes]]:
     with known:
-        work, unchanged = known.work(entries_table(rows))
-    return names(work), names(unchanged)
+        delta = known.work(entries_table(rows))
+    return names(delta.work), names(delta.unchanged)
 
 
 def test_with_nothing_known_all_candidates_are_work(tmp_path: Path) -> None:
@@ -88,6 +88,15 @@ def test_what_this_execution_did_is_in_neither(tmp_path: Path) -> None:
     rows = [_A, skipped, failed]
     assert _split(Known(tmp_path / "spill", own=own), rows) == ([b"f"], [])
     assert _split(Known(tmp_path / "spill", earlier=own), rows) == ([b"s", b"f"], [b"a"])
+
+
+def test_the_newest_result_of_what_this_execution_did_is_found_again(tmp_path: Path) -> None:
+    old, new = result(_A, sent_bytes=4, finished_ns=4), result(_A, sent_bytes=10, finished_ns=6)
+    own = [*_segment(tmp_path / "r1", new, result(entry(b"d", b"other"))), *_segment(tmp_path / "r2", old)]
+    with Known(tmp_path / "spill", own=own) as known:
+        done = known.work(entries_table([_A, entry(b"d", b"b")])).done
+        assert names(done) == [b"a"]
+        assert known.results_of(done).select(["name", "sent_bytes"]).to_pylist() == [{"name": b"a", "sent_bytes": 10}]
 
 
 def test_state_results_and_own_results_together(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_every_kind_of_entry_is_counted_once(tmp_path: Path) -> None:
     zero = Totals(files, Tally(discovered=2, excluded=1), Bytes(source=134, transferred=100, pending=31))
     assert counted.tasks == {0: zero, 1: Totals(folders=Tally(discovered=1, transferred=1))}
     assert counted.tasks[0].files.pending == 3
-    assert counted.frontier == []
-    assert counted.failure_counts == {"unreadable": 1, "folder not listed": 1}
+    assert counted.frontier == [b"d"]
+    assert counted.failure_counts == {"unreadable": 1}
 
 
 def test_rows_of_a_folder_count_only_once_its_listing_is_complete(tmp_path: Path) -> None:
@@ -68,6 +68,20 @@ def test_rows_of_a_folder_count_only_once_its_listing_is_complete(tmp_path: Path
     counted = _count(tmp_path, rows, [result(rows[2])])
     assert counted.tasks[0].files == Tally()
     assert counted.frontier == [b"d"]
+    assert counted.broken == {(b"d", 1)}
+
+
+def test_a_folder_that_could_not_be_listed_is_listed_again_until_it_is(tmp_path: Path) -> None:
+    failed = [entry(b"", b"d", Kind.FOLDER), listed(b""), entry(b"d", b"a"), listed(b"d", error="Input/output error")]
+    counted = _count(tmp_path, failed, [result(failed[2])])
+    assert counted.tasks[0].files == Tally()
+    assert counted.frontier == [b"d"]
+    assert counted.broken == {(b"d", 1)}
+    again = [entry(b"d", b"a", listing=2), listed(b"d", listing=2)]
+    counted = _count(tmp_path, failed + again, [result(failed[2])])
+    assert counted.tasks[0].files == Tally(discovered=1, transferred=1)
+    assert (counted.frontier, counted.failure_counts) == ([], {})
+    assert counted.broken == {(b"d", 1)}
 
 
 def test_the_newest_complete_listing_wins(tmp_path: Path) -> None:
@@ -137,7 +151,9 @@ _KINDS = st.sampled_from([Kind.FILE, Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.
 _FATES = st.sampled_from([Fate.CANDIDATE, Fate.CANDIDATE, Fate.EXCLUDED, Fate.UNREADABLE])
 _ENTRY = st.tuples(st.sampled_from([b"a", b"b", b"c", b"\xff"]), _KINDS, _FATES, st.integers(0, 2))
 _LISTING = st.tuples(
-    st.sampled_from(_FOLDERS), st.lists(_ENTRY, max_size=4, unique_by=lambda item: item[0]), st.booleans()
+    st.sampled_from(_FOLDERS),
+    st.lists(_ENTRY, max_size=4, unique_by=lambda item: item[0]),
+    st.sampled_from(["complete", "failed", "broken off"]),
 )
 _RESULT = st.tuples(st.integers(0, 30), st.sampled_from([1, 2, 3]), st.booleans())
 
@@ -146,16 +162,17 @@ _RESULT = st.tuples(st.integers(0, 30), st.sampled_from([1, 2, 3]), st.booleans(
 @given(listings=st.lists(_LISTING, max_size=6), acted=st.lists(_RESULT, max_size=12))
 def test_totals_are_those_of_a_naive_model(
     tmp_path_factory: pytest.TempPathFactory,
-    listings: list[tuple[bytes, list[tuple[bytes, Kind, Fate, int]], bool]],
+    listings: list[tuple[bytes, list[tuple[bytes, Kind, Fate, int]], str]],
     acted: list[tuple[int, int, bool]],
 ) -> None:
     """Folders listed several times (as after crashes), some never to the end; results that hold and that do not."""
     rows: list[dict[str, Any]] = []
-    for number, (folder, found, complete) in enumerate(listings, 1):
+    for number, (folder, found, end) in enumerate(listings, 1):
         for name, kind, fate, size in found:
             rows.append(entry(folder, name, kind, fate=int(fate), size=size, listing=number, task=len(folder)))
-        if complete:
-            rows.append(listed(folder, listing=number, task=len(folder)))
+        if end != "broken off":
+            error = "Input/output error" if end == "failed" else None
+            rows.append(listed(folder, listing=number, task=len(folder), error=error))
     made = [row for row in rows if row["kind"] != Kind.LISTED]
     results = [
         result(made[index % len(made)], Action(action), finished_ns=clock, mtime_ns=1_000 if holds else 1)
@@ -170,10 +187,8 @@ def test_totals_are_those_of_a_naive_model(
 
 
 def _model(rows: list[dict[str, Any]], results: list[dict[str, Any]]) -> Counted:
-    newest: dict[bytes, int] = {}
-    for row in rows:
-        if row["kind"] == Kind.LISTED:
-            newest[row["dir"]] = max(newest.get(row["dir"], 0), row["listing"])
+    closing = {row["dir"]: row for row in rows if row["kind"] == Kind.LISTED}  # the last of each folder
+    newest = {folder: row["listing"] for folder, row in closing.items() if row["error"] is None}
     last = {(row["dir"], row["name"]): row for row in results}
     tasks: dict[int, Totals] = {}
     frontier = {b""}
@@ -202,7 +217,8 @@ def _model(rows: list[dict[str, Any]], results: list[dict[str, Any]]) -> Counted
                 totals.bytes.pending + (0 if word else counted),
             ),
         )
-    return Counted(tasks, sorted(frontier - set(newest)), dict(failures))
+    broken = {(row["dir"], row["listing"]) for row in rows if row["listing"] != newest.get(row["dir"])}
+    return Counted(tasks, sorted(frontier - set(newest)), dict(failures), frozenset(broken))
 
 
 def _decide(row: dict[str, Any], done: dict[str, Any] | None) -> tuple[str, int, int]:
@@ -219,3 +235,12 @@ def _decide(row: dict[str, Any], done: dict[str, Any] | None) -> tuple[str, int,
     if done["mtime_ns"] != row["mtime_ns"] or (row["kind"] == Kind.FILE and done["size"] != size):
         return "", 0, size
     return ("transferred" if done["action"] == Action.TRANSFERRED else "skipped"), done["sent_bytes"], size
+
+
+def test_folders_that_are_done_again_are_pending(tmp_path: Path) -> None:
+    folder = entry(b"", b"d", Kind.FOLDER)
+    listing = write_entries(tmp_path / "e", entries_table([folder, listed(b"")])).path
+    done = write_results(tmp_path / "r", results_table([result(folder)])).path
+    for again, pending in ((False, 0), (True, 1)):
+        counted = count([listing], [done], tmp_path / "spill", folders_again=again)
+        assert counted.tasks[0].folders.pending == pending

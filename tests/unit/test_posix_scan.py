@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -18,7 +19,7 @@ import pytest
 
 from engine.filters import Filters
 from engine.locations import posix_rows, posix_scan
-from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
+from engine.locations.listing import ENTRY_SCHEMA, ScanBatch, ScanLimit
 from engine.locations.posix_scan import scan_folders
 from engine.model import Fate, FilterSpec, Kind
 
@@ -123,6 +124,7 @@ def _paths_of(root: Path) -> set[bytes]:
 
 def _assert_like_lstat(root: Path, entries: dict[bytes, dict[str, Any]]) -> None:
     kinds = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.SYMLINK}
+    device = os.stat(root).st_dev
     for path, row in entries.items():
         full = os.path.join(os.fsencode(root), path)
         found = os.lstat(full)
@@ -134,7 +136,7 @@ def _assert_like_lstat(root: Path, entries: dict[bytes, dict[str, Any]]) -> None
             "mode": found.st_mode,
             "uid": found.st_uid,
             "gid": found.st_gid,
-            "dev": found.st_dev,
+            "dev": 0 if found.st_dev == device else found.st_dev,
             "inode": found.st_ino,
             "nlink": found.st_nlink,
             "blocks": found.st_blocks,
@@ -209,6 +211,70 @@ def test_a_folder_larger_than_a_block_and_the_limit_is_finished(tmp_path: Path) 
     table = _scan(tmp_path, limit=ScanLimit(10, 60.0))
     assert set(_by_path(table)) == {b"", *(b"%06d" % number for number in range(count))}
     _assert_like_lstat(tmp_path, _by_path(table))
+
+
+def _slices(root: Path, slice_rows: int, *, keep_names: bool) -> list[ScanBatch]:
+    """All batches of a scan in slices; without its names a rest is read again, as by another agent."""
+    limit = ScanLimit(10 * slice_rows, 60.0, slice_rows)
+    batches = [scan_folders(os.fsencode(root), [b""], limit, _Selector(), 7)]
+    while (last := batches[-1]).rest or last.folders_left:
+        rest = last.rest if keep_names or not last.rest else last.rest._replace(names=None)
+        batches.append(scan_folders(os.fsencode(root), last.folders_left, limit, _Selector(), 7, rest))
+    return batches
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_a_large_folder_comes_in_slices_and_is_closed_by_the_last(tmp_path: Path, keep_names: bool) -> None:
+    (tmp_path / "d").mkdir()
+    for number in range(25):
+        (tmp_path / "d" / f"{number:06d}").touch()
+    for name in (b"\xff", b"\xc3\xa4", b"new\nline"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/d/" + name)).mkdir()
+    batches = _slices(tmp_path, 10, keep_names=keep_names)
+    assert [batch.rest and batch.rest[:2] for batch in batches] == [(b"d", b"000009"), (b"d", b"000019"), None]
+    assert [batch.rows.num_rows for batch in batches] == [2 + 1 + 10, 10, 8 + 1 + 3]
+    assert [b"d" in _listed(batch.rows) for batch in batches] == [False, False, True]
+    table = pa.concat_tables([batch.rows for batch in batches])
+    assert set(_by_path(table)) == _paths_of(tmp_path)
+    assert set(table["listing"].to_pylist()) == {7}
+    _assert_like_lstat(tmp_path, _by_path(table))
+
+
+def test_a_root_in_slices_has_its_own_row_once_and_its_subfolders_are_left(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / str(number)).mkdir()
+    first = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(3, 60.0, 3), _Selector(), 7)
+    assert first.rest is not None
+    assert sorted(first.folders_left) == [b"0", b"1", b"2"]
+    table = pa.concat_tables([batch.rows for batch in _slices(tmp_path, 3, keep_names=True)])
+    assert set(_by_path(table)) == _paths_of(tmp_path)
+
+
+def test_a_slice_that_fails_closes_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        (tmp_path / str(number)).touch()
+
+    def failing(self: posix_rows.Rows, fd: int, names: list[bytes]) -> tuple[list[bytes], bytes]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(posix_rows.Rows, "add", failing)
+    batch = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(2, 60.0, 2), _Selector(), 7)
+    assert batch.rest is None
+    assert _listed(batch.rows) == {b"": (1, "Input/output error")}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_folder_that_is_lost_between_its_slices_is_closed(tmp_path: Path, gone: bool) -> None:
+    for name in "abc":
+        (tmp_path / "d" / name).mkdir(parents=True)
+    rest = scan_folders(os.fsencode(tmp_path), [b"d"], ScanLimit(2, 60.0, 2), _Selector(), 7).rest
+    assert rest is not None
+    shutil.rmtree(tmp_path / "d")
+    if not gone:
+        (tmp_path / "d").touch()
+    last = scan_folders(os.fsencode(tmp_path), [], ScanLimit(2, 60.0, 2), _Selector(), 7, rest)
+    assert last.rest is None
+    assert _listed(last.rows) == {b"d": (0, None if gone else "Not a directory")}
 
 
 @pytest.mark.parametrize("count", range(posix_rows.BLOCK - 4, posix_rows.BLOCK + 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -12,10 +13,10 @@ import msgspec
 import pytest
 
 from engine.errors import ProfileError
-from engine.model import FilterSpec, LocationSpec, Migration, TransferOptions
+from engine.model import FilterSpec, LimitRule, LocationSpec, Migration, Notify, TransferOptions
 from profiles import store
 from profiles.convert import to_migration
-from profiles.schema import CutoverSection, NetworkSection, Place, Profile, TimetableEntry
+from profiles.schema import CutoverSection, Place, Profile
 
 MINIMAL = """
 schema = 1
@@ -129,11 +130,9 @@ def test_all_errors_come_at_once() -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("verify_mode", "POINT_IN_TIME_CONSISTENT"),
-        ("preserve_deleted_files", "REMOVE"),
-        ("overwrite_mode", "NEWER"),
+        ("log_level", "TRANSFER"),
+        ("task_queueing", "ENABLED"),
         ("uid", "BOTH"),
-        ("object_tags", "PRESERVE"),
     ],
 )
 def test_what_cannot_be_done_yet_is_never_accepted_in_silence(option: str, value: str) -> None:
@@ -141,13 +140,26 @@ def test_what_cannot_be_done_yet_is_never_accepted_in_silence(option: str, value
     assert problem == f"lab.toml: options.{option}: {value} is not available yet in this version of xsync"
 
 
-def test_limits_that_would_not_be_kept_are_refused() -> None:
-    assert "options.bytes_per_second" in _problem(MINIMAL + "[options]\nbytes_per_second = 1000")
-    assert "destination.sse" in _problem(MINIMAL + "sse = 'aws:kms'")
-    timetable = (TimetableEntry(days="Mon", hours="08:00-09:00", limit="1Gbps"),)
-    limited = msgspec.structs.replace(_profile(), network=NetworkSection(timetable=timetable))
-    with pytest.raises(ProfileError, match="timetable: not available yet"):
-        to_migration(limited)
+def test_the_limits_of_a_profile_become_those_of_its_migration() -> None:
+    text = MINIMAL + "[options]\nbytes_per_second = 1000\n[network]\n"
+    text += "timetable = [{days='Fri-Mon', hours='22:00-06:00', limit='1Gbps'}]"
+    migration = to_migration(store.parse(text, "lab.toml"))
+    assert migration.options.bytes_per_second == 1000
+    assert migration.limits == (LimitRule((0, 4, 5, 6), 22 * 60, 6 * 60, 125_000_000),)
+    assert to_migration(_profile()).limits == ()
+
+
+def test_a_limit_of_nothing_is_refused() -> None:
+    problem = _problem(MINIMAL + "[options]\nbytes_per_second = 0")
+    assert problem.startswith("lab.toml: options.bytes_per_second: expected -1 for no limit")
+    assert to_migration(store.parse(MINIMAL + "[options]\nbytes_per_second = -1", "x")).options == TransferOptions()
+
+
+def test_a_key_of_kms_needs_encryption_by_kms() -> None:
+    problem = _problem(MINIMAL + "sse = 'AES256'\nkms_key_id = 'alias/data'")
+    assert "destination.kms_key_id: a key of KMS needs" in problem
+    spec = to_migration(store.parse(MINIMAL + "sse = 'aws:kms'\nkms_key_id = 'alias/data'", "lab.toml")).destination
+    assert (spec.sse, spec.kms_key_id) == ("aws:kms", "alias/data")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +286,57 @@ preserve_deleted_files = "PRESERVE"
 def test_importing_profiles_is_light() -> None:
     code = (
         "import sys, profiles.store, profiles.convert, engine.planning.eta, engine.planning.partition; "
-        "print(sorted({'pyarrow', 'boto3', 'duckdb', 'distributed', 'textual', 'awscrt'} & set(sys.modules)))"
+        "print(sorted({'pyarrow', 'boto3', 'duckdb', 'cryptography', 'textual', 'awscrt'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_ages_sizes_notices_and_metrics_reach_the_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = f"""
+        {MINIMAL}
+        [filters]
+        min_age = "15m"
+        max_age = "30d"
+        min_size = "1 KiB"
+        max_size = "10 GB"
+        [notify]
+        command = ["mail", "me"]
+        webhook_variable = "HOOK"
+        on = ["failure"]
+    """
+    migration = to_migration(store.parse(f'metrics_file = "x.prom"\n{text}', "x"))
+    filters = migration.filters
+    assert (filters.min_age_seconds, filters.max_age_seconds) == (900, 30 * 86_400)
+    assert (filters.min_size_bytes, filters.max_size_bytes) == (1024, 10 * 10**9)
+    assert migration.notify == Notify(("mail", "me"), "HOOK", ("failure",))
+    assert migration.metrics_file == str(tmp_path / "x.prom")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('[filters]\nmin_age = "soon"', "filters.min_age"),
+        ('[filters]\nmin_size = "2 kB"\nmax_size = "1 kB"', "no file would be copied"),
+        ('[notify]\nwebhook_variable = "https://hooks.example/s3cret"', "expected the name of an environment variable"),
+        ('[notify]\ncommand = [""]', "expected a program"),
+        ('[notify]\ncommand = ["x"]\non = []', "at least one of"),
+        ('[notify]\ncommand = ["x"]\non = ["start"]', "notify.on"),
+    ],
+)
+def test_wrong_ages_sizes_and_notices_are_said(section: str, said: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(said)) as caught:
+        store.parse(f"{MINIMAL}\n{section}", "x")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_destination_as_it_is() -> None:
+    text = (
+        MINIMAL + '[options]\noverwrite_mode = "NEWER"\nverify_mode = "POINT_IN_TIME_CONSISTENT"\n'
+        'delta = "destination"\ndrift_every = 0\nchecksum = true\n'
+    )
+    options = to_migration(store.parse(text, "lab.toml")).options
+    assert (options.overwrite_mode, options.verify_mode) == ("NEWER", "POINT_IN_TIME_CONSISTENT")
+    assert (options.delta, options.drift_every, options.checksum) == ("destination", 0, True)
+    assert to_migration(store.parse(MINIMAL, "lab.toml")).options.drift_every == 7

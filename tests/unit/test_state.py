@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Set
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.execution import messages as m
 from engine.execution.largefiles import missing_ranges
-from engine.execution.state import Coordinator
+from engine.execution.pieces import ScanPiece, left_of
+from engine.execution.state import UNCOMMITTED_SLICES, Coordinator
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Action, Identity, Kind
 from engine.transfer.units import (
@@ -54,11 +56,20 @@ def parts(unit: PartsUnit, only: int | None = None) -> bytes:
 EMPTY = to_ipc(pa.Table.from_pylist([], schema=ENTRY_SCHEMA))
 
 
+def closed(folder: bytes, error: str | None = None) -> bytes:
+    row = {"dir": folder, "name": b"", "kind": int(Kind.LISTED), "fate": 0, "task": 0, "size": 0, "error": error}
+    return to_ipc(pa.Table.from_pylist([row], schema=ENTRY_SCHEMA))
+
+
 class World:
     """A coordinator with agents that do what the test's random source says."""
 
-    def __init__(self, seed: int, *, files: int, large: int, agents: int, poison: bytes | None = None) -> None:
+    def __init__(
+        self, seed: int, *, files: int, large: int, agents: int, poison: bytes | None = None, slices: int = 1
+    ) -> None:
         self.random = random.Random(seed)
+        self.slices = slices
+        self.listing = 0
         self.poison = poison
         names = [f"agent-{number + 1}" for number in range(agents)]
         preferred = {name: [index % 2] for index, name in enumerate(names)}
@@ -144,8 +155,13 @@ class World:
         released = 0
         match unit:
             case ScanUnit():
-                self.take(self.state.handle(m.UnitDone(name, UnitOutcome(unit.id, unit.epoch, EMPTY))))
-                groups = range(-(-len(self.names) // 100))
+                before = int(unit.rest[1]) if unit.rest else 0
+                assert unit.listing == (self.listing if unit.rest else unit.id)
+                self.listing = unit.listing
+                rest = (b"", b"%d" % (before + 1)) if before + 1 < self.slices else None
+                table = EMPTY if rest else closed(b"")
+                self.take(self.state.handle(m.UnitDone(name, UnitOutcome(unit.id, unit.epoch, table, rest=rest))))
+                groups = range(-(-len(self.names) // 100))[before :: self.slices]
                 chunks = [m.Chunk(group % 2, "s", group, 100, 1000) for group in groups]
                 self.state.scans_durable(1)
                 self.take(self.state.handle(m.ChunksCommitted(chunks)))
@@ -167,9 +183,9 @@ class World:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 6), st.integers(0, 3))
-def test_every_file_is_done_once_whatever_dies(seed: int, agents: int, kills: int, releases: int) -> None:
-    world = World(seed, files=330, large=3, agents=agents)
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 6), st.integers(0, 3), st.integers(1, 4))
+def test_every_file_is_done_once_whatever_dies(seed: int, agents: int, kills: int, releases: int, slices: int) -> None:
+    world = World(seed, files=330, large=3, agents=agents, slices=slices)
     finish = world.run(kills, releases)
     assert finish == m.Finish(complete=True, fatal="")
     assert set(world.copied) == set(world.names)
@@ -225,6 +241,56 @@ def test_a_drained_agent_leaves_when_its_hands_are_empty() -> None:
     state.handle(m.AgentReady("b"))
     assert not any(isinstance(order, m.Send) for order in state.handle(m.AgentReady("a")))
     assert m.StopAgent("a") in state.handle(m.Asked("drain_agent", "a"))
+
+
+def scan_of(orders: list[m.Instruction]) -> ScanUnit:
+    (unit,) = [order.unit for order in orders if isinstance(order, m.Send) and isinstance(order.unit, ScanUnit)]
+    return unit
+
+
+def test_slices_wait_for_commits_and_subfolders_for_the_last_slice() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    unit = scan_of(state.handle(m.AgentReady("a")))
+    for number in range(UNCOMMITTED_SLICES + 1):
+        left = [b"d%d" % number]
+        outcome = UnitOutcome(unit.id, unit.epoch, EMPTY, left, rest=(b"", left[0]))
+        orders = state.handle(m.UnitDone("a", outcome))
+        if number < UNCOMMITTED_SLICES:
+            unit = scan_of(orders)
+            assert (unit.folders, unit.rest) == ([], (b"", left[0]))
+    assert not any(isinstance(order, m.Send) for order in orders)
+    assert not state.listing_complete
+    state.scans_durable(1)
+    unit = scan_of(state.handle(m.ChunksCommitted([])))
+    last = UnitOutcome(unit.id, unit.epoch, closed(b""), [b"d9/x"])
+    assert {*scan_of(state.handle(m.UnitDone("a", last))).folders} <= {b"d%d" % n for n in range(5)} | {b"d9/x"}
+
+
+@pytest.mark.parametrize(("error", "found"), [(None, [b"f/1", b"f/2", b"g"]), ("Input/output error", [b"g"])])
+def test_subfolders_of_a_folder_in_slices_are_entered_only_once_it_is_listed(
+    error: str | None, found: list[bytes]
+) -> None:
+    first = ScanPiece([b"f", b"e"])
+    folders, rest = left_of(first, UnitOutcome(5, 1, EMPTY, [b"f/1", b"e", b"other/f/3"], (b"f", b"1")))
+    assert folders == [b"e", b"other/f/3"]
+    assert rest is not None
+    again, rest = left_of(rest, UnitOutcome(6, 2, EMPTY, [b"f/2"], (b"f", b"2")))
+    assert again == []
+    assert rest == ScanPiece([], listing=5, rest=(b"f", b"2"), children=(b"f/1", b"f/2"))
+    assert left_of(rest, UnitOutcome(7, 3, closed(b"f", error), [b"g"])) == (found, None)
+
+
+def test_a_folder_whose_rest_kills_agents_is_closed_as_part_of_its_listing() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    first = scan_of(state.handle(m.AgentReady("a")))
+    state.handle(m.UnitDone("a", UnitOutcome(first.id, first.epoch, EMPTY, [b"d"], (b"", b"d"))))
+    orders: list[m.Instruction] = []
+    for _ in range(3):
+        state.handle(m.AgentReady("a"))
+        orders = state.handle(m.AgentLost("a", "killed"))
+    assert m.FailFolder(b"", first.id, "kills agents") in orders
 
 
 def test_missing_ranges_cover_exactly_what_is_missing() -> None:

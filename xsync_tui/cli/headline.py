@@ -8,7 +8,7 @@ from engine.model import Snapshot, Status
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.look import Line, Look, Role
-from xsync_tui.cli.outcome import files_left, work_left
+from xsync_tui.cli.outcome import files_left, held_back, work_left
 from xsync_tui.text import width_of
 
 SILENT_SECONDS = 10.0
@@ -101,6 +101,8 @@ def _sentence(snapshot: Snapshot, now: float, look: Look) -> str:
             return "Agents finish what they hold, then all ends. Finished files stay."
         case Status.SUCCESS:
             return _moved(snapshot)
+        case Status.ERROR if held_back(snapshot):
+            return f"All is copied, nothing was deleted. {_moved(snapshot)}"
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
             return f"Ended early, {files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"
         case Status.ERROR:

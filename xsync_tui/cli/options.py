@@ -24,6 +24,28 @@ detach = click.option("--detach", is_flag=True, help="Start, print the execution
 agents = click.option("--agents", type=click.IntRange(1, 1000), help="Agents that work in parallel.")
 
 
+metrics_file = click.option(
+    "--metrics-file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep figures for Prometheus' textfile collector in it.",
+)
+
+
+class Rate(click.ParamType[int]):
+    """A bandwidth limit such as ``500 Mbit/s``: bytes a second, or -1 for ``none`` as DataSync has it."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse it; UsageError says what was expected."""
+        from engine.quantities import parse_rate
+
+        if isinstance(value, int):
+            return value
+        return -1 if value.lower() == "none" else parse_rate(value)
+
+
 class MigrationOptions(TypedDict):
     """What ``migration`` adds to a command."""
 
@@ -35,6 +57,18 @@ class MigrationOptions(TypedDict):
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     manifest: str | None
+    limit: int | None
+    min_age: str | None
+    max_age: str | None
+    min_size: str | None
+    max_size: str | None
+    verify_mode: str | None
+    overwrite_mode: str | None
+    delta: str | None
+    checksum: bool
+    delete: bool
+    max_deletions: int | None
+    delete_foreign: bool
 
 
 _REACH = (
@@ -52,6 +86,26 @@ _MIGRATION = (
         "--exclude", multiple=True, metavar="PATTERN", help="Leave this out, as DataSync: '*.tmp', '/scratch'."
     ),
     click.option("--manifest", type=click.Path(), metavar="FILE", help="Copy only the paths listed in this CSV file."),
+    click.option(
+        "--limit", type=Rate(), metavar="RATE|none", help="Bandwidth of all agents together, such as 500Mbit/s."
+    ),
+    click.option("--min-age", metavar="TIME", help="Leave out files modified in the last TIME, such as 15m."),
+    click.option("--max-age", metavar="TIME", help="Leave out files last modified longer ago, such as 30d."),
+    click.option("--min-size", metavar="SIZE", help="Leave out smaller files, such as 1KiB."),
+    click.option("--max-size", metavar="SIZE", help="Leave out larger files, such as 10GiB."),
+    click.option(
+        "--verify-mode",
+        metavar="MODE",
+        help="POINT_IN_TIME_CONSISTENT (both sides listed again at the end), ONLY_FILES_TRANSFERRED or NONE.",
+    ),
+    click.option(
+        "--overwrite-mode", metavar="ALWAYS|NEVER|NEWER", help="Which files at the destination may be replaced."
+    ),
+    click.option("--delta", metavar="state|destination", help="Take the state's word, or list the destination too."),
+    click.option("--checksum", is_flag=True, help="Compare content where size and times agree, too."),
+    click.option("--delete", is_flag=True, help="Delete at the destination what is not at the source (REMOVE)."),
+    click.option("--max-deletions", type=click.IntRange(0), help="Delete up to so many, whatever share that is."),
+    click.option("--delete-foreign", is_flag=True, help="Delete also what xsync did not put there."),
 )
 
 
@@ -89,11 +143,31 @@ def to_profile(name: str, source: str, destination: str, chosen: MigrationOption
                 "include": list(chosen["include"]) or None,
                 "exclude": list(chosen["exclude"]) or None,
                 "manifest": chosen["manifest"] and os.path.abspath(chosen["manifest"]),
+                **{key: chosen[key] for key in ("min_age", "max_age", "min_size", "max_size")},
+            }
+        ),
+        "options": _said(
+            {
+                **{key: chosen[key] for key in ("verify_mode", "overwrite_mode", "delta")},
+                "checksum": chosen["checksum"] or None,
+                **deletions(chosen),
+                "bytes_per_second": chosen["limit"],
             }
         ),
         **_said({"agents": chosen["agents"]}),
     }
     return validate(table, origin)
+
+
+def deletions(chosen: MigrationOptions) -> dict[str, Any]:
+    """What the command line says about deletions, by option."""
+    return _said(
+        {
+            "preserve_deleted_files": "REMOVE" if chosen["delete"] else None,
+            "max_deletions": chosen["max_deletions"],
+            "delete_foreign": chosen["delete_foreign"] or None,
+        }
+    )
 
 
 def _place(text: str, reach: dict[str, str | None]) -> dict[str, Any]:

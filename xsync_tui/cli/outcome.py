@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from engine.model import Failure, Snapshot, Status, Tally
+from engine.model import Failure, Retry, Snapshot, Status, Tally
 from engine.quantities import format_bytes, format_count, format_duration, format_rate
 from xsync_tui.cli.ledger import ledger_rows
 from xsync_tui.cli.look import Line, Look, Role, paint
 
 SOME_FAILED = 3
+REFUSED = 4
 STOPPED = 5
 
 _NOT_LISTED = "folder not listed"
@@ -42,18 +43,26 @@ def ended_status(snapshot: Snapshot, *, gone: bool) -> Status:
 
 
 def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
-    """0 done, 3 done but some files or folders failed, 5 cancelled or interrupted, 1 ended by an error."""
+    """0 done, 3 done but some failed, 4 done but deletions were refused, 5 cancelled or interrupted, 1 an error."""
     match ended_status(snapshot, gone=gone):
         case Status.SUCCESS:
             return 0
         case Status.CANCELLED | Status.INTERRUPTED:
             return STOPPED
+        case Status.ERROR if held_back(snapshot):
+            return REFUSED
         case Status.ERROR if snapshot.failure_counts and not work_left(snapshot):
             return SOME_FAILED
         case Status.ERROR:
             return 1
         case _:
             return 0
+
+
+def held_back(snapshot: Snapshot) -> bool:
+    """Whether all was copied and the deletions were held back for safety."""
+    deletions = snapshot.totals.deletions
+    return deletions is not None and deletions.refused and not work_left(snapshot)
 
 
 def work_left(snapshot: Snapshot) -> bool:
@@ -80,6 +89,7 @@ def counts_json(snapshot: Snapshot) -> dict[str, Any]:
             "pending": totals.bytes.pending,
         },
         "failures": snapshot.failure_counts,
+        **({} if totals.deletions is None else {"deletions": msgspec.to_builtins(totals.deletions)}),
     }
 
 
@@ -107,6 +117,8 @@ def snapshot_json(snapshot: Snapshot, life: str, now: float) -> dict[str, Any]:
         "listing_complete": snapshot.totals.listing_complete,
         "files_per_second": snapshot.files_per_second,
         "bytes_per_second": snapshot.bytes_per_second,
+        "limit_bytes_per_second": snapshot.limit_bytes_per_second,
+        "limit_until": snapshot.limit_until,
         "eta_seconds": {"low": eta[0], "high": eta[1]} if eta else None,
         "message": snapshot.message,
         "agents": snapshot.agents,
@@ -149,10 +161,46 @@ def summary_lines(
     # Of a drained or cancelled execution the message only says so again.
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
         lines.append(Line(f" ! {look.text(snapshot.message)}", Role.LOOK))
+    lines += deletion_lines(snapshot)
     lines += failure_lines(snapshot.failure_counts, failures, look)
+    if report.get("retry"):
+        lines += [Line(" " + line) for line in _covered(snapshot, msgspec.convert(report["retry"], Retry))]
+    elif snapshot.failure_counts and exit_code(snapshot, gone=gone) == SOME_FAILED:
+        lines.append(Line(f" Once that is put right: xsync retry {snapshot.execution}"))
     if exit_code(snapshot, gone=gone) == STOPPED or work_left(snapshot):
         lines += _how_to_go_on(snapshot)
     return paint(lines, look, cut=False)
+
+
+def covers_line(retry: Retry) -> str:
+    """What a retry covers, in one sentence."""
+    found = [(retry.files, "file"), (retry.folders, "folder")]
+    words = [f"{format_count(count)} {word}{'s' if count > 1 else ''}" for count, word in found if count]
+    whole = " (all it holds, where it could not be listed)" if retry.folders else ""
+    return f"Covers only what failed in {retry.of}: {' and '.join(words)}{whole}."
+
+
+def _covered(snapshot: Snapshot, retry: Retry) -> list[str]:
+    gone = retry.files - snapshot.totals.files.discovered
+    if snapshot.totals.listing_complete and gone > 0 and not retry.folders:
+        return [covers_line(retry), f"{format_count(gone)} of them are no longer at the source."]
+    return [covers_line(retry)]
+
+
+def deletion_lines(snapshot: Snapshot) -> list[Line]:
+    """What was deleted, and what is at the destination alone and stays."""
+    totals = snapshot.totals
+    lines = []
+    if totals.files.deleted or totals.folders.deleted:
+        counts = f"{format_count(totals.files.deleted)} files and {format_count(totals.folders.deleted)} folders"
+        lines.append(Line(f" {counts} deleted at the destination"))
+    found = totals.deletions
+    if found is not None and found.versioned:
+        lines.append(Line(" The bucket keeps versions: noncurrent ones stay and cost.", Role.LOOK))
+    if found is not None and found.foreign_files + found.foreign_folders:
+        counts = f"{format_count(found.foreign_files)} files and {format_count(found.foreign_folders)} folders"
+        lines.append(Line(f" {counts} at the destination were not put there by xsync and stay: {found.listed_in}"))
+    return lines
 
 
 def _first_line(snapshot: Snapshot, report: dict[str, Any], look: Look, *, gone: bool) -> str:

@@ -12,7 +12,7 @@ from engine.quantities import (
     format_share,
 )
 from xsync_tui.cli.agent_lines import agent_lines
-from xsync_tui.cli.clock import clock
+from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, headline, life_of
 from xsync_tui.cli.ledger import ledger_rows
 from xsync_tui.cli.look import Line, Look, Role, paint
@@ -29,9 +29,9 @@ def view(snapshot: Snapshot, now: float, look: Look, foot: str = "") -> list[str
     ``foot`` is a last line of the caller's, such as what Ctrl-C does. Where rows are short, events go, then agents.
     """
     moves = life_of(snapshot, now) in (Life.LIVE, Life.SILENT)
-    top = [*headline(snapshot, now, look), _totals(snapshot, look, moves=moves)]
+    top = [*headline(snapshot, now, look), _totals(snapshot, look, moves=moves), *_limit(snapshot, now, look)]
     ledger = [Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)]
-    bottom = [*ledger, *_failures(snapshot, look)]
+    bottom = [*ledger, *_deleted(snapshot), *_failures(snapshot, look)]
     last = [Line(f" {foot}")] if foot else []
     room = look.height - len(top) - len(bottom) - len(last)
     agents = agent_lines(snapshot, look, room) if moves else []
@@ -53,12 +53,28 @@ def one_line(snapshot: Snapshot, now: float, look: Look) -> str:
         f"{format_count(files.pending)} pending",
         format_bytes(snapshot.totals.bytes.transferred),
         format_rate(snapshot.bytes_per_second),
+        *[line.text.strip() for line in _deleted(snapshot)],
     ]
+    if limited := limit_words(snapshot, now, look):
+        parts.append(limited)
     if snapshot.eta_seconds and life is Life.LIVE:
         parts.append(f"done in {format_duration_range(*snapshot.eta_seconds)}")
     if snapshot.message:
         parts.append(look.text(snapshot.message))
     return "  ".join(parts)
+
+
+def limit_words(snapshot: Snapshot, now: float, look: Look) -> str:
+    """The bandwidth limit that holds, as ``limit 200 MB/s until 18:00``; empty if none does, or nothing runs."""
+    rate, until = snapshot.limit_bytes_per_second, snapshot.limit_until
+    if rate is None or life_of(snapshot, now) not in (Life.LIVE, Life.SILENT):
+        return ""
+    return f"limit {format_rate(rate)}" + (f" until {clock_range(until, until, look.zone, now)}" if until else "")
+
+
+def _limit(snapshot: Snapshot, now: float, look: Look) -> list[Line]:
+    words = limit_words(snapshot, now, look)
+    return [Line(f" {words}")] if words else []
 
 
 def _totals(snapshot: Snapshot, look: Look, *, moves: bool) -> Line:
@@ -108,6 +124,16 @@ def _share(snapshot: Snapshot) -> float:
 def _percent(snapshot: Snapshot, share: float) -> str:
     """Never 100 % before the end: folders and the last checks come after the last byte."""
     return format_share(share if snapshot.status.ended else min(share, 0.999), 1.0)
+
+
+def _deleted(snapshot: Snapshot) -> list[Line]:
+    """What is deleted so far of what is to be."""
+    totals = snapshot.totals
+    deleted, found = totals.files.deleted + totals.folders.deleted, totals.deletions
+    if not deleted and (found is None or found.held_back or not found.files + found.folders):
+        return []
+    of = f" of {format_count(found.files + found.folders)}" if found is not None and not snapshot.status.ended else ""
+    return [Line(f" {format_count(deleted)}{of} deleted")]
 
 
 def _failures(snapshot: Snapshot, look: Look) -> list[Line]:

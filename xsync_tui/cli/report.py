@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -15,32 +20,88 @@ if TYPE_CHECKING:
 
 @click.command
 @options.execution
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "html", "csv"]),
+    help="text (the default); json: report.json; html: one page with charts; csv: a row for each file acted on.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False), help="Write to this file; without it, or -, to stdout."
+)
 @options.as_json
-def command(execution: str | None, as_json: bool) -> int:
-    """Show what an execution did: ledger, tasks, failures and what helps; --json prints its report.json as it is."""
-    from engine.errors import XsyncError
+def command(execution: str | None, form: str | None, output: str | None, as_json: bool) -> int:
+    """Show what an execution did: ledger, tasks, failures and what helps; --json is --format json."""
     from engine.home import find_execution, find_home
+
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} exclude each other.")
+    folder = find_execution(find_home(), execution)
+    form = "json" if as_json else form or "text"
+    _existing(folder, "files.parquet" if form == "csv" else "report.json")
+    with _opened(None if output in (None, "-") else output) as out:
+        _write(folder, form, out, to_file=output not in (None, "-"))
+    return 0
+
+
+def _existing(folder: Path, name: str) -> None:
+    from engine.errors import XsyncError
+
+    if not (folder / name).exists():
+        raise XsyncError(f"{folder.name} has no report yet: it is written at the end. See: xsync status {folder.name}")
+
+
+@contextmanager
+def _opened(output: str | None) -> Iterator[TextIO]:
+    """Where the report goes, always in UTF-8. Raises XsyncError for a file that cannot be written."""
+    from engine.errors import XsyncError
+
+    if output is None:
+        sys.stdout.flush()
+        out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")
+        try:
+            yield out
+            out.flush()
+        finally:
+            out.detach()
+        return
+    try:
+        with open(output, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise XsyncError(f"{output} cannot be written: {error.strerror}") from error
+
+
+def _write(folder: Path, form: str, out: TextIO, *, to_file: bool) -> None:
+    from xsync_tui.cli.running import REPORT_NAME, read_report
+
+    if form == "csv":
+        from engine.execution.report_csv import write_csv
+
+        write_csv(folder / "files.parquet", out)
+    elif form == "html":
+        from engine.execution.report_html import render
+
+        out.write(render(read_report(folder / REPORT_NAME)))
+    elif form == "json":
+        out.write((folder / REPORT_NAME).read_text("utf-8").rstrip() + "\n")
+    else:
+        out.write("\n".join(_text_lines(folder, to_file=to_file)) + "\n")
+
+
+def _text_lines(folder: Path, *, to_file: bool) -> list[str]:
     from engine.journal.reader import SnapshotReader
     from xsync_tui.cli.outcome import summary_lines
     from xsync_tui.cli.output import current_look
     from xsync_tui.cli.running import REPORT_NAME, read_report
 
-    folder = find_execution(find_home(), execution)
-    report = folder / REPORT_NAME
-    if not report.exists():
-        raise XsyncError(f"{folder.name} has no report yet: it is written at the end. See: xsync status {folder.name}")
-    if as_json:
-        click.echo(report.read_bytes().rstrip())
-        return 0
     with SnapshotReader(folder) as reader:
         snapshot, failures = reader.read(), reader.failures()
     look = current_look()
-    summary = summary_lines(snapshot, failures, read_report(report), look, gone=False)
-    files = [
-        f" {path.name:<14} {path}" for path in sorted(folder.glob("report.*")) + sorted(folder.glob("files.parquet"))
-    ]
-    print("\n".join([*_head(snapshot, look), *summary, *_tasks(snapshot, look), *files]))
-    return 0
+    look = look._replace(color=look.color and not to_file)
+    summary = summary_lines(snapshot, failures, read_report(folder / REPORT_NAME), look, gone=False)
+    files = [f" {path.name:<14} {path}" for path in (*sorted(folder.glob("report.*")), *folder.glob("files.parquet"))]
+    return [*_head(snapshot, look), *summary, *_tasks(snapshot, look), *files]
 
 
 def _head(snapshot: Snapshot, look: Look) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -11,33 +12,76 @@ from xsync_tui.cli.options import MigrationOptions
 
 if TYPE_CHECKING:
     from engine.execution.launch import RunRequest
+    from engine.model import Migration
     from profiles.schema import Profile
+
+_ALSO_WITH_PROFILE = ("agents", "limit", "delete", "max_deletions", "delete_foreign")
+"""What may be said on the command line for one run of a profile."""
 
 
 @click.command
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
+@options.metrics_file
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="Of a dry run: .parquet or .jsonl.")
 @options.detach
 @options.as_json
-def command(what: tuple[str, ...], detach: bool, as_json: bool, **chosen: Unpack[MigrationOptions]) -> int:
+def command(
+    what: tuple[str, ...],
+    metrics_file: str | None,
+    dry_run: bool,
+    output: str | None,
+    detach: bool,
+    as_json: bool,
+    **chosen: Unpack[MigrationOptions],
+) -> int:
     """Copy what a profile says, or SOURCE to DESTINATION.
 
     An interrupted execution of the same, unchanged migration is continued. On a terminal it runs on when you leave with
     Ctrl-C; elsewhere it stays in the foreground, and SIGTERM drains it.
     """
+    if output is not None and not dry_run:
+        raise click.UsageError("--output: only a --dry-run has one; a run's own is files.parquet (xsync report)")
+    if dry_run:
+        from xsync_tui.cli.dry_run import show_plan
+
+        return show_plan(migration_of(what, chosen)[0], output, as_json=as_json)
+
     from xsync_tui.cli.running import run_and_stay
 
-    request = _request(what, chosen)
+    request = _with_metrics(_request(what, chosen), metrics_file)
 
     from engine.execution.launch import start
 
     return run_and_stay(lambda detached: start(request, detached=detached), detach=detach, as_json=as_json)
 
 
-def _request(what: tuple[str, ...], chosen: MigrationOptions) -> RunRequest:
+def _with_metrics(request: RunRequest, metrics_file: str | None) -> RunRequest:
+    """The request with the metrics file that the command line names. Raises UsageError if its folder is not."""
     import msgspec
 
+    if metrics_file is not None:
+        path = os.path.abspath(metrics_file)
+        request = msgspec.structs.replace(
+            request, migration=msgspec.structs.replace(request.migration, metrics_file=path)
+        )
+    path = request.migration.metrics_file or ""
+    if path and not os.path.isdir(os.path.dirname(path)):
+        raise click.UsageError(f"{path}: there is no such folder to keep metrics in.")
+    return request
+
+
+def _request(what: tuple[str, ...], chosen: MigrationOptions) -> RunRequest:
     from engine.execution.launch import RunRequest
+
+    return RunRequest(*migration_of(what, chosen))
+
+
+def migration_of(what: tuple[str, ...], chosen: MigrationOptions) -> tuple[Migration, str | None]:
+    """What a command line describes, and the name of its profile. Raises ProfileError, click.UsageError."""
+    import msgspec
+
     from profiles.convert import to_migration
 
     if len(what) == 1:
@@ -45,17 +89,24 @@ def _request(what: tuple[str, ...], chosen: MigrationOptions) -> RunRequest:
         migration = to_migration(profile)
         if chosen["agents"] is not None:
             migration = msgspec.structs.replace(migration, agents=chosen["agents"])
-        return RunRequest(migration, profile.name)
+        if chosen["limit"] is not None:
+            limited = msgspec.structs.replace(migration.options, bytes_per_second=chosen["limit"])
+            migration = msgspec.structs.replace(migration, options=limited)
+        deleting = msgspec.structs.replace(migration.options, **options.deletions(chosen))
+        if (deleting.transfer_mode, deleting.preserve_deleted_files) == ("ALL", "REMOVE"):
+            raise click.UsageError("--delete: not with transfer_mode = ALL, as in DataSync.")
+        migration = msgspec.structs.replace(migration, options=deleting)
+        return migration, profile.name
     if len(what) != 2:
         raise click.UsageError(f"Expected a PROFILE, or a SOURCE and a DESTINATION; got {len(what)} arguments.")
     profile = options.to_profile("unnamed", *what, chosen, "command line")
-    return RunRequest(msgspec.structs.replace(to_migration(profile), name=None), None)
+    return msgspec.structs.replace(to_migration(profile), name=None), None
 
 
 def _load(name: str, chosen: MigrationOptions) -> Profile:
     from xsync_tui.cli.profile_names import load_profile
 
-    said = [f"--{key.replace('_', '-')}" for key, value in chosen.items() if value and key != "agents"]
+    said = [f"--{key.replace('_', '-')}" for key, value in chosen.items() if value and key not in _ALSO_WITH_PROFILE]
     if said:
         raise click.UsageError(
             f"{', '.join(said)}: with a profile, this is said in the profile: xsync profiles path {name}"

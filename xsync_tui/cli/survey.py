@@ -52,7 +52,7 @@ def survey_and_show(spec: LocationSpec, processes: int | None, *, as_json: bool)
     from xsync_tui.cli.survey_view import survey_lines
 
     counter = _Counter()
-    with _cancelled_by_signals() as cancelled:
+    with cancelled_by_signals() as cancelled:
         report = survey(
             spec,
             prepare_home().surveys,
@@ -96,7 +96,7 @@ class _Counter:
 
 
 @contextmanager
-def _cancelled_by_signals() -> Iterator[list[int]]:
+def cancelled_by_signals() -> Iterator[list[int]]:
     """A list that is no longer empty once SIGINT or SIGTERM came; the next one ends the process as usual."""
     came: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _THREADS = 16
 _STEP = 1024 * 1024  # bytes read at once
+_OWN = ".xsync-"
 _COMPARED = ("file-mtime", "file-permissions", "file-owner", "file-group")
 
 
@@ -128,10 +129,13 @@ def _entries(root: bytes) -> Iterator[tuple[str, _Entry]]:
 
 
 def _objects(client: S3Client, bucket: str, start: str) -> Iterator[tuple[str, int]]:
-    """Yield name and size in bytes of every object, without the one that stands for the destination itself."""
+    """Yield name and size in bytes of every object, without the one that stands for the destination itself.
+
+    Nor those that are no data: xsync keeps in them what does not fit into the metadata of others.
+    """
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start):
         for found in page.get("Contents", []):
-            if found["Key"] != start:
+            if found["Key"] != start and not found["Key"].rpartition("/")[2].startswith(_OWN):
                 yield found["Key"].removeprefix(start), found["Size"]
 
 

@@ -1,0 +1,72 @@
+"""A bucket, or the keys below a prefix, as every part of the adapter knows it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.errors import DestinationError, LocationError
+from engine.locations.base import Capabilities
+from engine.locations.s3_client import Connection
+from engine.locations.s3_objects import Objects
+from engine.model import LocationSpec
+from engine.names import OWN_PREFIX, NameError_, check_key, key_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_KEY_BYTES = 1_024
+"""S3 User Guide, Naming objects: UTF-8 bytes of a key, prefix included."""
+
+MAX_PARTS = 10_000
+AWS_LARGEST = 9_000 * (5 << 30)
+"""Amazon S3 takes 48.8 TiB in parts of at most 5 GiB; no file is cut into more than 9,000."""
+
+OTHERS_LARGEST = 5 << 40
+"""What other servers promise: the limit that Amazon S3 had until the end of 2025."""
+
+_T = TypeVar("_T")
+
+
+class Bucket:
+    """The connection to it, its limits, and how paths become keys. For many threads."""
+
+    def __init__(self, spec: LocationSpec) -> None:
+        self.url = spec.url
+        self.spec = spec
+        self.connection = Connection(spec)
+        self._bucket = self.connection.bucket
+        self._key_prefix = self.connection.key_prefix
+        room = MAX_KEY_BYTES - len(self._key_prefix.encode())
+        self.capabilities = Capabilities(
+            scheme="s3",
+            transport="objects",
+            stable_inodes=False,
+            checks_checksums=True,
+            real_folders=False,
+            max_file_bytes=OTHERS_LARGEST if spec.endpoint_url else AWS_LARGEST,
+            max_parts=MAX_PARTS,
+            max_key_bytes=room,
+            max_name_bytes=room,
+            network=True,
+        )
+        self._identity: str | None = None
+        self._objects = Objects(self.connection, spec)
+
+    def _ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
+        return self.connection.ask(kind, doing, call)
+
+    def _own_key(self, use: str) -> str:
+        return f"{self._key_prefix}{OWN_PREFIX.decode()}{use}-{secrets.token_hex(8)}"
+
+    def _key(self, path: bytes) -> str:
+        """The whole key; refuses what would lie outside the prefix or cannot be a key."""
+        try:
+            key = key_of(path)
+        except NameError_ as error:
+            raise DestinationError(str(error)) from error
+        reason = "empty path" if not path else check_key(key, self.capabilities.max_key_bytes)
+        if reason:
+            raise DestinationError(f"{self.url} cannot hold this path: {reason}")
+        return self._key_prefix + key

@@ -1,0 +1,59 @@
+"""Lists a location, source or destination, with all that is known of each entry: what a run compares itself with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import StoppedError, UsageError
+from engine.filters import Filters
+from engine.locations.base import Lists
+from engine.locations.listing import ENTRY_SCHEMA
+from engine.locations.registry import open_location
+from engine.model import FilterSpec, LocationSpec
+from engine.survey import scan
+from engine.survey.crew import Crew
+from engine.survey.scan import SurveyProgress
+from engine.survey.worker import Wanted
+
+
+class Listing(NamedTuple):
+    """Parquet files of ENTRY_SCHEMA, in no order. ``entries`` are files, folders, links and specials.
+
+    ``errors``: folders that could not be listed; their LISTED rows say why.
+    """
+
+    files: list[Path]
+    entries: int
+    errors: int
+
+
+def list_entries(
+    spec: LocationSpec,
+    filters: FilterSpec,
+    folder: Path,
+    *,
+    processes: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[SurveyProgress], None] = lambda _: None,
+) -> Listing:
+    """List everything at ``spec`` into files in ``folder``, which is made.
+
+    Rows that the patterns or the paths of ``filters`` leave out have fate EXCLUDED, and what lies below them none: both
+    sides agree about a path. Ages and sizes are not looked at: those of a destination are not those of the source.
+    ``processes`` as in ``scan.survey``. Raises StoppedError once ``cancelled`` is true, LocationError, OSError.
+    """
+    location = open_location(spec)
+    if not isinstance(location, Lists):
+        raise UsageError(f"{spec.url} cannot be listed")
+    in_threads = location.capabilities.network
+    location.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    workers = (processes or os.cpu_count() or 1) * (scan.THREADS_PER_PROCESS if in_threads else 1)
+    with Crew(spec, folder, workers, in_threads=in_threads, wanted=Wanted(ENTRY_SCHEMA, Filters(filters))) as crew:
+        listed = scan.scan_all(crew, on_progress, cancelled)
+    if listed.partial:
+        raise StoppedError(f"the listing of {spec.url} was stopped before its end")
+    return Listing(listed.segments, listed.found.entries, listed.found.errors)

@@ -1,0 +1,226 @@
+"""Finds out whether an entry has to be sent at all: by a look at the destination, by its content, by its age."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol, cast
+
+from engine.locations.base import OpenFile, Reads
+from engine.locations.extras import Extras
+from engine.model import ADOPTED, HELD_BACK, SAME_CONTENT, TIME_UNITS_NS, Kind, Look
+from engine.transfer.crt import crc64nvme
+from engine.transfer.reading import attributes_of
+from engine.transfer.rows import Found, Rows
+from engine.transfer.shared import Shared
+from engine.transfer.units import IN_PARTS
+
+METADATA = "metadata"
+"""Reason of a TRANSFERRED row that had its metadata set, and no byte sent."""
+
+NEWER = "newer at the destination"
+AGE_UNKNOWN = "age unknown at the destination"
+"""Reasons of SKIPPED rows with overwrite_mode NEWER."""
+
+STEP = 1 << 20
+
+MILLISECOND_NS = 10**6
+"""Some tools keep times in milliseconds in metadata."""
+
+
+class Seen(NamedTuple):
+    """What the destination holds. ``mtime_ns``: of the file that it stands for, None if nothing says."""
+
+    size: int
+    mtime_ns: int | None
+    is_link: bool
+    etag: str = ""
+    checksum: int | None = None
+
+
+class Updated(NamedTuple):
+    """What became of a metadata update: ``done``, ``held_back`` with a reason, or neither: send the entry."""
+
+    done: bool
+    etag: str = ""
+    held_back: str = ""
+
+
+class Content(NamedTuple):
+    """An open source file that was read to its end and has not changed meanwhile."""
+
+    file: OpenFile
+    found: Found
+    atime_ns: int
+    checksum: int
+
+
+class ExtrasOf(Protocol):
+    """What the source knows of a row beyond DataSync's keys."""
+
+    def __call__(self, row: int, file: OpenFile | None = None) -> Extras:
+        """See base.HasExtras."""
+
+
+class Looking(ABC):
+    """The looks that the rows of a unit ask for. For any thread; a row is in the hands of one at a time."""
+
+    def __init__(
+        self, shared: Shared, rows: Rows, small: int, allowed: Callable[[], bool], extras_of: ExtrasOf
+    ) -> None:
+        self._allowed = allowed
+        self._extras_of = extras_of
+        self._shared = shared
+        self._rows = rows
+        self._source = cast("Reads", shared.source)
+        self._small = small
+        self._looks = rows.hints("look")
+        self._minds_age = shared.config.options.overwrite_mode == "NEWER"
+        self._aged: set[int] = set()
+
+    def wanted(self, row: int) -> bool:
+        """Whether ``row`` must be looked at before it is copied."""
+        return bool(self._looks[row]) or (self._minds_age and row not in self._aged)
+
+    def settle(self, row: int) -> bool:
+        """Look; whether that has resolved the row. If not, it is to be sent, and ``wanted`` no more. Raises OSError."""
+        look = Look(self._looks[row] or 0)
+        settled = bool(look) and self._settled(row, look)
+        if not settled and self._minds_age:
+            settled = self._too_old(row)
+        if not settled and look and (self._rows.listed("size")[row] or 0) > self._small:
+            self._rows.released(row, IN_PARTS)
+            settled = True
+        self._looks[row] = 0
+        self._aged.add(row)
+        return settled
+
+    @abstractmethod
+    def see(self, row: int) -> Seen | None:
+        """What the destination holds at ``row``, or None. Raises OSError."""
+
+    @abstractmethod
+    def update(self, row: int, content: Content, etag: str) -> Updated:
+        """Give what the destination holds the metadata of ``content``, if it is what is known. Raises OSError."""
+
+    def _settled(self, row: int, look: Look) -> bool:
+        if look is Look.ADOPT:
+            return self._adopt(row)
+        content = read_content(self._source, self._rows.path(row), self._allowed)
+        if content is None:
+            return False
+        known, etag = self._rows.hints("known_checksum")[row], self._rows.hints("known_etag")[row] or ""
+        try:
+            if content.checksum != known:
+                return False
+            if look is Look.COMPARE:
+                self._skip(row, SAME_CONTENT, content.found, known, etag, "stored-checksum")
+                return True
+            updated = self.update(row, content, etag)
+        finally:
+            content.file.close()
+        if updated.held_back:
+            self._skip(row, HELD_BACK, content.found, known, etag, None, updated.held_back)
+        elif updated.done:
+            self._rows.found[row] = content.found
+            self._rows.transferred(row, 0, known, updated.etag or etag, "stored-checksum", reason=METADATA)
+        return updated.done or bool(updated.held_back)
+
+    def _adopt(self, row: int) -> bool:
+        """Take what nothing is known about for the row's copy, if its content or its time says so."""
+        seen = self.see(row)
+        listed = self._rows.found_in_listing(row)
+        if seen is None or (self._rows.is_file(row) and (seen.size != listed.size or seen.is_link)):
+            return False
+        if self._shared.config.options.checksum and self._rows.kinds[row] == Kind.FILE:
+            if seen.checksum is None:
+                return False
+            content = read_content(self._source, self._rows.path(row), self._allowed)
+            if content is None:
+                return False
+            content.file.close()
+            if content.checksum != seen.checksum:
+                return False
+            self._skip(row, ADOPTED, content.found, seen.checksum, seen.etag, "stored-checksum")
+            return True
+        mtime_ns = self._mtime_at_source(row)
+        units = (MILLISECOND_NS,) if self._shared.destination.capabilities.transport == "objects" else TIME_UNITS_NS
+        if mtime_ns is None or not _same_time(seen.mtime_ns, mtime_ns, units):
+            return False
+        self._skip(row, ADOPTED, listed, seen.checksum, seen.etag, None)
+        return True
+
+    def _too_old(self, row: int) -> bool:
+        """Skip the row if what the destination holds is newer, or of an unknown age."""
+        if not self._rows.is_file(row):
+            return False
+        seen = self.see(row)
+        mtime_ns = self._mtime_at_source(row) if seen is not None else None
+        if seen is None or mtime_ns is None:
+            return False
+        reason = too_old(seen.mtime_ns, mtime_ns)
+        if reason:
+            self._rows.skipped(row, reason)
+        return bool(reason)
+
+    def _mtime_at_source(self, row: int) -> int | None:
+        """The mtime of the file that the row is about; an object's listing does not say it."""
+        if self._shared.source.capabilities.transport == "files":
+            return self._rows.found_in_listing(row).mtime_ns
+        if not self._rows.is_file(row):
+            return None
+        file = self._source.open_file(self._rows.path(row), 0, 0)
+        file.close()
+        return file.attributes.mtime_ns
+
+    def _skip(
+        self,
+        row: int,
+        reason: str,
+        found: Found,
+        checksum: int | None,
+        etag: str,
+        verified: str | None,
+        detail: str = "",
+    ) -> None:
+        self._rows.found[row] = found
+        self._rows.skipped(row, reason, checksum, etag, verified, detail)
+
+
+def read_content(source: Reads, path: bytes, allowed: Callable[[], bool]) -> Content | None:
+    """Read a whole file for its checksum, or take the one its store keeps; the caller closes it. Raises OSError.
+
+    None if it changed meanwhile, or ``allowed()`` ended.
+    """
+    file = source.open_file(path, 0, 0)
+    if file.stored_checksum is not None:
+        return Content(file, *attributes_of(file), file.stored_checksum)
+    file.close()
+    file = source.open_file(path)
+    try:
+        checksum, offset, size = 0, 0, file.identity.size
+        step = memoryview(bytearray(min(STEP, size)))
+        while offset < size and allowed() and (count := file.read_into(step[: min(STEP, size - offset)], offset)):
+            checksum = crc64nvme(step[:count], checksum)
+            offset += count
+        if offset == size and file.confirm() == file.identity:
+            return Content(file, *attributes_of(file), checksum)
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return None
+
+
+def too_old(there_ns: int | None, mtime_ns: int) -> str:
+    """Why an entry of ``mtime_ns`` does not replace, with overwrite_mode NEWER, what is there; "" if it does."""
+    if there_ns is None:
+        return AGE_UNKNOWN
+    return NEWER if there_ns > mtime_ns else ""
+
+
+def _same_time(stored_ns: int | None, mtime_ns: int, units_ns: Iterable[int]) -> bool:
+    """Whether a stored time is ``mtime_ns``, cut short to one of ``units_ns`` that it is a multiple of."""
+    if stored_ns is None:
+        return False
+    return any(stored_ns % unit == 0 and 0 <= mtime_ns - stored_ns < unit for unit in (1, *units_ns))

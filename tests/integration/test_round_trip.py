@@ -1,0 +1,99 @@
+"""Every shape there and back: nothing is left for rsync to do, and the holes are where they were."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.shapes import differences, different_holes, make_shapes
+from tests.support import Xsync
+from xsync_tui.demo.server import S3Server
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="owners, capabilities and trusted xattrs need root"),
+    pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is what compares: install it"),
+]
+
+
+@pytest.fixture
+def xsync(tmp_path: Path) -> Xsync:
+    return Xsync(tmp_path / "home")
+
+
+@contextmanager
+def without_xattrs(folder: Path) -> Iterator[None]:
+    """A file system that knows none is mounted at ``folder``."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "ramfs", "ramfs", folder], check=False, capture_output=True).returncode:
+        pytest.skip("this host does not let a ramfs be mounted")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_file_to_file(xsync: Xsync, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    make_shapes(source)
+    done = xsync.run("run", source, target)
+    assert done.code == 0, (done.errors, done.lines[-1:])
+    assert done.result["files"]["transferred"] == done.result["files"]["discovered"]
+    assert differences(source, target) == []
+    assert different_holes(source, target) == []
+    again = xsync.run("run", source, target)
+    assert again.result["files"]["transferred"] == 0
+    assert differences(source, target) == []
+
+
+def test_through_a_bucket(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    make_shapes(source)
+    place = [f"s3://{bucket}/in/here", "--endpoint-url", s3.endpoint_url, "--region", s3.region]
+    there = xsync.run("run", source, *place)
+    assert there.code == 0, (there.errors, there.lines[-1:])
+    back = xsync.run("run", place[0], target, *place[1:])
+    assert back.code == 0, (back.errors, back.lines[-1:])
+    assert back.result["files"] == there.result["files"]  # what is kept beside is never shown
+    assert differences(source, target) == []
+    assert different_holes(source, target) == []
+
+
+def test_what_a_destination_does_not_take_is_said_once(xsync: Xsync, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for number in range(3):
+        (source / f"file{number}").write_bytes(b"x")
+        os.setxattr(source / f"file{number}", "user.a", b"1")
+    with without_xattrs(target):
+        done = xsync.run("run", source, target)
+        assert done.code == 0, (done.errors, done.lines[-1:])
+    snapshot = xsync.snapshot()
+    assert snapshot is not None
+    told = [event.text for event in snapshot.events if "not kept" in event.text]
+    why = "this account or the file system does not allow it"
+    assert told == [f"extended attributes not kept of 3 entries: {why}"]
+
+
+def test_devices_are_copied_if_asked_for(xsync: Xsync, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    os.mkfifo(source / "fifo", 0o640)
+    os.mknod(source / "null", 0o020666, os.makedev(1, 3))
+    os.chown(source / "null", 5, 6)
+    os.utime(source / "fifo", ns=(1, 1_000_000_007))
+    assert xsync.run("run", source, target).result["files"]["skipped"] == 2
+    profile = tmp_path / "devices.toml"
+    profile.write_text(
+        f'schema = 1\nname = "devices"\n[source]\nurl = "file://{source}"\n[destination]\nurl = "file://{target}"\n'
+        '[options]\npreserve_devices = "PRESERVE"\n'
+    )
+    done = xsync.run("run", profile)
+    assert done.result["files"]["transferred"] == 2
+    assert differences(source, target) == []
+    assert xsync.run("run", profile).result["files"]["transferred"] == 0
