@@ -3,6 +3,9 @@
 PYTHON ?= python3
 ARGS ?=
 
+# Each command starts processes of its own, which must not compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

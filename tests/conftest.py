@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -13,6 +14,9 @@ from xsync_tui.demo.server import S3Server, s3_client, s3_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts would compile everything anew
 
 
 class SpecMaker(Protocol):

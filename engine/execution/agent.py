@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import signal
 import time
@@ -28,6 +29,9 @@ def main(name: str, port: int, credentials: Credentials, config: AgentConfig, fo
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    runner = multiprocessing.parent_process()
+    if runner is None or not runner.is_alive():
+        return  # it died before it could take this process with it
     with agents_lock(folder):
         asyncio.run(_Agent(name, config).serve(port, credentials))
     os._exit(0)  # threads inside a hung read or a library must not hold the process

@@ -15,8 +15,11 @@ from engine.locations.registry import open_location
 from engine.model import FilterSpec, LocationSpec
 from engine.survey import scan
 from engine.survey.crew import Crew
-from engine.survey.scan import SurveyProgress
+from engine.survey.scan import CrewScan, SurveyProgress
 from engine.survey.worker import Wanted
+
+ALONE_SECONDS = 0.3
+"""How long a thread of this process lists before others are started, which takes longer: most folders are small."""
 
 
 class Listing(NamedTuple):
@@ -52,8 +55,18 @@ def list_entries(
     location.close()
     folder.mkdir(parents=True, exist_ok=True)
     workers = (processes or os.cpu_count() or 1) * (scan.THREADS_PER_PROCESS if in_threads else 1)
-    with Crew(spec, folder, workers, in_threads=in_threads, wanted=Wanted(ENTRY_SCHEMA, Filters(filters))) as crew:
-        listed = scan.scan_all(crew, on_progress, cancelled)
-    if listed.partial:
+    wanted = Wanted(ENTRY_SCHEMA, Filters(filters))
+    scans: list[CrewScan] = []
+    if not in_threads:
+        aside = folder / "first"
+        aside.mkdir(exist_ok=True)
+        with Crew(spec, aside, 1, in_threads=True, wanted=wanted) as crew:
+            scans.append(scan.scan_all(crew, on_progress, cancelled, seconds=ALONE_SECONDS))
+    left = scans[0].left if scans else [b""]
+    if left and not any(each.partial for each in scans):
+        with Crew(spec, folder, workers, in_threads=in_threads, wanted=wanted) as crew:
+            scans.append(scan.scan_all(crew, on_progress, cancelled, left))
+    if any(each.partial for each in scans):
         raise StoppedError(f"the listing of {spec.url} was stopped before its end")
-    return Listing(listed.segments, listed.found.entries, listed.found.errors)
+    files = [path for each in scans for path in each.segments]
+    return Listing(files, sum(each.found.entries for each in scans), sum(each.found.errors for each in scans))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,11 +56,12 @@ class SurveyProgress(NamedTuple):
 
 
 class CrewScan(NamedTuple):
-    """The files of the catalog, what is in them, and whether the survey was cancelled."""
+    """The files of the catalog, what is in them, whether it was cancelled, and the folders that time did not allow."""
 
     segments: list[Path]
     found: SurveyProgress
     partial: bool
+    left: list[bytes]
 
 
 def survey(
@@ -135,15 +137,25 @@ class _Progress:
             self._tell(self.found)
 
 
-def scan_all(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelled: Callable[[], bool]) -> CrewScan:
-    """Hand out folders until none is left or it is cancelled. The seconds begin when the workers are ready."""
+def scan_all(
+    crew: Crew,
+    on_progress: Callable[[SurveyProgress], None],
+    cancelled: Callable[[], bool],
+    folders: Sequence[bytes] = (b"",),
+    seconds: float = math.inf,
+) -> CrewScan:
+    """Hand out ``folders`` and those below until none is left or it is cancelled, for no longer than ``seconds``.
+
+    They begin when the workers are ready.
+    """
     progress = _Progress(on_progress)
-    waiting = [b""]
+    waiting = list(folders)
     give_up_at: float | None = None
     partial = False
     crew.gather(START_SECONDS)
     progress.restart()
-    while waiting or crew.busy:
+    until = time.monotonic() + seconds
+    while crew.busy or (waiting and time.monotonic() < until):
         if give_up_at is None and cancelled():
             give_up_at = time.monotonic() + CANCEL_SECONDS
         if give_up_at is not None:
@@ -151,7 +163,8 @@ def scan_all(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelle
             waiting.clear()
             if time.monotonic() >= give_up_at:
                 break
-        _hand_out(waiting, crew)
+        if time.monotonic() < until:
+            _hand_out(waiting, crew)
         for answer in crew.answers(PROGRESS_SECONDS):
             waiting += answer.folders_left
             progress.add(answer)
@@ -159,7 +172,7 @@ def scan_all(crew: Crew, on_progress: Callable[[SurveyProgress], None], cancelle
     partial = partial or bool(crew.busy)
     segments = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
     progress.tell(always=True)
-    return CrewScan(segments, progress.found, partial or len(segments) < crew.size)
+    return CrewScan(segments, progress.found, partial or len(segments) < crew.size, waiting)
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:

@@ -88,8 +88,9 @@ TOOLS = (XSYNC, S5CMD, RCLONE)
 
 def environment(endpoint: Endpoint, home: Path) -> Mapping[str, str]:
     """Environment of a measured command: the endpoint's keys, nobody's settings, xsync's own state in ``home``."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "AWS_ACCESS_KEY_ID": endpoint.access_key,
         "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
         "AWS_REGION": endpoint.region,
