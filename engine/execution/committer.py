@@ -18,9 +18,9 @@ import pyarrow.compute
 from engine.catalog.compaction import merge_results
 from engine.catalog.segments import RowGroup, Written, write_entries, write_results
 from engine.errors import JournalError, StorageFullError
+from engine.execution.coordination.messages import Chunk
 from engine.execution.failures import failures_in_entries, failures_in_results
 from engine.execution.ledger import Ledger
-from engine.execution.messages import Chunk
 from engine.journal.records import Segment, SegmentKind
 from engine.journal.writer import Journal
 from engine.locations.base import PartResult

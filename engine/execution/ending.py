@@ -13,14 +13,14 @@ import msgspec
 from engine.catalog.audit import write_files_parquet
 from engine.catalog.compaction import compact
 from engine.execution.committer import Committer
-from engine.execution.drift import LISTING, conclude_listing
-from engine.execution.pointintime import verify_session
-from engine.execution.removing import note_mounts
-from engine.execution.report import AUDIT, write_report
+from engine.execution.comparing.drift import LISTING, conclude_listing
+from engine.execution.comparing.pointintime import verify_session
+from engine.execution.comparing.removing import note_mounts
 from engine.execution.session import SPILL, Session, paths
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
 from engine.model import Status
+from engine.reporting.report import AUDIT, write_report
 
 
 class Outcome(NamedTuple):

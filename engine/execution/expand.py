@@ -12,7 +12,7 @@ import pyarrow.compute
 from engine.catalog.delta import Known
 from engine.catalog.links import has_links
 from engine.catalog.segments import read_row_group
-from engine.execution.messages import Batch, Chunk, ChunkExpanded, LargeFile
+from engine.execution.coordination.messages import Batch, Chunk, ChunkExpanded, LargeFile
 from engine.execution.orders import adopted_rows, failed_rows
 from engine.model import Kind, Look
 from engine.names import collisions, text_of

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from engine.execution import agent as agent_process
 from engine.execution import wire
 from engine.execution.channel import Channel, ChannelClosedError, listen, new_credentials
+from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
 from engine.execution.forks import fork_server
-from engine.execution.messages import AgentLost, AgentReady, UnitDone
 from engine.transfer.units import AgentConfig, AgentProgress, Unit
 
 GRACE_SECONDS = 4.0

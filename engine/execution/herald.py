@@ -13,11 +13,11 @@ from pathlib import Path
 
 from engine.errors import JournalError
 from engine.execution.committer import Committer
-from engine.execution.metrics import write_metrics
-from engine.execution.notify import event_of, notify
 from engine.journal.reader import read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Event, Migration, Snapshot, Status
+from engine.reporting.metrics import write_metrics
+from engine.reporting.notify import event_of, notify
 
 PERIOD_SECONDS = 15.0
 """How often metrics are written and stalled agents looked for."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from engine.catalog.delta import Delta, Known
 from engine.catalog.links import LinkRows, read_links, write_links
-from engine.execution import messages as m
+from engine.execution.coordination import messages as m
 from engine.execution.expand import SMALL_BYTES, Before, Expanded, batches_of, large_file
 from engine.execution.orders import adopted_rows
 from engine.locations.listing import ENTRY_SCHEMA

@@ -14,12 +14,12 @@ from engine.catalog.audit import failed_paths
 from engine.catalog.files import replacing
 from engine.errors import RefusedError, UsageError, XsyncError
 from engine.execution.launch import resumable
-from engine.execution.report import AUDIT
 from engine.filters import only_record
 from engine.journal.reader import read_identities, read_migration, read_snapshot
 from engine.journal.records import Execution, this_runner
 from engine.journal.writer import Journal
 from engine.model import Migration, Retry
+from engine.reporting.report import AUDIT
 
 ONLY = "only.list"
 """What a retry covers, in its own folder: FilterSpec.only."""

@@ -11,15 +11,15 @@ from typing import Any
 
 from engine.catalog.deletion_list import read_group
 from engine.errors import SourceError, XsyncError
-from engine.execution import messages as m
 from engine.execution.bandwidth import Bandwidth
 from engine.execution.committer import Committer
+from engine.execution.comparing.removing import LIST, deletes, ended, find_deletions
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.state import Coordinator
 from engine.execution.ending import Outcome
 from engine.execution.fleet import Fleet, FleetEvent, Progressed, UnitBroken
 from engine.execution.orders import failed_folder, failed_rows
-from engine.execution.removing import LIST, deletes, ended, find_deletions
 from engine.execution.session import Session, paths
-from engine.execution.state import Coordinator
 from engine.execution.uploads import Uploads
 from engine.execution.watch import Watch
 from engine.journal.records import Command

@@ -21,12 +21,12 @@ from engine.catalog.state import read_state
 from engine.catalog.totals import count
 from engine.errors import RefusedError
 from engine.execution.committer import Committer, chunks_of
-from engine.execution.drift import LISTING, list_destination, reason_to_list
+from engine.execution.comparing.drift import LISTING, list_destination, reason_to_list
+from engine.execution.comparing.nested import mounts_below
+from engine.execution.coordination.messages import Chunk, LinksListed
 from engine.execution.expand import Before, Expanded, expand
 from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
-from engine.execution.messages import Chunk, LinksListed
-from engine.execution.nested import mounts_below
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
 from engine.journal.reader import read_identities, read_segments
 from engine.journal.records import Execution, Segment, Upload, this_runner

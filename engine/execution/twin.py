@@ -7,8 +7,8 @@ import time
 from concurrent.futures import Future
 
 from engine.execution import wire
+from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
 from engine.execution.fleet import FleetEvent, UnitBroken
-from engine.execution.messages import AgentLost, AgentReady, UnitDone
 from engine.transfer.engine import Engine
 from engine.transfer.units import AgentConfig, Unit, UnitOutcome
 

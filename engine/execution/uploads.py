@@ -14,7 +14,14 @@ import pyarrow as pa
 
 from engine.errors import DestinationError, ExistsError, SourceError, UnavailableError, UploadGoneError
 from engine.execution.committer import Committer
-from engine.execution.messages import AbortUpload, BeginUpload, CompleteUpload, LargeFile, UploadEnded, UploadReady
+from engine.execution.coordination.messages import (
+    AbortUpload,
+    BeginUpload,
+    CompleteUpload,
+    LargeFile,
+    UploadEnded,
+    UploadReady,
+)
 from engine.journal.records import Upload
 from engine.journal.writer import Journal
 from engine.locations.base import (

@@ -12,8 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-from engine.execution import pieces
 from engine.execution.committer import Committed, Committer
+from engine.execution.coordination import pieces
 from engine.execution.ending import end
 from engine.execution.runner import Runner
 from engine.execution.session import prepare

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.catalog.totals import Counted, count
-from engine.execution import launch, pieces
+from engine.execution import launch
+from engine.execution.coordination import pieces
+from engine.execution.coordination.messages import UnitDone
 from engine.execution.fleet import FleetEvent
-from engine.execution.messages import UnitDone
 from engine.execution.twin import TwinFleet
 from engine.journal.reader import read_snapshot
 from engine.locations.listing import ENTRY_SCHEMA

@@ -15,10 +15,10 @@ import pytest
 
 from engine.catalog.deletions import write_deletions
 from engine.errors import DestinationError
-from engine.execution import removing
-from engine.execution.report import REPORT
+from engine.execution.comparing import removing
 from engine.home import find_home, list_execution_folders
 from engine.model import FilterSpec, LocationSpec, Migration, Snapshot, Status, TransferOptions
+from engine.reporting.report import REPORT
 from engine.survey.listing import Listing, list_entries
 from tests.conftest import SpecMaker
 from tests.in_process import run_in_process

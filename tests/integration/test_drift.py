@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from engine.errors import DestinationError, StoppedError
-from engine.execution import drift
 from engine.execution.committer import Committer
-from engine.execution.drift import Reason, count_run, list_destination, read_runs, reason_to_list
+from engine.execution.comparing import drift
+from engine.execution.comparing.drift import Reason, count_run, list_destination, read_runs, reason_to_list
 from engine.journal.commands import ask
 from engine.journal.reader import read_snapshot
 from engine.journal.records import Execution, this_runner

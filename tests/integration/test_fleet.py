@@ -13,8 +13,8 @@ from typing import TypeVar
 import psutil
 import pytest
 
+from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
 from engine.execution.fleet import FleetEvent, LocalFleet, Progressed
-from engine.execution.messages import AgentLost, AgentReady, UnitDone
 from engine.model import FilterSpec, LocationSpec, TransferOptions
 from engine.transfer.units import AgentConfig, ScanUnit, from_ipc
 from tests.support import make_source

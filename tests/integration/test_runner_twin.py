@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.execution.coordination.messages import UnitDone
 from engine.execution.fleet import FleetEvent
-from engine.execution.messages import UnitDone
 from engine.execution.twin import TwinFleet
 from engine.model import LocationSpec, Migration, Status
 from engine.transfer.engine import Engine

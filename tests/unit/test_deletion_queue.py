@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.deletions import Found
-from engine.execution import messages as m
-from engine.execution import nested
-from engine.execution.removing import ended, over_threshold
-from engine.execution.state import Coordinator
+from engine.execution.comparing import nested
+from engine.execution.comparing.removing import ended, over_threshold
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.state import Coordinator
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Action, Deletions, Kind, Status, TransferOptions
 from engine.transfer.units import (

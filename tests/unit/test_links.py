@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from engine.catalog.links import read_links, restored_links, write_links
 from engine.catalog.segments import write_entries, write_results
-from engine.execution import messages as m
-from engine.execution.links import LinkQueue
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.links import LinkQueue
 from engine.locations.listing import LEADER
 from engine.model import Action, Fate, Kind
 from tests.unit.catalog_rows import entries_table, entry, listed, result, results_table

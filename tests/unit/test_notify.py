@@ -24,11 +24,11 @@ from cryptography.x509.oid import NameOID
 
 from engine.execution.committer import Committer
 from engine.execution.herald import Herald
-from engine.execution.metrics import render
-from engine.execution.notify import event_of, notify
 from engine.journal.reader import read_migration, read_snapshot
 from engine.journal.writer import Journal
 from engine.model import AgentSnapshot, Failure, Migration, Notify, Status
+from engine.reporting.metrics import render
+from engine.reporting.notify import event_of, notify
 from tests.unit.cli_journals import DONE, make_execution
 
 SECRET = "s3cret-path"

@@ -16,11 +16,11 @@ import pytest
 
 from engine.catalog.audit import FILES_SCHEMA
 from engine.catalog.audit_summary import AgentWork, SizeBin, summarise
-from engine.execution.report import write_report
-from engine.execution.report_csv import harmless, write_csv
-from engine.execution.report_html import render
 from engine.journal.reader import SnapshotReader
 from engine.model import Failure, Status
+from engine.reporting.report import write_report
+from engine.reporting.report_csv import harmless, write_csv
+from engine.reporting.report_html import render
 from tests.unit.cli_journals import DONE, make_execution, xsync
 from xsync_tui.cli.running import read_report
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.execution import messages as m
-from engine.execution.largefiles import missing_ranges
-from engine.execution.pieces import ScanPiece, left_of
-from engine.execution.state import UNCOMMITTED_SLICES, Coordinator
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.largefiles import missing_ranges
+from engine.execution.coordination.pieces import ScanPiece, left_of
+from engine.execution.coordination.state import UNCOMMITTED_SLICES, Coordinator
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Action, Identity, Kind
 from engine.transfer.units import (

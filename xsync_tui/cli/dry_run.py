@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.execution.dryrun import DryRun, Sums
+    from engine.execution.comparing.dryrun import DryRun, Sums
     from engine.model import Migration
 
 
@@ -15,7 +15,7 @@ def show_plan(migration: Migration, output: str | None, *, as_json: bool) -> int
     """Print what a run would do, and list it entry by entry in ``output``; 0. Raises XsyncError, click.UsageError."""
     import msgspec
 
-    from engine.execution.dryrun import dry_run, planned_rows
+    from engine.execution.comparing.dryrun import dry_run, planned_rows
     from xsync_tui.cli.listed import Counter, listed_in, write_lines
     from xsync_tui.cli.output import emit
     from xsync_tui.cli.survey import cancelled_by_signals

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from engine.execution.verification import Progress
+    from engine.execution.comparing.verification import Progress
 
 
 @contextmanager

@@ -76,11 +76,11 @@ def _write(folder: Path, form: str, out: TextIO, *, to_file: bool) -> None:
     from xsync_tui.cli.running import REPORT_NAME, read_report
 
     if form == "csv":
-        from engine.execution.report_csv import write_csv
+        from engine.reporting.report_csv import write_csv
 
         write_csv(folder / "files.parquet", out)
     elif form == "html":
-        from engine.execution.report_html import render
+        from engine.reporting.report_html import render
 
         out.write(render(read_report(folder / REPORT_NAME)))
     elif form == "json":

@@ -12,7 +12,7 @@ from xsync_tui.cli.options import MigrationOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.execution.verification import Verification
+    from engine.execution.comparing.verification import Verification
 
 DIFFERS = 3
 
@@ -34,7 +34,7 @@ def command(
     Both sides are listed. What xsync has put there is compared by size and recorded ETag; of the rest each object is
     asked for. Exit code 3 if anything differs. Ctrl-C stops it.
     """
-    from engine.execution.verification import differences, verify
+    from engine.execution.comparing.verification import differences, verify
     from xsync_tui.cli.listed import Counter, listed_in, write_lines
     from xsync_tui.cli.output import emit
     from xsync_tui.cli.run import migration_of
@@ -69,7 +69,7 @@ def _json(found: Verification, output: str | None) -> dict[str, Any]:
 def _show(found: Verification, listed: Path, output: str | None) -> None:
     from itertools import islice
 
-    from engine.execution.verification import differences
+    from engine.execution.comparing.verification import differences
     from engine.quantities import format_count
 
     how = ", ".join(f"{format_count(count)} {name}" for name, count in sorted(found.verified.items())) or "none"

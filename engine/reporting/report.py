@@ -13,9 +13,9 @@ import msgspec
 import engine
 from engine.catalog.audit_summary import AuditSummary, summarise
 from engine.catalog.files import replacing
-from engine.execution.report_html import render
 from engine.journal.reader import SnapshotReader, read_migration
 from engine.model import Failure, Migration, Sample, Snapshot, Tally
+from engine.reporting.report_html import render
 
 REPORT = "report.json"
 HTML = "report.html"

@@ -19,11 +19,11 @@ from engine.catalog.files import replacing
 from engine.catalog.state import read_state
 from engine.errors import DestinationError, StoppedError
 from engine.execution.committer import Committer
-from engine.execution.report import DRIFT
 from engine.journal.writer import Journal
 from engine.locations.base import Inspects
 from engine.model import Event, Migration, Status
 from engine.names import text_of
+from engine.reporting.report import DRIFT
 from engine.survey.listing import list_entries
 from engine.survey.scan import SurveyProgress
 

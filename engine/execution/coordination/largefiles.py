@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.execution.messages import (
+from engine.execution.coordination.messages import (
     AbortUpload,
     BeginUpload,
     CompleteUpload,
@@ -15,7 +15,7 @@ from engine.execution.messages import (
     UploadEnded,
     UploadReady,
 )
-from engine.execution.pieces import CopyPiece, PartsPiece, released_entries
+from engine.execution.coordination.pieces import CopyPiece, PartsPiece, released_entries
 from engine.locations.base import PartResult
 from engine.model import Identity
 from engine.transfer.units import IN_PARTS, UnitOutcome, from_ipc

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.execution import messages as m
-from engine.execution.deletions import DeletionQueue, only_deletions
-from engine.execution.largefiles import LargeFiles, to_be_cut
-from engine.execution.links import LinkQueue
-from engine.execution.pieces import (
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.deletions import DeletionQueue, only_deletions
+from engine.execution.coordination.largefiles import LargeFiles, to_be_cut
+from engine.execution.coordination.links import LinkQueue
+from engine.execution.coordination.pieces import (
     SCAN_FOLDERS,
     CopyPiece,
     DeletePiece,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.execution import messages as m
+from engine.execution.coordination import messages as m
 
 
 class LinkQueue:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from engine.execution import messages as m
-from engine.execution.pieces import CopyPiece, DeletePiece, Piece, copy_piece, released_entries
+from engine.execution.coordination import messages as m
+from engine.execution.coordination.pieces import CopyPiece, DeletePiece, Piece, copy_piece, released_entries
 from engine.transfer.units import WAITS, UnitOutcome
 
 READ_AHEAD = 4

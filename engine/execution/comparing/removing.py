@@ -18,8 +18,8 @@ from engine.catalog.destination import sort_listing
 from engine.catalog.state import read_state
 from engine.catalog.trust import is_empty, listing_errors, not_entered
 from engine.errors import LocationError
-from engine.execution import nested
-from engine.execution.messages import DeletionGroup
+from engine.execution.comparing import nested
+from engine.execution.coordination.messages import DeletionGroup
 from engine.execution.session import SPILL, Session
 from engine.filters import Filters
 from engine.locations.registry import open_location

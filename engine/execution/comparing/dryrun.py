@@ -25,11 +25,11 @@ from engine.catalog.segments import candidates, results_writer
 from engine.catalog.state import read_state
 from engine.catalog.trust import listing_errors, not_entered
 from engine.errors import DestinationError
-from engine.execution.drift import reason_to_list
+from engine.execution.comparing.drift import reason_to_list
+from engine.execution.comparing.verification import Progress
 from engine.execution.expand import SMALL_BYTES
 from engine.execution.session import earlier_results, held, state_folder_of
 from engine.execution.uploads import part_size
-from engine.execution.verification import Progress
 from engine.filters import Filters
 from engine.locations.base import Location
 from engine.locations.registry import open_location

@@ -11,9 +11,9 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from engine.execution.charts import Bar, Point, bars, over_time, spark
 from engine.names import visible
 from engine.quantities import format_bytes, format_count, format_duration, format_rate
+from engine.reporting.charts import Bar, Point, bars, over_time, spark
 
 LEAST_GAP_SECONDS = 30.0
 """Samples further apart, and further than three of their usual distances, are two sessions: no line joins them."""

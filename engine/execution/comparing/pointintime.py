@@ -13,11 +13,11 @@ import msgspec
 from engine.catalog.files import replacing
 from engine.errors import LocationError
 from engine.execution.committer import Committer
-from engine.execution.report import DIFFERENCES, VERIFICATION
+from engine.execution.comparing.verification import Facts, Progress, Verification, Verifier
 from engine.execution.session import Session, held
-from engine.execution.verification import Facts, Progress, Verification, Verifier
 from engine.journal.writer import Journal
 from engine.model import Event, Status
+from engine.reporting.report import DIFFERENCES, VERIFICATION
 
 BEAT_SECONDS = 0.5
 

@@ -19,8 +19,8 @@ from urllib.request import getproxies, proxy_bypass
 import msgspec
 import urllib3
 
-from engine.execution.report import REPORT, tally
 from engine.model import Notify, Snapshot
+from engine.reporting.report import REPORT, tally
 
 TIMEOUT_SECONDS = 30.0
 """How long a command or webhook may take."""

@@ -1,0 +1,1 @@
+"""What a run does with a look at the destination as it is: drift, deletions, verification, dry run."""
