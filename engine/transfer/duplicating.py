@@ -50,7 +50,7 @@ class Duplicating(ObjectCopying):
 
     def _copy_marker(self, row: int, path: bytes) -> None:
         """Send what a marker has; servers that keep no metadata of markers do not copy them either."""
-        kept = self._store.marker(path)
+        kept = self._store.marker(path) if self.rows.listed("etag")[row] else None
         if kept is None:
             self.rows.skipped(row, "no marker")
             return

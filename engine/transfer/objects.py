@@ -80,13 +80,18 @@ class ObjectCopying(Copying):
         self._send(row, path, self._without_file(row, target))
 
     def _copy_folder(self, row: int) -> None:
+        shared = self.shared
         if self.path(row):
             self._send(row, self._place(row) + "/", self._without_file(row, b""))
-        else:
+        elif not shared.config.marker_metadata:
             self._keep_root(row)
+        elif shared.target.has_prefix:
+            self._send(row, shared.target.base, self._without_file(row, b""))
+        else:
+            self.rows.skipped(row, "bucket root")
 
     def _keep_root(self, row: int) -> None:
-        """What the root has goes aside: a marker of it would be an object without a name, and a bucket has none."""
+        """What the root has goes aside where markers keep nothing."""
         reading = self._without_file(row, b"")
         try:
             self._metadata(row, reading, forgotten=True)

@@ -138,7 +138,7 @@ def zeros_checksum(checksum: int, size: int) -> int:
 def _ranges(file: OpenFile, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Ranges with data in ``start``..``end``; the last one, maybe empty, ends at ``end``."""
     # asked first for what costs nothing: isinstance of a protocol takes as long as writing a small file
-    if not hasattr(file, "next_data") or not isinstance(file, HasHoles) or not (file.is_sparse or end - start >= STEP):
+    if not (end - start >= STEP or getattr(file, "is_sparse", False)) or not isinstance(file, HasHoles):
         yield start, end
         return
     offset = start
