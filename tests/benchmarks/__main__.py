@@ -15,6 +15,7 @@ from tests.benchmarks.downloads import large_from_seaweedfs, listing, small_from
 from tests.benchmarks.files import files_large, files_small
 from tests.benchmarks.inputs import inputs
 from tests.benchmarks.limit import limit
+from tests.benchmarks.report import sections_of, written
 from tests.benchmarks.scale import first_byte_and_memory
 from tests.benchmarks.section import Benchmark, Section, Settings
 from tests.benchmarks.startup import startup
@@ -55,11 +56,11 @@ _REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 _MOST_BYTES = 4 * 1024**3  # of inputs at any one time
 
 _HOW = """\
-Made by `make bench ARGS=--write`. Every tool uploads the same files, from memory where there is room, in turn and each
-round with another one first; figures are medians, lowest to highest in brackets. CPU is user and system time of all
-processes of a tool, less what a run with a single small file takes; the last column is with start and end. "While
-transferring" is what `xsync run` reports as `transfer_seconds`; for the peers, which have next to no start, it is the
-whole command. Null S3 is nginx that answers all uploads and keeps none.
+Made by `make bench ARGS=--write`, some sections on other days than others. Every tool works on the same files, from
+memory where there is room, in turn and each round with another one first; figures are medians, lowest to highest in
+brackets. CPU is user and system time of all processes of a tool, less what a run with a single small file takes; the
+last column is with start and end. "While transferring" is what `xsync run` reports as `transfer_seconds`; for the
+peers, which have next to no start, it is the whole command. Null S3 is nginx that answers all uploads and keeps none.
 
 xsync sends POSIX metadata and a CRC64NVME with each object and keeps a journal. The peers are spared whatever they need
 not do: `s5cmd --numworkers 64`, `rclone --transfers 32 --no-check-dest --ignore-checksum --s3-no-head`."""
@@ -70,20 +71,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure xsync beside its peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the files and one run: shows that it works")
-    parser.add_argument("--write", action="store_true", help=f"write {_REPORT.name}; needs all benchmarks, not quick")
+    parser.add_argument(
+        "--write", action="store_true", help=f"renew their sections of {_REPORT.name}; not with --quick"
+    )
     chosen = parser.parse_args()
     if unknown := set(chosen.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    if chosen.write and (chosen.names or chosen.quick):
-        parser.error("--write keeps a whole report: leave out names and --quick")
-    parts = [_head()]
-    print(parts[0], flush=True)
+    if chosen.write and chosen.quick:
+        parser.error("--write keeps what was measured in full: leave out --quick")
+    sections = sections_of(_REPORT.read_text()) if _REPORT.exists() else {}
+    print(_head(), flush=True)
     with inputs(_MOST_BYTES) as made, tempfile.TemporaryDirectory(prefix="xsync-bench-") as folder:
         for name in chosen.names or BENCHMARKS:
-            parts.append(_shown(BENCHMARKS[name](Settings(chosen.quick, Path(folder), made))))
-            print(f"\n{parts[-1]}", flush=True)
-    if chosen.write:
-        _REPORT.write_text("\n\n".join(parts) + "\n")
+            sections[name] = _shown(BENCHMARKS[name](Settings(chosen.quick, Path(folder), made)))
+            print(f"\n{sections[name]}", flush=True)
+            if chosen.write:
+                _REPORT.write_text(written(_head(), sections, list(BENCHMARKS)))
 
 
 def _head() -> str:
@@ -92,7 +95,6 @@ def _head() -> str:
         f"{_cpu_model()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         ", ".join(f"{name} {version}" for name, version in versions().items()),
-        f"{datetime.now(UTC):%Y-%m-%d}",
     ]
     return "\n\n".join(["# Benchmarks", "\n".join(f"- {line}" for line in machine), _HOW])
 
@@ -105,7 +107,7 @@ def _cpu_model() -> str:
 
 
 def _shown(section: Section) -> str:
-    return f"## {section.title}\n\n{section.body}"
+    return f"## {section.title}\n\nMeasured {datetime.now(UTC):%Y-%m-%d}.\n\n{section.body}"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,17 @@ def test_file_to_file(xsync: Xsync, tmp_path: Path) -> None:
     assert differences(source, target) == []
 
 
-def test_through_a_bucket(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
+@pytest.mark.parametrize("hops", [("in/here",), ("in/here", "and/copied")])
+def test_through_a_bucket(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, hops: tuple[str, ...]) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     make_shapes(source)
-    place = [f"s3://{bucket}/in/here", "--endpoint-url", s3.endpoint_url, "--region", s3.region]
-    there = xsync.run("run", source, *place)
-    assert there.code == 0, (there.errors, there.lines[-1:])
-    back = xsync.run("run", place[0], target, *place[1:])
-    assert back.code == 0, (back.errors, back.lines[-1:])
-    assert back.result["files"] == there.result["files"]  # what is kept beside is never shown
+    reach = ["--endpoint-url", s3.endpoint_url, "--region", s3.region]
+    places = [str(source), *(f"s3://{bucket}/{hop}" for hop in hops), str(target)]
+    done = [xsync.run("run", one, other, *reach) for one, other in pairwise(places)]
+    for each in done:
+        assert each.code == 0, (each.errors, each.lines[-1:])
+        assert each.result["files"] == done[0].result["files"]  # what is kept beside is never shown
+        assert each.result["folders"]["pending"] == 0
     assert differences(source, target) == []
     assert different_holes(source, target) == []
 
