@@ -43,6 +43,7 @@ class PosixLocation:
         self.root = file_path(spec.url)
         self._text = text_of(self.root)
         self.folders = Folders(self.root)
+        self._device: int | None = None
         self.not_kept: Counter[str] = Counter()
         """How many large files went without what (posix_files.OWNER and its like)."""
         mount = self._mount()
@@ -154,8 +155,14 @@ class PosixLocation:
 
     def open_file(self, path: bytes, start: int = 0, end: int | None = None) -> PosixFile:
         """Open a regular file; never waits for the other end of a FIFO. Raises OSError."""
-        device = os.stat(self.root).st_dev
-        return PosixFile(self.folders.within(path, open_regular), self.root + b"/" + path, device)
+        if self._device is None:
+            self._device = os.stat(self.root).st_dev
+        fd, full_path = self.folders.within(path, open_regular), self.root + b"/" + path
+        file = PosixFile(fd, full_path, self._device)
+        if file.identity.device:  # the root may have been mounted anew
+            self._device = os.stat(self.root).st_dev
+            file = PosixFile(fd, full_path, self._device)
+        return file
 
     def read_link(self, path: bytes) -> bytes:
         """The target of a symlink. Raises OSError."""

@@ -95,7 +95,7 @@ class Gate:
             self.window = self._backoff.window
 
     def tune(self, files: int, size: int) -> None:
-        """Look at what was done since the start, ``files`` and ``size`` bytes, and set the bound; twice a second.
+        """Look at what was done since the start, ``files`` and ``size`` bytes, and set the bound; four times a second.
 
         While the server asks for fewer requests, that alone counts.
         """

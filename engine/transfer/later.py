@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 
 
 class Waits(Protocol):
@@ -22,7 +22,7 @@ class Waits(Protocol):
 
 
 class Later:
-    """Calls ``retry`` of the units when it is time, and ``look`` twice a second."""
+    """Calls ``retry`` of the units when it is time, and ``look`` four times a second."""
 
     def __init__(self, clock: Callable[[], float], look: Callable[[], None]) -> None:
         self._clock = clock

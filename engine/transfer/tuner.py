@@ -11,16 +11,16 @@ LEAST = 8
 MOST = 250
 """Connections that one agent may use."""
 
-_GAIN = 1.15
+_GAIN = 1.3
 """A doubled window is kept if it brings this much more."""
 
 _UP, _UP_GAIN = 1.25, 1.05
 _DOWN, _DOWN_LOSS = 0.8, 0.98
-_FORGET = 0.99
+_FORGET = 0.995
 """What is left of the best rate with every look: conditions change."""
 
-_REST_LOOKS, _LONGEST_REST_LOOKS = 6, 48
-_TRIAL_LOOKS = 4
+_REST_LOOKS, _LONGEST_REST_LOOKS = 12, 96
+_TRIAL_LOOKS = 8
 
 
 class _Phase(Enum):
@@ -30,7 +30,7 @@ class _Phase(Enum):
 
 
 class Tuner:
-    """Looked at about twice a second. It grows by doubling until that no longer pays, then tries its neighbourhood.
+    """Looked at about four times a second. It grows by doubling until that no longer pays, then tries its neighbourhood.
 
     Trials that change nothing become rare, for each costs a little.
     """
@@ -43,6 +43,7 @@ class Tuner:
         self._before = start
         self._best = self._base = 0.0
         self._up = True
+        self._warm = False
         self._rest = _REST_LOOKS
         self._done = 0.0
         self._seconds = 0.0
@@ -51,10 +52,12 @@ class Tuner:
     def look(self, seconds: float, files: int, size: int, *, wanted: bool) -> int:
         """The window from now on. In the last ``seconds``, ``files`` and ``size`` bytes were done.
 
-        ``wanted``: requests had to wait for the window; a window that nobody fills says nothing, and stays.
+        ``wanted``: requests had to wait for the window; a window that nobody fills says nothing, and stays. So does the
+        first one that is filled: work began somewhere in it.
         """
         self._best *= _FORGET
-        if not wanted or seconds <= 0:
+        if not (wanted and self._warm) or seconds <= 0:
+            self._warm = wanted
             self._begin(self._phase)
             return self.window
         self._done += size + FILE_BYTES * files
