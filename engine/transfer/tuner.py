@@ -30,7 +30,7 @@ class _Phase(Enum):
 
 
 class Tuner:
-    """Looked at about four times a second. It grows by doubling until that no longer pays, then tries its neighbourhood.
+    """Looked at four times a second. It grows by doubling until that no longer pays, then tries its neighbourhood.
 
     Trials that change nothing become rare, for each costs a little.
     """
