@@ -81,6 +81,7 @@ class World:
         self.todo: list[m.Event] = []
         self.copied: Counter[bytes] = Counter()
         self.failed: Counter[bytes] = Counter()
+        self.unlisted = False
         self.completed: Counter[bytes] = Counter()
         self.finish: m.Finish | None = None
         self.sent_parts: dict[bytes, set[int]] = {}
@@ -132,6 +133,7 @@ class World:
                 case m.FailEntries(rows, _, _):
                     self.failed.update(row["name"] for row in from_ipc(rows).to_pylist())
                 case m.FailFolder():
+                    self.unlisted = True
                     self.state.scans_durable(1)
                 case m.ListFolders():
                     self.todo.append(m.FoldersListed([entries([b"x"]), entries([b"y"])]))
@@ -188,9 +190,13 @@ def test_every_file_is_done_once_whatever_dies(seed: int, agents: int, kills: in
     world = World(seed, files=330, large=3, agents=agents, slices=slices)
     finish = world.run(kills, releases)
     assert finish == m.Finish(complete=True, fatal="")
+    assert not world.failed
+    if world.unlisted:  # each of three agents died while it listed the same slice: that much is given up, and said
+        assert kills >= 3
+        assert set(world.copied) < set(world.names)
+        return
     assert set(world.copied) == set(world.names)
     assert world.completed == Counter(file.path for file in world.large)
-    assert not world.failed
 
 
 @settings(max_examples=20, deadline=None)
