@@ -369,6 +369,8 @@ class Runner:
         if self._finish.fatal:
             return Status.ERROR, self._finish.fatal
         if self._finish.complete:
+            if (pending := totals.files.pending + totals.folders.pending) > 0:
+                return Status.ERROR, f"{pending:,} entries neither copied nor failed: a defect of xsync, report it"
             failed = totals.files.failed + totals.folders.failed + self._committer.ledger.listing_errors
             return ended(failed, totals.deletions)
         if self._cancelled:
