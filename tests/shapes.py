@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import stat
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -54,9 +56,37 @@ def make_shapes(folder: Path, *, odd_names: tuple[bytes, ...] = _ODD_NAMES) -> N
 
 
 def differences(ours: Path, theirs: Path) -> list[str]:
-    """What rsync would have to do to make ``theirs`` equal ``ours``, with hard links, ACLs and xattrs."""
-    command = [shutil.which("rsync") or "", "-aHAXn", "--delete", "--itemize-changes", f"{ours}/", f"{theirs}/"]
-    return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout.splitlines()
+    """How ``theirs`` differs from ``ours``: by a reader of its own, and by what rsync would do, where there is one."""
+    one, other = entries_of(ours), entries_of(theirs)
+    found = [f"{path!r}: {one.get(path)} {other.get(path)}" for path in one | other if one.get(path) != other.get(path)]
+    program = shutil.which("rsync")
+    if program is None:
+        return found
+    command = [program, "-aHAXn", "--delete", "--itemize-changes", f"{ours}/", f"{theirs}/"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
+    return found + done.stdout.splitlines()
+
+
+def entries_of(folder: Path) -> dict[bytes, tuple[object, ...]]:
+    """Path -> mode, owner, device, mtime (ns), content or target, xattrs with ACLs, and the first of its names."""
+    root = os.fsencode(folder)
+    paths = [root, *(os.path.join(place, name) for place, *both in os.walk(root) for names in both for name in names)]
+    first: dict[int, bytes] = {}
+    found: dict[bytes, tuple[object, ...]] = {}
+    for path in sorted(paths):
+        status, own = os.lstat(path), path[len(root) :]
+        content: bytes | None = None
+        if stat.S_ISLNK(status.st_mode):
+            content = os.readlink(path)
+        elif stat.S_ISREG(status.st_mode):
+            with open(path, "rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+        names = os.listxattr(path, follow_symlinks=False)
+        xattrs = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+        owner = status.st_mode, status.st_uid, status.st_gid, status.st_rdev, status.st_mtime_ns
+        link = own if stat.S_ISDIR(status.st_mode) else first.setdefault(status.st_ino, own)
+        found[own] = (*owner, content, xattrs, link)
+    return found
 
 
 def different_holes(ours: Path, theirs: Path) -> list[bytes]:

@@ -153,6 +153,6 @@ def rows_of(tables: Iterator[pa.Table]) -> list[dict[str, Any]]:
 
 
 def skip_unless(condition: bool, why: str) -> None:
-    """Skip a test for what this adapter does not claim to do."""
+    """Skip a test for what this adapter does not claim to do: the suite asks each for what its capabilities promise."""
     if not condition:
         pytest.skip(why)

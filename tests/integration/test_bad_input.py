@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.names import key_of
+from tests.privileges import mounted, unmount
 from tests.support import Finished, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 
@@ -199,16 +199,12 @@ def test_a_source_whose_mount_vanishes_is_not_taken_for_empty(
 ) -> None:
     place = tmp_path / "mounted"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", os.fspath(place)], check=False, capture_output=True).returncode:
-        pytest.skip("this account may not mount a file system")
-    try:
+    with mounted(place, "-t", "tmpfs", "tmpfs"):
         make_source(place, files=8_000)
         with ended(xsync.start("run", place, *to_bucket(s3, bucket))) as process:
             xsync.wait_for_files(1)
-            subprocess.run(["umount", "-l", place], check=True)
+            unmount(place)
             done = xsync.finish(process)
-    finally:
-        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
     assert done.code == 1, done.lines[-1:]
     adds_up(done)
     assert "is not what it was" in done.result["message"]
@@ -220,13 +216,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
     place = tmp_path / "small disk"
     place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this account may not mount a small file system")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with mounted(place, "-t", "tmpfs", "-o", "size=4m", "tmpfs"):
+        yield place
 
 
 def test_a_full_destination_disk_ends_in_a_truthful_result(xsync: Xsync, tmp_path: Path, small_disk: Path) -> None:

@@ -22,6 +22,7 @@ from engine.reporting.report import REPORT
 from engine.survey.listing import Listing, list_entries
 from tests.conftest import SpecMaker
 from tests.in_process import run_in_process
+from tests.privileges import mounted
 from tests.support import make_source, tree_of
 
 if TYPE_CHECKING:
@@ -237,24 +238,12 @@ def test_with_a_manifest_nothing_ever_goes(source: Path, target: Path, tmp_path:
     assert set(tree_of(target)) == set(before)
 
 
-def mount(*arguments: str | Path) -> None:
-    if subprocess.run(["mount", *arguments], check=False, capture_output=True).returncode:
-        pytest.skip("this account may not mount a file system")
-
-
-def unmount(place: Path) -> None:
-    subprocess.run(["umount", "-l", place], check=False, capture_output=True)
-
-
 def test_a_bind_mount_below_the_source_that_vanished_is_no_deletion(source: Path, target: Path, tmp_path: Path) -> None:
     """Of the same file system, so that neither the device nor anything in the listing tells."""
     inside = make_source(tmp_path / "elsewhere", files=6)
     (source / "bound").mkdir()
-    mount("--bind", inside, source / "bound")
-    try:
+    with mounted(source / "bound", "--bind", inside):
         assert run(source, target).totals.files.transferred == 46
-    finally:
-        unmount(source / "bound")
     for _ in range(2):  # it does not get used to it
         held_back(run(source, target), "what is mounted below the source has changed (bound: it was")
     assert (target / "bound" / "top0").exists()
@@ -265,11 +254,8 @@ def test_a_bind_mount_below_the_source_that_vanished_is_no_deletion(source: Path
 
 def test_a_mount_over_a_folder_that_was_copied_is_no_deletion(source: Path, target: Path) -> None:
     run(source, target)
-    mount("-t", "tmpfs", "tmpfs", source / "top1")
-    try:
+    with mounted(source / "top1", "-t", "tmpfs", "tmpfs"):
         held_back(run(source, target), "lies below a mount of the source that is not entered")
-    finally:
-        unmount(source / "top1")
     assert (target / "top1" / "sub1").exists()
 
 

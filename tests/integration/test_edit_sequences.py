@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,11 +49,13 @@ class Edits(RuleBasedStateMachine):
         (self.source / "always").write_bytes(b"an empty source deletes nothing")
         os.environ["XSYNC_HOME"] = str(self.place / "home")
 
+    @abstractmethod
     def destination(self) -> LocationSpec:
-        raise NotImplementedError
+        """Where runs copy to."""
 
+    @abstractmethod
     def check(self) -> None:
-        raise NotImplementedError
+        """Assert that the destination is what the source is, read by other means than xsync's."""
 
     def teardown(self) -> None:
         shutil.rmtree(self.place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from engine.locations.registry import open_location
 from engine.model import LocationSpec, Migration, Status
 from engine.transfer.units import AgentConfig
 from tests.in_process import run_in_process
+from tests.privileges import mounted
 from tests.support import make_source, tree_of
 
 
@@ -30,11 +30,8 @@ def second_mount(tmp_path: Path) -> Iterator[Path]:
     source, mount = tmp_path / "source", tmp_path / "mount"
     source.mkdir()
     mount.mkdir()
-    done = subprocess.run(["mount", "--bind", source, mount], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"this account may not mount: {done.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", mount], check=True)
+    with mounted(mount, "--bind", source):
+        yield mount
 
 
 class WatchedFleet(TwinFleet):

@@ -7,12 +7,9 @@ import os
 import shutil
 import socket
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,9 +20,9 @@ from engine.locations.metadata import metadata_of
 from engine.locations.posix import PosixLocation
 from engine.locations.posix_folders import MAX_OPEN_FOLDERS
 from engine.model import Kind, LocationSpec, TransferOptions
+from tests.privileges import NOBODY, as_nobody, needs_root, run_with_mounts
 
 METADATA = metadata_of(Kind.FILE, 0o100644, 0, 0, 1, 2, TransferOptions(), None)
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -49,26 +46,6 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another account")
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def run_with_mounts(script: str, *arguments: str) -> str:
-    """Output of ``script`` in a mount namespace of its own."""
-    command = ["unshare", "--mount", sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"this account may not mount: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout
 
 
 def read_all(location: PosixLocation, path: bytes) -> bytes:
@@ -232,12 +209,11 @@ def test_what_must_be_new_replaces_nothing(root: Path, location: PosixLocation) 
     assert {path.name for path in root.iterdir()} == {"there", "new"}
 
 
+@needs_root
 def test_temporary_files_are_private_and_final_ones_as_told(root: Path, location: PosixLocation) -> None:
     metadata = metadata_of(Kind.FILE, 0o104751, 12, 34, 10**18 + 1, 10**18 + 2, TransferOptions(), None)
     upload_id = location.begin(b"x", 0, metadata)
     assert stat.S_IMODE((root / upload_id).stat().st_mode) == 0o600
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files away")
     location.complete(b"x", upload_id, [], 0, metadata)
     found = (root / "x").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o4751, 12, 34)
@@ -289,6 +265,7 @@ def test_threads_never_get_each_others_folders(
     assert wrong == []
 
 
+@needs_root
 def test_source_that_is_a_file_or_unreadable(open_folder: Path) -> None:
     (open_folder / "file").write_bytes(b"")
     with pytest.raises(SourceError, match=r"is not a folder\. Give the folder"):
@@ -309,6 +286,7 @@ def test_an_empty_source_is_said_to_be_empty(root: Path, location: PosixLocation
     assert "empty" not in location.describe()
 
 
+@needs_root
 def test_destination_is_made_or_says_why_not(tmp_path: Path, open_folder: Path) -> None:
     new = PosixLocation(LocationSpec(url=str(tmp_path / "new" / "er")))
     new.check_destination()
@@ -327,6 +305,7 @@ def test_destination_is_made_or_says_why_not(tmp_path: Path, open_folder: Path) 
         PosixLocation(LocationSpec(url=str(open_folder))).check_destination()
 
 
+@needs_root
 def test_folders_of_ours_are_made_writable(open_folder: Path) -> None:
     closed = open_folder / "root" / "closed"
     closed.mkdir(parents=True)
@@ -340,6 +319,7 @@ def test_folders_of_ours_are_made_writable(open_folder: Path) -> None:
     assert stat.S_IMODE(closed.stat().st_mode) == 0o755
 
 
+@needs_root
 def test_large_files_of_others_arrive_without_their_owner(open_folder: Path) -> None:
     (open_folder / "root").mkdir()
     os.chown(open_folder / "root", NOBODY, NOBODY)
@@ -352,6 +332,7 @@ def test_large_files_of_others_arrive_without_their_owner(open_folder: Path) -> 
     assert (found.st_uid, found.st_mode & (stat.S_ISUID | stat.S_ISGID)) == (NOBODY, 0)
 
 
+@needs_root
 def test_an_owner_who_is_not_root_gives_a_read_only_file_its_xattrs(open_folder: Path) -> None:
     (open_folder / "root").mkdir()
     os.chown(open_folder / "root", NOBODY, NOBODY)

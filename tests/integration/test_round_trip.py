@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.privileges import mounted, needs_root
 from tests.shapes import differences, different_holes, make_shapes
 from tests.support import Xsync
 from xsync_tui.demo.server import S3Server
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="owners, capabilities and trusted xattrs need root"),
-    pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is what compares: install it"),
-]
+pytestmark = needs_root
 
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
     return Xsync(tmp_path / "home")
-
-
-@contextmanager
-def without_xattrs(folder: Path) -> Iterator[None]:
-    """A file system that knows none is mounted at ``folder``."""
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "ramfs", "ramfs", folder], check=False, capture_output=True).returncode:
-        pytest.skip("this host does not let a ramfs be mounted")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_file_to_file(xsync: Xsync, tmp_path: Path) -> None:
@@ -73,7 +55,8 @@ def test_what_a_destination_does_not_take_is_said_once(xsync: Xsync, tmp_path: P
     for number in range(3):
         (source / f"file{number}").write_bytes(b"x")
         os.setxattr(source / f"file{number}", "user.a", b"1")
-    with without_xattrs(target):
+    target.mkdir()
+    with mounted(target, "-t", "ramfs", "ramfs"):  # which knows none
         done = xsync.run("run", source, target)
         assert done.code == 0, (done.errors, done.lines[-1:])
     snapshot = xsync.snapshot()

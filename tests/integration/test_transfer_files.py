@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.faults.agents import (
     results_of,
     spec_of,
 )
+from tests.privileges import mounted, needs_root
 
 DONE = (Action.TRANSFERRED, None)
 
@@ -320,11 +320,8 @@ def test_a_full_disk_fails_files_with_that_reason_and_then_stops(
 @pytest.fixture
 def tiny_disk(destination: Path) -> Iterator[Path]:
     """A file system of one megabyte at the destination."""
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", destination], capture_output=True)
-    if made.returncode:
-        pytest.skip("this account may not mount a file system")
-    yield destination
-    subprocess.run(["umount", destination], check=True)
+    with mounted(destination, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+        yield destination
 
 
 def test_a_disk_that_is_really_full_keeps_what_fitted_and_leaves_no_temporaries(source: Path, tiny_disk: Path) -> None:
@@ -341,7 +338,7 @@ def test_a_disk_that_is_really_full_keeps_what_fitted_and_leaves_no_temporaries(
     assert sorted(os.listdir(tiny_disk)) == sorted(map(os.fsdecode, done))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away in the first place")
+@needs_root
 def test_owners_that_may_not_be_kept_are_reported_once(source: Path, destination: Path) -> None:
     for number in range(5):
         (source / f"f{number}").write_bytes(b"x")

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from engine.locations import posix_rows, posix_scan
 from engine.locations.listing import ENTRY_SCHEMA, ScanBatch, ScanLimit
 from engine.locations.posix_scan import scan_folders
 from engine.model import Fate, FilterSpec, Kind
+from tests.privileges import as_nobody
 
-_NOBODY = 65534
 _LIMIT = ScanLimit()
 
 
@@ -382,21 +381,6 @@ def shared() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@contextmanager
-def _as_nobody() -> Iterator[None]:
-    """Work without the rights of root, if this is root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.setegid(_NOBODY)
-    os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-
-
 def test_what_cannot_be_read_is_said_and_the_rest_is_listed(shared: Path) -> None:
     (shared / "closed" / "in").mkdir(parents=True)
     (shared / "names-only" / "folder").mkdir(parents=True)
@@ -408,7 +392,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_listed(shared: Path) -> Non
     if os.geteuid() != 0:
         (shared / "names-only").chmod(0o444)
         (shared / "closed").chmod(0o000)
-    with _as_nobody():
+    with as_nobody():
         table = _scan(shared)
     entries = _by_path(table)
     assert _listed(table) == {
@@ -444,7 +428,7 @@ def test_an_excluded_entry_that_cannot_be_read_is_no_failure(shared: Path) -> No
     (shared / "d").mkdir(mode=0o744)
     (shared / "d" / "file").touch()
     (shared / "d").chmod(0o744 if os.geteuid() == 0 else 0o444)
-    with _as_nobody():
+    with as_nobody():
         entries = _by_path(_scan(shared, selector=_Selector(FilterSpec(exclude=("/d/file",)))))
     assert (entries[b"d/file"]["fate"], entries[b"d/file"]["error"]) == (Fate.EXCLUDED, None)
 

@@ -163,12 +163,7 @@ class FoldersPiece:
 
     def mourned(self) -> list[Piece]:
         """Halves of the batch."""
-        table = from_ipc(self.entries)
-        if table.num_rows == 1 or self.deaths == 0:
-            return _alone(self)
-        middle = table.num_rows // 2
-        parts = (table.slice(0, middle), table.slice(middle))
-        return [FoldersPiece(to_ipc(part), self.sweep, deaths=1) for part in parts]
+        return _halves(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +184,16 @@ class DeletePiece:
 
     def mourned(self) -> list[Piece]:
         """Halves of the batch."""
-        table = from_ipc(self.entries)
-        if table.num_rows == 1 or self.deaths == 0:
-            return _alone(self)
-        middle = table.num_rows // 2
-        parts = (table.slice(0, middle), table.slice(middle))
-        return [replace(self, entries=to_ipc(part), deaths=1) for part in parts]
+        return _halves(self)
+
+
+def _halves(piece: FoldersPiece | DeletePiece) -> list[Piece]:
+    """The batch again, or its halves if it killed an agent before; a single entry as ``_alone`` has it."""
+    table = from_ipc(piece.entries)
+    if table.num_rows == 1 or piece.deaths == 0:
+        return _alone(piece)
+    middle = table.num_rows // 2
+    return [replace(piece, entries=to_ipc(part), deaths=1) for part in (table.slice(0, middle), table.slice(middle))]
 
 
 def _alone(piece: ScanPiece | CopyPiece | PartsPiece | FoldersPiece | DeletePiece) -> list[Piece]:
