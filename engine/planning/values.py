@@ -1,0 +1,106 @@
+"""What planning works on: figures with their origin, an agent's roofline, limits, and the shape of a dataset. Pure values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a figure rests on: ``source`` in words, and when that was (Unix time), None for defaults and settings.
+
+    The later kinds replace the earlier: a default until a profile states it, a probe or survey finds it, a test run or
+    an execution measures it.
+    """
+
+    kind: Literal["default", "profile", "survey", "probe", "test run", "execution"]
+    source: str
+    at: float | None = None
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A number that a plan uses, in the unit of the field that holds it."""
+
+    value: float
+    origin: Origin
+
+
+class Roofline(msgspec.Struct, frozen=True):
+    """What one agent can do: at most so many files/s, and so many bytes/s (design: rate(size) = min(F x size, B))."""
+
+    files_per_second: Figure
+    bytes_per_second: Figure
+
+    @property
+    def knee_bytes(self) -> float:
+        """The size s* = B / F at which both bind alike; below it files/s bind, above it bytes/s."""
+        return self.bytes_per_second.value / self.files_per_second.value
+
+    def rate(self, size: float) -> float:
+        """Bytes/s for files of ``size`` bytes."""
+        return min(self.files_per_second.value * size, self.bytes_per_second.value)
+
+
+Scope = Literal["connection", "agent", "host", "mount", "task", "link", "source", "destination"]
+"""What a limit is of: another one of these lifts it. That of a host is not lifted by a second agent there."""
+
+
+class PlanLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A limit in bytes/s, in files/s, or in both, of each ``scope``; None: it does not limit that."""
+
+    name: str
+    scope: Scope
+    origin: Origin
+    bytes_per_second: float | None = None
+    files_per_second: float | None = None
+
+
+class SizeBin(msgspec.Struct, frozen=True):
+    """Files whose size in bytes is at least ``low`` and below ``high``."""
+
+    low: int
+    high: int
+    files: int
+    bytes: int
+
+
+class Dataset(msgspec.Struct, frozen=True):
+    """A dataset, or what a task or a pass has of it.
+
+    ``files``: regular files; ``others``: folders, symlinks and whatever else costs a request but has no bytes;
+    ``largest_bytes``: the largest file. ``bins`` cover all files, in order, and sum up to ``files`` and ``bytes``.
+    """
+
+    files: int
+    bytes: int
+    others: int = 0
+    largest_bytes: int = 0
+    bins: tuple[SizeBin, ...] = ()
+
+
+class Seconds(msgspec.Struct, frozen=True):
+    """A duration as a range, in seconds; low <= likely <= high."""
+
+    low: float
+    likely: float
+    high: float
+
+    def plus(self, other: Seconds) -> Seconds:
+        """One after the other."""
+        return Seconds(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+
+class FolderNode(msgspec.Struct, frozen=True):
+    """A folder of the source: what lies directly in it (``own_*``), and with all below it. ``b""`` is the root.
+
+    A tree is a sequence of nodes in order of ``path`` that starts with the root; where a node's children are not in
+    it, they were too small to matter, and count in the node alone. ``entries``: of all kinds, below it.
+    """
+
+    path: bytes
+    files: int
+    bytes: int
+    own_files: int
+    own_bytes: int
+    entries: int = 0
