@@ -1,4 +1,4 @@
-"""What planning works on: figures with their origin, an agent's roofline, limits, and the shape of a dataset. Pure values."""
+"""What planning works on: figures with origin, rooflines, limits, the shape of a dataset. Pure values."""
 
 from __future__ import annotations
 
