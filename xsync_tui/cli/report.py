@@ -100,8 +100,8 @@ def _text_lines(folder: Path, *, to_file: bool) -> list[str]:
     look = current_look()
     look = look._replace(color=look.color and not to_file)
     summary = summary_lines(snapshot, failures, read_report(folder / REPORT_NAME), look, gone=False)
-    files = [f" {path.name:<14} {path}" for path in (*sorted(folder.glob("report.*")), *folder.glob("files.parquet"))]
-    return [*_head(snapshot, look), *summary, *_tasks(snapshot, look), *files]
+    files = [path.name for path in (*sorted(folder.glob("report.*")), *folder.glob("files.parquet"))]
+    return [*_head(snapshot, look), *summary, *_tasks(snapshot, look), f" {', '.join(files)} in", f" {folder}"]
 
 
 def _head(snapshot: Snapshot, look: Look) -> list[str]:
