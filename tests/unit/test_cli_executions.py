@@ -190,7 +190,7 @@ def test_report_prints_what_people_read_and_json_as_it_is(capsys: Capture) -> No
     assert ran.code == 0
     assert "s3://lab/img" in ran.out
     assert "1 failed: unreadable" in ran.out
-    assert str(folder / "report.json") in ran.out
+    assert ran.out.endswith(f" report.json in\n {folder}\n")
     assert xsync(capsys, "report", "--json").out == '{\n  "execution": "x",\n  "transfer_seconds": 7.5\n}\n'
     result = xsync(capsys, "attach", "--json").json_lines[-1]
     assert (result["transfer_seconds"], result["report"]) == (7.5, str(folder / "report.json"))
