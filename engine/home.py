@@ -51,6 +51,11 @@ class Home(NamedTuple):
         return self.base / "surveys"
 
     @property
+    def schedules(self) -> Path:
+        """What happened to schedules."""
+        return self.base / "schedules"
+
+    @property
     def locks(self) -> Path:
         """Locks of destinations."""
         return self.base / "locks"

@@ -100,6 +100,13 @@ class CutoverSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     window: str | None = None
 
 
+class ScheduleSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """When ``xsync schedule install`` has the profile run: five fields of cron, or an interval; one of them."""
+
+    cron: str | None = None
+    every: str | None = None
+
+
 class MeasuredSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a test run found, and when. Rates are those of one agent."""
 
@@ -121,6 +128,7 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     options: OptionSection = OptionSection()
     network: NetworkSection = NetworkSection()
     cutover: CutoverSection = CutoverSection()
+    schedule: ScheduleSection = ScheduleSection()
     measured: MeasuredSection = MeasuredSection()
     notify: NotifySection = NotifySection()
     metrics_file: str | None = None

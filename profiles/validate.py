@@ -19,6 +19,7 @@ import msgspec
 from engine import quantities
 from engine.errors import ProfileError, UsageError
 from engine.filters import parse_pattern, split_patterns
+from engine.recurrence import Recurrence, every
 from profiles.schema import FilterSection, Profile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -173,6 +174,8 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
             yield key, str(error)
     yield from _empty_ranges(profile.filters)
     yield from _wrong_notices(profile)
+    if profile.schedule.cron is not None and profile.schedule.every is not None:
+        yield "schedule.every", "cron says when already: one of them"
 
 
 def _wrong_notices(profile: Profile) -> Iterator[Problem]:
@@ -227,6 +230,8 @@ def _quantities(profile: Profile) -> Iterator[tuple[str, str, Callable[[str], ob
         ("network.bandwidth", network.bandwidth, quantities.parse_rate),
         ("network.per_agent", network.per_agent, quantities.parse_rate),
         ("cutover.window", profile.cutover.window, quantities.parse_duration),
+        ("schedule.cron", profile.schedule.cron, Recurrence),
+        ("schedule.every", profile.schedule.every, every),
         ("filters.min_age", profile.filters.min_age, quantities.parse_duration),
         ("filters.max_age", profile.filters.max_age, quantities.parse_duration),
         ("filters.min_size", profile.filters.min_size, quantities.parse_bytes),

@@ -65,7 +65,7 @@ def notify(settings: Notify, event: Mapping[str, Any], timeout: float = TIMEOUT_
 
 def _run(command: tuple[str, ...], event: Mapping[str, Any], body: bytes, timeout: float) -> str:
     name = command[0]
-    said = {key: event[key] for key in ("event", "execution", "profile", "status", "message", "report")}
+    said = {key: event.get(key) for key in ("event", "execution", "profile", "status", "message", "report")}
     variables = {f"XSYNC_{key.upper()}": _variable(value) for key, value in said.items()}
     try:
         process = subprocess.Popen(

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "report": "What an execution did, and what it could not do.",
     "cleanup": "Discard what broken runs left at a destination: open uploads, temporary files.",
     "state": "Move what is known of a migration to another host: export, import.",
+    "schedule": "Have a profile run by itself again and again: install, remove, list.",
     "profiles": "Saved migrations: list, show, new, validate, path, delete.",
     "demo": "See it all work: a dataset, an S3 server, four agents, a check.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Protocol
 
@@ -46,8 +47,8 @@ class BlockPresenter:
 class LinePresenter:
     """A line every few seconds, and one at each change of state."""
 
-    def __init__(self) -> None:
-        self._pace = _Pace(LINE_SECONDS)
+    def __init__(self, seconds: float = LINE_SECONDS) -> None:
+        self._pace = _Pace(seconds)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Print one line if it is time."""
@@ -86,6 +87,11 @@ class _Pace:
             return False
         self._status, self._last = status, now
         return True
+
+
+def state_presenter() -> Presenter:
+    """For logs that nobody watches: a line at each change of state."""
+    return LinePresenter(math.inf)
 
 
 def presenter(*, as_json: bool, foot: str, lines: bool = False) -> Presenter:

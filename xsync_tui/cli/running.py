@@ -45,18 +45,20 @@ def run_and_stay(launch: Callable[[bool], Launched], *, detach: bool, as_json: b
     return in_foreground(launch, as_json=as_json)
 
 
-def in_foreground(launch: Callable[[bool], Launched], *, as_json: bool, lines: bool = False) -> int:
+def in_foreground(
+    launch: Callable[[bool], Launched], *, as_json: bool, lines: bool = False, shown: Presenter | None = None
+) -> int:
     """Run as the runner's parent until it ends; the first SIGTERM, SIGINT or SIGHUP lets it drain.
 
-    ``lines``: no block that is redrawn, whatever stdout is. Raises StoppedError if nobody reads stdout any more: the
-    runner is drained then too.
+    ``lines``: no block that is redrawn, whatever stdout is; ``shown``: a presenter of the caller's. Raises
+    StoppedError if nobody reads stdout any more: the runner is drained then too.
     """
     with _drain_signals() as drain:
         launched = launch(False)
         drain.process = launched.process
         try:
             _tell_continued(launched, as_json=as_json)
-            shown = presenter(as_json=as_json, lines=lines, foot=_DRAINS)
+            shown = shown or presenter(as_json=as_json, lines=lines, foot=_DRAINS)
             _follow(launched, shown)
             shown.close()
             code = tell_result(launched.folder, as_json=as_json, gone=True)
