@@ -83,6 +83,27 @@ class RequestError(OSError):
         self.detail = detail
 
 
+class Trial(msgspec.Struct, frozen=True):
+    """What a destination did with a small entry of ours. ``cannot_delete``: why it could not be deleted, or "".
+
+    ``clock_skew_seconds``: its clock less ours. ``checks_checksums``, ``checks_uploads``: it refused an object, an
+    upload, with a wrong checksum. ``keeps_owner``, ``keeps_xattrs``, ``folds_names``: of folders. ``free_bytes``,
+    ``free_files``: what this account may still put there. None: not known, or not asked of that kind of place.
+    """
+
+    write_seconds: float
+    read_seconds: float
+    clock_skew_seconds: float
+    cannot_delete: str = ""
+    checks_checksums: bool | None = None
+    checks_uploads: bool | None = None
+    keeps_owner: bool | None = None
+    keeps_xattrs: bool | None = None
+    folds_names: bool | None = None
+    free_bytes: int | None = None
+    free_files: int | None = None
+
+
 class StoredObject(NamedTuple):
     """What a destination says it holds at a path. ``checksum`` is a full CRC64NVME or None."""
 
@@ -240,6 +261,14 @@ class CopiesObjects(Reads, Protocol):
 
     def side_objects(self, folder: bytes) -> list[bytes]:
         """Paths of the side objects of what is in ``folder``. Raises DestinationError."""
+
+
+@runtime_checkable
+class TriesOut(Protocol):
+    """A destination that can be tried out before anything is copied."""
+
+    def try_out(self) -> Trial:
+        """Write something small, read it and delete it. Raises DestinationError if it cannot be written or read."""
 
 
 @runtime_checkable

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import DestinationError, ExistsError, SourceError, UploadGoneError
-from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject
+from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject, Trial
 from engine.locations.extras import EXTRAS, NOTHING, Extras, Xattrs, decode, lengths_of
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.locations.mounts import Mount, describe_mount, mount_of, path_in_volume, read_mounts
+from engine.locations.posix_canary import try_out
 from engine.locations.posix_files import XATTRS, PosixFile, open_regular, set_attributes, temporary_name
 from engine.locations.posix_folders import FOLDER_FLAGS, Folders
 from engine.locations.posix_scan import scan_folders
@@ -119,6 +120,10 @@ class PosixLocation:
             ) from error
         except OSError as error:
             raise DestinationError(f"the destination {self._text} cannot be written: {_sentence(error)}") from error
+
+    def try_out(self) -> Trial:
+        """Write a small file, read it and remove it. Raises DestinationError."""
+        return try_out(self.root)
 
     def watch_names(self) -> None:
         """Find out whether the file system folds names: then no entry may replace one that is spelled otherwise.

@@ -28,14 +28,15 @@ from engine.locations.extras import (
     side_path,
 )
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
+from engine.locations.s3_canaries import TriedBucket
 from engine.locations.s3_client import DataPath
 from engine.locations.s3_copies import CopyingBucket
-from engine.locations.s3_errors import as_boto, code_of, is_passing, region_of, wrong_region
+from engine.locations.s3_errors import as_boto, is_passing, region_of, wrong_region
 from engine.locations.s3_listing import Listing, list_all
 from engine.locations.s3_metadata import DescribedBucket
 from engine.locations.s3_objects import S3File
 from engine.locations.s3_pages import Asked, parse_page
-from engine.locations.s3_uploads import UploadingBucket, encoded
+from engine.locations.s3_uploads import UploadingBucket
 from engine.names import is_excluded_name, is_safe_relative, key_of, path_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _UNFIT_FOR_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 """Keys with these are deleted one by one: XML cannot hold them, or changes them."""
 
 
-class S3Location(UploadingBucket, CopyingBucket, DescribedBucket):
+class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
     """A bucket, or the keys below a prefix. The client is made when first needed, and by each process anew."""
 
     def close(self) -> None:
@@ -86,34 +87,6 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket):
             client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload["UploadId"])
 
         self._ask(DestinationError, doing, try_upload)
-
-    def probe_checksums(self) -> bool:
-        """Whether the server refuses an object whose CRC64NVME is wrong. Leaves nothing. Raises DestinationError."""
-        key = self._own_key("canary")
-
-        def try_wrong_checksum(client: S3Client) -> bool:
-            try:
-                client.put_object(Bucket=self._bucket, Key=key, Body=b"canary", ChecksumCRC64NVME=encoded(0))
-            except ClientError as error:
-                if code_of(error) in ("BadDigest", "InvalidRequest", "XAmzContentChecksumMismatch"):
-                    return True
-                raise
-            client.delete_object(Bucket=self._bucket, Key=key)
-            return False
-
-        return self._ask(DestinationError, f"the checksums of {self.url} cannot be tried", try_wrong_checksum)
-
-    def probe_markers(self) -> bool:
-        """Whether the server keeps the metadata of a folder's marker. Leaves nothing. Raises DestinationError."""
-        key = self._own_key("marker") + "/"
-
-        def try_marker(client: S3Client) -> bool:
-            client.put_object(Bucket=self._bucket, Key=key, Metadata={"probe": "1"})
-            kept = client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
-            client.delete_object(Bucket=self._bucket, Key=key)
-            return bool(kept)
-
-        return self._ask(DestinationError, f"the folder markers of {self.url} cannot be tried", try_marker)
 
     def top_folders(self) -> list[bytes]:
         """Names of the first-level folders that a run enters, sorted. Raises SourceError."""

@@ -10,6 +10,7 @@ import click
 
 COMMANDS: Final = {
     "survey": "Measure a location: files, bytes, sizes, folders, hazards.",
+    "check": "Find out whether a run would work, before anything moves.",
     "run": "Copy a profile, or a source to a destination, with parallel agents.",
     "attach": "Watch an execution live; Ctrl-C leaves it running.",
     "status": "Show how executions stand now.",

@@ -1,0 +1,121 @@
+"""What a bucket turns out to do: small objects of our own, written, read, checked and deleted again."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from engine.errors import DestinationError
+from engine.locations.base import Trial
+from engine.locations.s3_bucket import Bucket
+from engine.locations.s3_errors import code_of
+from engine.locations.s3_uploads import encoded
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_REFUSALS = ("BadDigest", "InvalidRequest", "XAmzContentChecksumMismatch")
+"""What servers call a checksum that is wrong."""
+
+_BODY = b"xsync canary"
+
+
+class TriedBucket(Bucket):
+    """A bucket that can be tried out; whatever a trial makes is below keys of ours, and deleted."""
+
+    def probe_checksums(self) -> bool:
+        """Whether the server refuses an object whose CRC64NVME is wrong. Leaves nothing. Raises DestinationError."""
+        key = self._own_key("canary")
+
+        def try_wrong_checksum(client: S3Client) -> bool:
+            try:
+                client.put_object(Bucket=self._bucket, Key=key, Body=_BODY, ChecksumCRC64NVME=encoded(0))
+            except ClientError as error:
+                return _refused(error)
+            client.delete_object(Bucket=self._bucket, Key=key)
+            return False
+
+        return self._ask(DestinationError, f"the checksums of {self.url} cannot be tried", try_wrong_checksum)
+
+    def probe_upload_checksums(self) -> bool:
+        """Whether the server refuses to complete an upload whose whole CRC64NVME is wrong, as probe_checksums."""
+        key = self._own_key("canary")
+
+        def try_wrong_checksum(client: S3Client) -> bool:
+            place: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+            place["UploadId"] = client.create_multipart_upload(
+                **place, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
+            )["UploadId"]
+            etag = client.upload_part(**place, PartNumber=1, Body=_BODY)["ETag"]
+            parts: Any = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+            try:
+                client.complete_multipart_upload(**place, MultipartUpload=parts, ChecksumCRC64NVME=encoded(0))
+            except ClientError as error:
+                client.abort_multipart_upload(**place)
+                return _refused(error)
+            client.delete_object(Bucket=self._bucket, Key=key)
+            return False
+
+        return self._ask(DestinationError, f"the uploads of {self.url} cannot be tried", try_wrong_checksum)
+
+    def probe_markers(self) -> bool:
+        """Whether the server keeps the metadata of a folder's marker. Leaves nothing. Raises DestinationError."""
+        key = self._own_key("marker") + "/"
+
+        def try_marker(client: S3Client) -> bool:
+            client.put_object(Bucket=self._bucket, Key=key, Metadata={"probe": "1"})
+            kept = client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
+            client.delete_object(Bucket=self._bucket, Key=key)
+            return bool(kept)
+
+        return self._ask(DestinationError, f"the folder markers of {self.url} cannot be tried", try_marker)
+
+    def try_out(self) -> Trial:
+        """Write an object, read it, delete it. Raises DestinationError when it cannot be written or read."""
+        key = self._own_key("canary")
+        place: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        began = time.monotonic()
+        answer = self._ask(
+            DestinationError,
+            f"nothing can be written to {self.url}",
+            lambda client: client.put_object(**place, Body=_BODY),
+        )
+        written = time.monotonic()
+        skew = _server_time(answer) - time.time()
+        body = self._ask(
+            DestinationError,
+            f"what was written to {self.url} cannot be read ({key} stays there)",
+            lambda client: client.get_object(**place)["Body"].read(),
+        )
+        if body != _BODY:
+            raise DestinationError(f"{self.url} gave back other bytes than were written; {key} stays there")
+        read = time.monotonic()
+        cannot_delete = ""
+        try:
+            self._ask(DestinationError, "not deleted", lambda client: client.delete_object(**place))
+        except DestinationError as error:
+            cannot_delete = f"{error}; {key} stays there"
+        return Trial(
+            write_seconds=written - began,
+            read_seconds=read - written,
+            clock_skew_seconds=skew,
+            cannot_delete=cannot_delete,
+            checks_checksums=self.probe_checksums(),
+            checks_uploads=self.probe_upload_checksums(),
+        )
+
+
+def _refused(error: ClientError) -> bool:
+    """True if it is the checksum that was refused; raises what is another failure."""
+    if code_of(error) in _REFUSALS:
+        return True
+    raise error
+
+
+def _server_time(answer: Any) -> float:
+    """What the server's clock shows, in whole seconds; the middle of that second."""
+    text = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+    return parsedate_to_datetime(text).timestamp() + 0.5 if text else time.time()
