@@ -1,0 +1,104 @@
+"""How much a source changes in a while: a curve through what past passes found. Pure.
+
+What is counted is distinct: a file that is written every minute counts once a pass. So the curve D(length) rises ever
+less steeply (it is concave, from nothing at length 0), and a straight line through one pass would promise too much to
+shorter passes. Lengths are seconds from the begin of one pass to the begin of the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from engine.planning.values import Seconds
+
+LIKELY_POWER = 0.7
+"""Between all-new arrivals (1: twice as long, twice as much) and one hot set (0): where one pass cannot tell."""
+
+LEAST_SPREAD = 1.25
+"""A factor to either side. Days differ: no number of passes makes tomorrow's changes certain."""
+
+FEW = 3
+"""Passes below this tell too little about how the curve bends: the bracket of all concave curves is kept."""
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """One incremental pass: how long after the one before it began (seconds), and what had changed until it looked.
+
+    ``files``, ``bytes``: new or changed content; ``deletions``: entries that were gone.
+    """
+
+    began_at: float
+    length: float
+    files: int
+    bytes: int
+    deletions: int = 0
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What changes in a while, as ranges; fields are counts and bytes, not seconds, in spite of their type's name."""
+
+    files: Seconds
+    bytes: Seconds
+    deletions: Seconds
+
+
+class Churn:
+    """The changes of a source as a function of time, from ``passes`` in any order (those without length are left out)."""
+
+    def __init__(self, passes: Sequence[Pass]) -> None:
+        self.passes = tuple(each for each in passes if each.length > 0)
+
+    @property
+    def known(self) -> bool:
+        """Whether any pass tells about it."""
+        return bool(self.passes)
+
+    def after(self, length: float, factor: float = 1.0) -> Changes:
+        """What has changed after ``length`` seconds, times ``factor``. Without passes nothing is known: zero."""
+        return Changes(
+            self._curve(lambda each: each.files, length, factor),
+            self._curve(lambda each: each.bytes, length, factor),
+            self._curve(lambda each: each.deletions, length, factor),
+        )
+
+    def _curve(self, value: Callable[[Pass], float], length: float, factor: float) -> Seconds:
+        points = [(each.length, float(value(each)) * factor) for each in self.passes]
+        if length <= 0 or not any(amount for _, amount in points):
+            return Seconds(0.0, 0.0, 0.0)
+        scale, power = _power_law(points)
+        likely = scale * length**power
+        spread = max(LEAST_SPREAD, _spread(points, scale, power))
+        low, high = likely / spread, likely * spread
+        if len(points) < FEW:
+            bracket = [_concave(length, each, amount) for each, amount in points]
+            low = min(low, *(least for least, _ in bracket))
+            high = max(high, *(most for _, most in bracket))
+        return Seconds(low, likely, high)
+
+
+def _concave(length: float, known: float, amount: float) -> tuple[float, float]:
+    """The least and most that any concave curve through nothing and (known, amount) has at ``length``."""
+    straight = amount * length / known
+    return min(straight, amount), max(straight, amount)
+
+
+def _power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Scale a and power b of D = a * length**b, by least squares of the logarithms; b is kept between 0 and 1."""
+    logs = [(math.log(length), math.log(amount)) for length, amount in points if amount > 0]
+    middle_x = sum(x for x, _ in logs) / len(logs)
+    middle_y = sum(y for _, y in logs) / len(logs)
+    width = sum((x - middle_x) ** 2 for x, _ in logs)
+    if len(logs) < 2 or width < 0.05 * len(logs):  # lengths within about a fifth of each other tell no bend
+        power = LIKELY_POWER
+    else:
+        power = min(1.0, max(0.0, sum((x - middle_x) * (y - middle_y) for x, y in logs) / width))
+    return math.exp(middle_y - power * middle_x), power
+
+
+def _spread(points: Sequence[tuple[float, float]], scale: float, power: float) -> float:
+    """The factor within which the passes lie around the curve; those that found nothing count as one."""
+    ratios = [max(amount, 1.0) / max(scale * length**power, 1.0) for length, amount in points]
+    return max(max(ratio, 1 / ratio) for ratio in ratios)
