@@ -10,7 +10,6 @@ from engine.planning.prices import GB, ClassPrices, Prices
 from engine.planning.requests import pages, unit_price, uploads
 from engine.planning.values import Dataset
 
-
 NOTHING = Dataset(0, 0)
 
 
@@ -110,7 +109,12 @@ def storage_cost(
         ("billed as the least size", padding / GB, "GB-month", mean),
         ("overhead of each object", objects * each.overhead_bytes / GB, "GB-month", mean),
         ("index of each object", objects * each.index_bytes / GB, "GB-month", standard.month(GB)),
-        ("monitoring", objects, "objects", each.monitoring_per_thousand_month / 1_000),
+        (
+            "monitoring",
+            objects if each.monitoring_per_thousand_month else 0,
+            "objects",
+            each.monitoring_per_thousand_month / 1_000,
+        ),
         ("noncurrent versions", noncurrent.bytes / GB, "GB-month", mean),
     ]
     return bill(rows, prices.basis, _notes(prices, storage_class))

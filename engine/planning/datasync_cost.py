@@ -1,6 +1,6 @@
 """What the same work costs on AWS DataSync, Basic and Enhanced, with the requests that it makes itself. Pure.
 
-Requests as the user guide lists them (create-s3-location; datasync.md 5.2): each run lists every folder of the bucket,
+Requests as its user guide lists them (create-s3-location): each run lists every folder of the bucket,
 asks for each object in prepare, and again in verify, which in Basic mode covers all objects and reads them.
 """
 

@@ -3,8 +3,9 @@
 With N entries (folders and links too), S bytes, F files/s and B bytes/s the three ends are:
 
 - low: everything overlaps, ``max(N / F, S / B, entries / listing rate)``;
-- likely: each size by what is slower there, ``sum(max(n_b / F, s_b / B))``, and the tail of the largest file;
-- high: nothing overlaps, ``N / F + S / B``, the tail, and what is sent again.
+- likely: each size by what is slower there, ``sum(max(n_b / F, s_b / B))``, in the slowest scope of the fleet, and the
+  tail of the largest file;
+- high: nothing overlaps in a scope, ``N / F + S / B``, the tail, and what is sent again.
 
 Around likely lies at least a margin by the origin of F and B (``MARGINS``): each end is the farther of the two. It is
 wider to the late side, because a roofline is a ceiling that transfers rarely beat.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.planning.capacity import busy_seconds
+from engine.planning.capacity import Fleet, busy_seconds
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Roofline, Seconds
 from engine.planning.walltime import wall_seconds
@@ -61,8 +62,8 @@ DEFAULTS = EstimateOptions()
 
 def estimate(
     dataset: Dataset,
-    fleet: Roofline,
-    one: Roofline | None = None,
+    fleet: Fleet | Roofline,
+    one: Fleet | Roofline | None = None,
     options: EstimateOptions = DEFAULTS,
     *,
     start: float | None = None,
@@ -72,33 +73,38 @@ def estimate(
 
     With ``timetable`` and ``start`` (Unix time) the bandwidth limits of the hours that it falls into are in it.
     """
-    files, size = fleet.files_per_second.value, fleet.bytes_per_second.value
+    fleet = fleet if isinstance(fleet, Fleet) else Fleet((fleet,))
     entries = dataset.files + dataset.others
     if not entries and not dataset.bytes:
         return Seconds(0.0, 0.0, 0.0)
     listed = entries / options.listing.value if options.listing else 0.0
-    by_files, by_bytes = busy_seconds(dataset, fleet)
-    tail = tail_seconds(dataset, fleet, one or fleet, whole=options.whole_files)
-    serial = entries / files + dataset.bytes / size
-    floor = max(entries / files, dataset.bytes / size, listed)
-    likely = max(by_files + by_bytes, listed) + tail
-    latest = max(serial, listed) + tail + options.again * serial
+    slowest = fleet.slowest(dataset)
+    by_files, by_bytes = busy_seconds(dataset, slowest)
+    tail = tail_seconds(dataset, by_files + by_bytes, one or fleet, whole=options.whole_files)
+    serial = max(
+        entries / each.files_per_second.value + dataset.bytes / each.bytes_per_second.value for each in fleet.scopes
+    )
+    floor = max(entries / fleet.files_per_second.value, dataset.bytes / fleet.bytes_per_second.value, listed)
+    likely = max(by_files + by_bytes + tail, listed)
+    latest = max(serial + tail, listed) + options.again * serial
     copying = _at_least_margin(
-        Seconds(min(floor, likely), likely, max(latest, likely)), _margin(fleet, by_files, by_bytes)
+        Seconds(min(floor, likely), likely, max(latest, likely)), _margin(slowest, by_files, by_bytes)
     )
     if timetable is not None and start is not None:
         copying = wall_seconds(copying, dataset.bytes, start + options.start_seconds, timetable)
     return _started(copying, options).plus(verifying(dataset, options))
 
 
-def tail_seconds(dataset: Dataset, fleet: Roofline, one: Roofline, *, whole: bool) -> float:
+def tail_seconds(dataset: Dataset, busy: float, one: Fleet | Roofline, *, whole: bool) -> float:
     """How long one agent works after all others are done: on the largest file, or on a part of it where files are cut.
 
-    The share of that which the fleet's rate has counted already is not counted again; one agent has no tail.
+    ``busy``: seconds that the fleet takes for ``dataset``. What of them is the largest file's already is not counted
+    again, so that one agent has no tail, one file takes as long as one agent needs, and no agent makes it slower.
     """
     last = dataset.largest_bytes if whole else min(dataset.largest_bytes, PART_BYTES)
-    alone, together = one.bytes_per_second.value, fleet.bytes_per_second.value
-    return max(0.0, last / min(alone, together) - last / together)
+    if not last or not dataset.bytes:
+        return 0.0
+    return max(0.0, last / one.bytes_per_second.value - busy * last / dataset.bytes)
 
 
 def verifying(dataset: Dataset, options: EstimateOptions) -> Seconds:
@@ -119,7 +125,7 @@ def verifying(dataset: Dataset, options: EstimateOptions) -> Seconds:
 
 
 def remaining(
-    pending: Dataset, files_per_second: float, bytes_per_second: float, known: Roofline | None = None
+    pending: Dataset, files_per_second: float, bytes_per_second: float, known: Fleet | Roofline | None = None
 ) -> Seconds | None:
     """Seconds left in a run, from what is pending and the rates of the last seconds; None while no rate is known.
 
@@ -152,11 +158,12 @@ def remaining(
 
 
 def circuit_seconds(size: int, bits_per_second: float, utilisation: float = 1.0, hours_a_day: float = 24.0) -> float:
-    """The least that ``size`` bytes take over a circuit, whatever sends them; DataSync's formula (datasync.md 7.2)."""
+    """The least that ``size`` bytes take over a circuit, whatever sends them; as DataSync's user guide counts it
+    (datasync-large-migration-timelines)."""
     return size * 8 / (bits_per_second * utilisation) * 24.0 / hours_a_day
 
 
-def _stretched(pending: Dataset, files_per_second: float, bytes_per_second: float, known: Roofline) -> Seconds:
+def _stretched(pending: Dataset, files_per_second: float, bytes_per_second: float, known: Fleet | Roofline) -> Seconds:
     reached = max(files_per_second / known.files_per_second.value, bytes_per_second / known.bytes_per_second.value)
     planned = estimate(pending, known)
     if reached <= 0:
@@ -164,9 +171,9 @@ def _stretched(pending: Dataset, files_per_second: float, bytes_per_second: floa
     return Seconds(planned.low / reached, planned.likely / reached, planned.high / reached)
 
 
-def _margin(fleet: Roofline, by_files: float, by_bytes: float) -> tuple[float, float]:
+def _margin(slowest: Roofline, by_files: float, by_bytes: float) -> tuple[float, float]:
     """Those of F and B, weighed by the time in which each of them binds."""
-    files, size = (MARGINS[each.origin.kind] for each in (fleet.files_per_second, fleet.bytes_per_second))
+    files, size = (MARGINS[each.origin.kind] for each in (slowest.files_per_second, slowest.bytes_per_second))
     share = by_files / (by_files + by_bytes) if by_files + by_bytes > 0 else 0.0
     return files[0] * share + size[0] * (1 - share), files[1] * share + size[1] * (1 - share)
 

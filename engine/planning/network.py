@@ -1,6 +1,6 @@
 """What the network around agents needs: interfaces, addresses, ports, endpoints; what distance and tunnels cost. Pure.
 
-DataSync's facts: user guide, datasync-network, required-network-interfaces, choose-service-endpoint (datasync.md 6).
+DataSync's facts: its user guide, datasync-network, required-network-interfaces and choose-service-endpoint.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from engine.planning.capacity import TUNNEL_BYTES_PER_SECOND
+from engine.planning.surroundings import TUNNEL_BYTES_PER_SECOND
 from engine.quantities import format_rate
 
 Place = Literal["s3", "efs", "fsx", "nfs", "smb", "hdfs", "object", "file"]

@@ -149,15 +149,34 @@ def _unknown(changes: Mapping[str, Any], table: Mapping[str, Any], prefix: str) 
                 yield prefix + key, f"expected a section [{prefix}{key}]"
 
 
+_WORDS = {
+    "`float`": "a number",
+    "`int`": "a whole number",
+    "`str`": "text",
+    "`array`": "a list",
+    "`object`": "a section",
+    "`bool`": "true or false",
+}
+
+
 def _wrong(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Values that are no prices, the first one; and steps of storage that are not in order."""
+    """Values that are no prices; steps of storage that are not in order."""
+    for name, each in table["classes"].items():
+        try:
+            steps = [upto for upto, _ in msgspec.convert(each, ClassPrices).storage_per_gb_month]
+        except msgspec.ValidationError as error:
+            yield _explained(error, f"classes.{name}.")
+        else:
+            if not steps or steps != sorted(set(steps)) or steps[-1] != math.inf:
+                yield f"classes.{name}.storage_per_gb_month", "expected rising steps, the last one [inf, price]"
     try:
-        prices = msgspec.convert(table, Prices)
+        msgspec.convert(dict(table) | {"classes": {}}, Prices)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at ")
-        yield where.strip("`").removeprefix("$.") or "the table", what[:1].lower() + what[1:]
-        return
-    for name, each in prices.classes.items():
-        steps = [upto for upto, _ in each.storage_per_gb_month]
-        if not steps or steps != sorted(set(steps)) or steps[-1] != math.inf:
-            yield f"classes.{name}.storage_per_gb_month", "expected rising steps, the last one [inf, price]"
+        yield _explained(error, "")
+
+
+def _explained(error: msgspec.ValidationError, prefix: str) -> tuple[str, str]:
+    what, _, where = str(error).partition(" - at ")
+    for technical, plain in _WORDS.items():
+        what = what.replace(technical, plain)
+    return prefix + where.strip("`").removeprefix("$."), what[:1].lower() + what[1:]

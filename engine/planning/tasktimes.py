@@ -10,7 +10,7 @@ import msgspec
 from engine.planning.capacity import fleet
 from engine.planning.estimate import DEFAULTS, EstimateOptions, estimate
 from engine.planning.timetable import Timetable
-from engine.planning.values import Dataset, Figure, PlanLimit, Roofline, Seconds, SizeBin
+from engine.planning.values import Dataset, Figure, PlanLimit, Seconds, SizeBin
 from engine.planning.walltime import wall_seconds
 
 
@@ -56,7 +56,7 @@ def estimate_tasks(
     everything would. Otherwise (DataSync) the slowest agent decides. Hours with limits stretch all tasks evenly.
     """
     together, one = fleet(limits, agents, hosts), fleet(limits, 1)
-    share, one_of_them = _share(together, agents), msgspec.structs.replace(options, start_seconds=0.0)
+    share, one_of_them = together.shared(agents), msgspec.structs.replace(options, start_seconds=0.0)
     alone = [estimate(task.dataset, share, one, _options(one_of_them, agents)) for task in tasks]
     lanes: dict[int, Seconds] = defaultdict(lambda: Seconds(0.0, 0.0, 0.0))
     begins = []
@@ -96,11 +96,6 @@ def merged(datasets: Iterable[Dataset]) -> Dataset:
 
 
 _ENDS = ("low", "likely", "high")
-
-
-def _share(whole: Roofline, agents: int) -> Roofline:
-    files, size = whole.files_per_second, whole.bytes_per_second
-    return Roofline(Figure(files.value / agents, files.origin), Figure(size.value / agents, size.origin))
 
 
 def _options(options: EstimateOptions, agents: int) -> EstimateOptions:

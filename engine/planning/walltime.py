@@ -18,7 +18,8 @@ def wall_seconds(busy: Seconds, size: int, start: float, timetable: Timetable, z
     Where the limit is a share of the rate that the work would have, it goes on at that share. ``zone`` is that of this
     host unless it is given.
     """
-    return Seconds(*(_walked(each, size, start, timetable, zone) for each in (busy.low, busy.likely, busy.high)))
+    low, likely, high = (_walked(each, size, start, timetable, zone) for each in (busy.low, busy.likely, busy.high))
+    return Seconds(min(low, likely), likely, max(likely, high))
 
 
 def _walked(busy: float, size: int, start: float, timetable: Timetable, zone: tzinfo | None) -> float:
