@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from engine.execution.ledger import Ledger
 from engine.journal.writer import Journal
-from engine.model import AgentSnapshot, Event, Sample, TaskSnapshot
-from engine.planning.eta import eta
+from engine.model import AgentSnapshot, Event, Sample, TaskSnapshot, Totals
+from engine.planning.estimate import remaining
+from engine.planning.values import Dataset
 from engine.transfer.units import AgentProgress
 
 RATE_SECONDS = 5.0
@@ -88,7 +89,7 @@ class Watch:
         agents = [self._snapshot(name, state, now) for name, state in sorted(states.items())]
         files_rate = sum(agent.files_per_second for agent in agents)
         bytes_rate = sum(agent.bytes_per_second for agent in agents)
-        left = eta(totals.files.pending, totals.bytes.pending, files_rate, bytes_rate, listing_complete)
+        left = self._left(totals, files_rate, bytes_rate)
         with journal.transaction():
             journal.heartbeat(now, left)
             journal.put_agents([*gone, *agents], now)
@@ -96,6 +97,14 @@ class Watch:
             journal.add_sample(Sample(now, *self._moved(agents), files_rate, bytes_rate))
             for event in events:
                 journal.add_event(event)
+
+    @staticmethod
+    def _left(totals: Totals, files_rate: float, bytes_rate: float) -> tuple[float, float] | None:
+        """Seconds left, or None: while the listing still finds work every end would be invented."""
+        if not totals.listing_complete:
+            return None
+        left = remaining(Dataset(totals.files.pending, totals.bytes.pending), files_rate, bytes_rate)
+        return None if left is None else (left.low, left.high)
 
     def _moved(self, agents: Sequence[AgentSnapshot]) -> tuple[int, int]:
         files, size = self._before

@@ -285,7 +285,7 @@ preserve_deleted_files = "PRESERVE"
 
 def test_importing_profiles_is_light() -> None:
     code = (
-        "import sys, profiles.store, profiles.convert, engine.planning.eta, engine.planning.partition; "
+        "import sys, profiles.store, profiles.convert, engine.planning.estimate, engine.planning.partition; "
         "print(sorted({'pyarrow', 'boto3', 'duckdb', 'cryptography', 'textual', 'awscrt'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -35,6 +35,7 @@ from engine.locations.base import Location
 from engine.locations.registry import open_location
 from engine.model import Fate, Kind, Look, Migration
 from engine.names import is_safe_relative, text_of
+from engine.planning.prices import load_prices
 from engine.planning.requests import Requests, pages
 from engine.survey.listing import Listing, list_entries
 from engine.transfer.looking import NEWER
@@ -331,8 +332,9 @@ class _Planner:
         for (action, reason, what), count in self._sums.items():
             actions.setdefault(action, Counter())[what] += count
             reasons.setdefault(f"{action}: {reason}", Counter())[what] += count
+        prices, kept_as = load_prices(), self._migration.destination.storage_class
         if self._requests.counts:
-            self._notes.append("cost: list prices of S3 Standard in us-east-1, without retries and storage")
+            self._notes.append(f"cost: {prices.basis}, {kept_as or 'STANDARD'}, without retries and storage")
         return DryRun(
             self._migration.source.url,
             self._migration.destination.url,
@@ -340,7 +342,7 @@ class _Planner:
             {name: Sums(**sums) for name, sums in actions.items()},
             {name: Sums(**sums) for name, sums in sorted(reasons.items())},
             self._requests.counts,
-            self._requests.dollars,
+            self._requests.dollars(prices, kept_as),
             self._notes,
         )
 

@@ -1,0 +1,177 @@
+"""How many agents, on how many hosts, reach a target; what limits them, and what one more or less would do. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from engine.planning.capacity import Binding, ScaledLimit, binding, fleet, rate, scaled
+from engine.planning.estimate import DEFAULTS, EstimateOptions, estimate
+from engine.planning.timetable import Timetable
+from engine.planning.values import Dataset, PlanLimit, Seconds
+from engine.quantities import format_rate
+
+MOST_AGENTS = 1_000
+"""As many as a profile may have."""
+
+_NO_GAIN = 0.995
+"""Agents that bring less than the rest of this to the highest rate are not worth it."""
+
+_LIFT = {
+    "target": "allow more bandwidth",
+    "path of one agent": "add agents, or widen the path of each; a test run measures it",
+    "files of one agent": "add agents; a test run measures what one does",
+    "source": "read from a faster source: more mounts or addresses of the filer (nconnect), fewer other readers",
+    "host NIC": "add hosts, or faster interfaces",
+    "CPU": "add hosts, or cores",
+    "destination": "ramp up over several prefixes, S3 then takes more than 3,500 PUT/s; or pack small files",
+    "VPN tunnel": "add tunnels, or use Direct Connect",
+    "DataSync task quota": "cut the dataset into more tasks",
+}
+
+
+class WhatIf(msgspec.Struct, frozen=True):
+    """A fleet of some size: bytes/s for the mix of sizes, share of the target (1.0: all of it; None: there is none)."""
+
+    agents: int
+    hosts: int
+    bytes_per_second: float
+    share: float | None
+    seconds: Seconds
+    binding: str
+
+
+class FleetPlan(msgspec.Struct, frozen=True):
+    """The smallest fleet for a target. ``hosts`` with at most ``agents_per_host`` each; ``share``: of the target.
+
+    ``wanted_bytes_per_second``: target x utilisation; None, like ``share``, without a target. ``reached``: whether the
+    fleet gives that; if not, no fleet does, this is the smallest that is about as fast as any, and ``advice`` says what
+    would help. ``next``: what binds one more agent. ``limits``: the lowest first. ``what_if``: from two agents less to
+    two more.
+    """
+
+    agents: int
+    hosts: int
+    agents_per_host: int
+    bytes_per_second: float
+    target_bytes_per_second: float | None
+    wanted_bytes_per_second: float | None
+    share: float | None
+    reached: bool
+    binding: Binding
+    next: Binding
+    limits: tuple[ScaledLimit, ...]
+    what_if: tuple[WhatIf, ...]
+    advice: str
+
+
+class _Sizing(NamedTuple):
+    limits: Sequence[PlanLimit]
+    dataset: Dataset
+    most_hosts: int
+
+    def rate(self, agents: int, hosts: int) -> float:
+        return rate(self.dataset, fleet(self.limits, agents, hosts))
+
+    def best(self, agents: int) -> float:
+        return self.rate(agents, min(agents, self.most_hosts))
+
+    def hosts(self, agents: int) -> int:
+        """The fewest hosts on which so many agents are as fast as on any number."""
+        enough = self.best(agents) * (1 - 1e-9)
+        counts = range(1, min(agents, self.most_hosts) + 1)
+        return counts[bisect_left(counts, enough, key=lambda hosts: self.rate(agents, hosts), hi=len(counts) - 1)]
+
+
+def size_fleet(
+    limits: Sequence[PlanLimit],
+    dataset: Dataset,
+    target: float | None,
+    utilisation: float = 0.85,
+    *,
+    agents: int | None = None,
+    most_hosts: int | None = None,
+    options: EstimateOptions = DEFAULTS,
+    start: float | None = None,
+    timetable: Timetable | None = None,
+) -> FleetPlan:
+    """The smallest fleet that moves ``dataset`` at ``target`` x ``utilisation`` bytes/s or more, or that of ``agents``.
+
+    Without a target it is that of ``agents``, or one. ``most_hosts``: None for as many as help. The arguments after it
+    are those of ``estimate``. Raises ValueError for a target, utilisation or count that is not above zero.
+    """
+    if (target is not None and target <= 0) or not 0 < utilisation <= 1:
+        raise ValueError(f"a target is above zero and its utilisation at most 1, not {target} and {utilisation}")
+    sizing = _Sizing(limits, dataset, most_hosts or MOST_AGENTS)
+    wanted = None if target is None else target * utilisation * (1 - 1e-9)
+    count = agents or (1 if wanted is None else _smallest(sizing, wanted))
+    hosts, now = sizing.hosts(count), sizing.best(count)
+    bind = binding(limits, dataset, count, hosts)
+    table = [_what_if(sizing, each, target, options, start, timetable) for each in range(max(1, count - 2), count + 3)]
+    return FleetPlan(
+        agents=count,
+        hosts=hosts,
+        agents_per_host=-(-count // hosts),
+        bytes_per_second=now,
+        target_bytes_per_second=target,
+        wanted_bytes_per_second=None if target is None else target * utilisation,
+        share=_share(now, target),
+        reached=wanted is None or now >= wanted,
+        binding=bind,
+        next=binding(limits, dataset, count + 1, sizing.hosts(count + 1)),
+        limits=scaled(limits, dataset, count, hosts),
+        what_if=tuple(table),
+        advice=_advice(sizing, bind, wanted, now),
+    )
+
+
+def _smallest(sizing: _Sizing, wanted: float) -> int:
+    """The smallest fleet that gives ``wanted``, or about as much as any."""
+    enough = min(wanted, sizing.best(MOST_AGENTS) * _NO_GAIN)
+    counts = range(1, MOST_AGENTS + 1)
+    return counts[bisect_left(counts, enough, key=sizing.best, hi=MOST_AGENTS - 1)]
+
+
+def _what_if(
+    sizing: _Sizing,
+    agents: int,
+    target: float | None,
+    options: EstimateOptions,
+    start: float | None,
+    timetable: Timetable | None,
+) -> WhatIf:
+    hosts = sizing.hosts(agents)
+    whole, one = fleet(sizing.limits, agents, hosts), fleet(sizing.limits, 1)
+    seconds = estimate(sizing.dataset, whole, one, options, start=start, timetable=timetable)
+    now = sizing.rate(agents, hosts)
+    name = binding(sizing.limits, sizing.dataset, agents, hosts).name
+    return WhatIf(agents, hosts, now, _share(now, target), seconds, name)
+
+
+def _share(now: float, target: float | None) -> float | None:
+    return None if target is None else now / target
+
+
+def _advice(sizing: _Sizing, bind: Binding, wanted: float | None, now: float) -> str:
+    """What limits, and what would lift that; for a target that no fleet reaches, what limits the largest one."""
+    most = sizing.best(MOST_AGENTS)
+    if wanted is None or now >= wanted:
+        return f"The limit is {_names(bind)}. To go faster: {_lifts(bind)}."
+    if most >= wanted:
+        return f"{format_rate(now)} instead of {format_rate(wanted)}: the limit is {_names(bind)}. {_lifts(bind)}."
+    last = binding(sizing.limits, sizing.dataset, MOST_AGENTS, sizing.hosts(MOST_AGENTS))
+    return (
+        f"No number of agents reaches {format_rate(wanted)}: {_names(last)} allows {format_rate(most)}. "
+        f"What helps: {_lifts(last)}."
+    )
+
+
+def _names(bind: Binding) -> str:
+    return " and ".join([bind.name, *bind.also])
+
+
+def _lifts(bind: Binding) -> str:
+    return "; ".join(dict.fromkeys(_LIFT.get(name, f"raise {name}") for name in (bind.name, *bind.also)))
