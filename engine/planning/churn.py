@@ -46,7 +46,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Churn:
-    """The changes of a source as a function of time, from ``passes`` in any order (those without length are left out)."""
+    """The changes of a source as a function of time, from ``passes`` in any order; those without length say nothing."""
 
     def __init__(self, passes: Sequence[Pass]) -> None:
         self.passes = tuple(each for each in passes if each.length > 0)
