@@ -14,7 +14,8 @@ import pytest
 from engine.errors import SourceError
 from engine.model import LocationSpec
 from engine.survey import scan
-from engine.survey.report import Bin, Extension, FolderStatistics, Hazard, Layout, SurveyReport, WidestDirectory
+from engine.survey.facts import Bin, Extension, FolderStatistics, Hazard, Layout, WidestDirectory
+from engine.survey.report import SurveyReport
 from engine.survey.scan import SurveyProgress
 from tests.unit.cli_journals import xsync
 from xsync_tui.cli.look import Look

@@ -17,7 +17,8 @@ from engine.locations.posix import PosixLocation
 from engine.locations.registry import open_location
 from engine.model import Kind, LocationSpec
 from engine.survey import scan
-from engine.survey.report import FolderSize, SurveyReport, latest_survey, save, survey_folder
+from engine.survey.facts import FolderSize
+from engine.survey.report import SurveyReport, latest_survey, save, survey_folder
 from engine.survey.scan import SurveyProgress, survey
 
 

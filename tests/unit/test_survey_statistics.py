@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.catalog.segments import write_entries
 from engine.model import Fate, Kind
-from engine.survey.report import Bin, FolderStatistics, Hazard
+from engine.survey.facts import Bin, FolderStatistics, Hazard
 from engine.survey.statistics import Statistics, measure
 from tests.unit.catalog_rows import entries_table, entry, listed
 
