@@ -36,7 +36,8 @@ def gather_folders(connection: Connection, now_ns: int, where: str = "true") -> 
         CREATE OR REPLACE TEMP TABLE folders AS
         WITH everything AS (
             SELECT dir, count(*) AS entries, count(*) FILTER ({IS_FILE}) AS files,
-                   coalesce(sum(size) FILTER ({IS_FILE}), 0)::BIGINT AS bytes, max(mtime_ns) FILTER ({IS_FILE}) AS newest
+                   max(mtime_ns) FILTER ({IS_FILE}) AS newest,
+                   coalesce(sum(size) FILTER ({IS_FILE}), 0)::BIGINT AS bytes
             FROM entries WHERE name <> ''::BLOB AND {where} GROUP BY dir),
         recent AS (
             SELECT dir, {recent} FROM entries
