@@ -79,7 +79,7 @@ def _files(sizes: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def test_hard_links_are_counted_by_file(tmp_path: Path) -> None:
-    linked = {"nlink": 3, "inode": 5, "size": 100}
+    linked: dict[str, Any] = {"nlink": 3, "inode": 5, "size": 100}
     found = _measure(
         tmp_path,
         entry(b"", b"a", **linked),
@@ -104,7 +104,7 @@ def test_sparse_files_have_less_on_disk_than_they_say(tmp_path: Path) -> None:
 
 def test_what_changed_is_told_by_mtime_and_what_came_by_ctime(tmp_path: Path) -> None:
     def changed(name: bytes, days: float, ctime_days: float, size: int) -> dict[str, Any]:
-        times = {"mtime_ns": _NOW - int(days * _DAY), "ctime_ns": _NOW - int(ctime_days * _DAY)}
+        times: dict[str, Any] = {"mtime_ns": _NOW - int(days * _DAY), "ctime_ns": _NOW - int(ctime_days * _DAY)}
         return entry(b"top", name, size=size, **times)
 
     found = _measure(

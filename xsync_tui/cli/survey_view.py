@@ -164,7 +164,7 @@ def _folders(
         figures = (
             f"{format_count_short(each.files):>7} {format_bytes(each.bytes):>8} {format_share(each.bytes, size):>7}"
         )
-        lines.append(Line(f" {path} {figures} {_age(each.newest_at, at):>8} {changed:>10}"))
+        lines.append(Line(f" {path} {figures} {_age(each.newest_at, at):>8} {changed:>10}".rstrip()))
     if len(shown) > most:
         lines.append(
             Line(f" and {format_count(len(shown) - most)} more: --folder PATH shows what is in one, --json all")
