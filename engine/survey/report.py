@@ -152,9 +152,8 @@ def complete(catalog: Path) -> None:
 
 def unfinished(folder: Path, now: float) -> tuple[Path, Begun] | None:
     """The newest catalog that a survey left before its end, not longer than CONTINUE_SECONDS ago, and its times."""
-    found = [(catalog, begun) for catalog, begun in _unfinished(folder) if not _is_held(catalog)]
-    newest = max(found, key=lambda each: each[1].times[-1], default=None)
-    return newest if newest is not None and 0 <= now - newest[1].times[-1] < CONTINUE_SECONDS else None
+    found = _to_go_on_with(folder)
+    return found if found is not None and 0 <= now - found[1].times[-1] < CONTINUE_SECONDS else None
 
 
 def save(folder: Path, report: SurveyReport) -> None:
@@ -189,24 +188,25 @@ def _read(path: Path) -> SurveyReport | None:
         return None
 
 
-def _unfinished(folder: Path) -> list[tuple[Path, Begun]]:
+def _to_go_on_with(folder: Path) -> tuple[Path, Begun] | None:
+    """The newest catalog of an interrupted survey that nobody holds, unless a complete survey came after it."""
+    latest = _read(folder / REPORT_NAME)
+    since = max((latest.surveyed_at, *latest.continued_at)) if latest is not None and not latest.partial else 0.0
     found = []
     for catalog in folder.glob("catalog-*"):
         with suppress(OSError, msgspec.DecodeError):
             begun = msgspec.json.decode((catalog / BEGUN_NAME).read_bytes(), type=Begun)
-            if begun.times and any(catalog.glob("*.parquet")):
+            if begun.times and begun.times[-1] > since and any(catalog.glob("*.parquet")) and not _is_held(catalog):
                 found.append((catalog, begun))
-    return found
+    return max(found, key=lambda each: each[1].times[-1], default=None)
 
 
 def _remove_unused(folder: Path) -> None:
     """Remove catalogs but those of the last two reports, and of the newest survey that can still be continued."""
     reports = [_read(path) for path in (folder / REPORT_NAME, *_older(folder)[-1:])]
     used = {report.catalog for report in reports if report is not None}
-    latest = reports[0]
-    newest = max(_unfinished(folder), key=lambda each: each[1].times[-1], default=None)
-    if newest is not None and (latest is None or latest.partial or newest[1].times[-1] > latest.surveyed_at):
-        used.add(newest[0].name)
+    if (found := _to_go_on_with(folder)) is not None:
+        used.add(found[0].name)
     for catalog in folder.glob("catalog-*"):
         if catalog.name not in used:
             with suppress(OSError):

@@ -95,6 +95,16 @@ def test_a_stopped_survey_goes_on_and_lists_no_folder_twice(source: Path, tmp_pa
     assert _survey(source, tmp_path).continued_at == ()
 
 
+def test_a_survey_stopped_twice_is_over_once_it_is_complete(source: Path, tmp_path: Path, scanned: list[bytes]) -> None:
+    first = _survey(source, tmp_path, cancelled=_after(8))
+    second = _survey(source, tmp_path, cancelled=_after(4))
+    assert second.partial
+    assert first.files <= second.files < FOLDERS
+    third = _survey(source, tmp_path)
+    assert (third.files, len(third.continued_at), third.partial) == (FOLDERS, 2, False)
+    assert _survey(source, tmp_path).continued_at == ()
+
+
 def test_it_begins_anew_if_that_is_wanted_or_too_long_ago(
     source: Path, tmp_path: Path, scanned: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
