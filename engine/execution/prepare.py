@@ -17,10 +17,8 @@ from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import LocationSpec, Migration, TaskSnapshot
 from engine.planning.partition import FolderWeight, TaskPlan, partition
+from engine.planning.values import KNEE_BYTES
 from engine.survey.report import latest_survey
-
-KNEE_BYTES = 256 << 10
-"""The size at which files/s and bytes/s bind alike until it is measured; published tests give 190 to 310 KB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,14 @@ class Reads(Protocol):
 
 
 @runtime_checkable
+class DropsCache(Protocol):
+    """A source whose files this host keeps in its memory once they are read."""
+
+    def drop_cache(self, path: bytes) -> None:
+        """Forget what this host's page cache has of the file at ``path``, as far as it lets go. Raises OSError."""
+
+
+@runtime_checkable
 class HasExtras(Protocol):
     """A source that knows more of its entries than DataSync's keys can say."""
 

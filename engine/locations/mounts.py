@@ -13,6 +13,9 @@ _NETWORK_TYPES = re.compile(
 )
 _LOCAL_FUSE = re.compile(r"fuse\.(bindfs|encfs|exfat|fuse-overlayfs|gocryptfs|mergerfs|ntfs-3g)")
 _UNSTABLE_INODES = frozenset({"vfat", "exfat", "msdos", "cifs", "smb3", "smbfs", "davfs", "9p", "vboxsf"})
+_FOLDING_TYPES = frozenset(
+    {"vfat", "exfat", "msdos", "ntfs", "ntfs3", "fuseblk", "cifs", "smb3", "smbfs", "hfs", "hfsplus", "apfs"}
+)
 _NAMES = {"cifs": "SMB", "smb3": "SMB", "smbfs": "SMB"}
 _TELLING = {
     "nfs": ("nconnect", "rsize", "proto"),
@@ -50,6 +53,11 @@ class Mount(NamedTuple):
     def stable_inodes(self) -> bool:
         """Whether a file keeps its inode number from mount to mount, so that hard links can be told by it."""
         return self.type not in _UNSTABLE_INODES and not self.type.startswith("fuse")
+
+    @property
+    def may_fold_names(self) -> bool:
+        """Whether names that differ in case or Unicode form alone may be one, as far as the type tells."""
+        return self.type in _FOLDING_TYPES
 
     @property
     def max_file_bytes(self) -> int:

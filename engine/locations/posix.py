@@ -169,6 +169,14 @@ class PosixLocation:
             file = PosixFile(fd, full_path, self._device)
         return file
 
+    def drop_cache(self, path: bytes) -> None:
+        """Forget the pages of a file that are not to be written; see base.DropsCache. Raises OSError."""
+        fd = self.folders.within(path, open_regular)
+        try:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+
     def read_link(self, path: bytes) -> bytes:
         """The target of a symlink. Raises OSError."""
         return self.folders.within(path, lambda name, fd: os.readlink(name, dir_fd=fd))

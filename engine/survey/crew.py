@@ -29,11 +29,11 @@ _DIED = "a process that lists ended unexpectedly; try again"
 class _Member(NamedTuple):
     connection: Connection
     process: BaseProcess | None
-    path: Path
+    thread: threading.Thread | None
 
 
 class Crew:
-    """Workers that each write one file in ``catalog``: processes, or threads. Leaving the context ends them all."""
+    """Workers that each write their files in ``catalog``: processes, or threads. Leaving the context ends them all."""
 
     def __init__(
         self, spec: LocationSpec, catalog: Path, count: int, *, in_threads: bool, wanted: Wanted = SURVEYED
@@ -81,20 +81,25 @@ class Crew:
             self._idle.append(self._busy.pop(cast("Connection", connection)))
         return answers
 
-    def finish(self, seconds: float) -> list[Path]:
-        """Let the idle workers complete their files; return those of all that did within ``seconds``."""
+    def finish(self, seconds: float) -> tuple[list[Path], bool]:
+        """Let the idle workers complete their files; return those of all that did within ``seconds``.
+
+        And whether that were all workers there are.
+        """
         finishing = {member.connection: member for member in self._idle}
         self._idle.clear()
         self._busy |= finishing
         for connection in finishing:
             _send(connection, None)
         deadline = time.monotonic() + seconds
-        finished: list[Path] = []
+        files: list[Path] = []
+        finished = 0
         while finishing and (ready := wait(list(finishing), deadline - time.monotonic())):
             for connection in cast("list[Connection]", ready):
-                _receive(connection)
-                finished.append(finishing.pop(connection).path)
-        return sorted(finished)
+                files += cast("Finished", _receive(connection)).files
+                del finishing[connection]
+                finished += 1
+        return sorted(files), finished == self.size
 
     def __enter__(self) -> Self:
         return self
@@ -105,9 +110,12 @@ class Crew:
         members = [*self._idle, *self._busy.values()]
         for member in members:
             member.connection.close()
+        patience = time.monotonic() + (EXIT_SECONDS if error is not None else 0.0)
         for member in members:
             if member.process is not None:
                 _end(member.process)
+            elif member.thread is not None:  # after an error the others bring what they have found to disk
+                member.thread.join(max(0.0, patience - time.monotonic()))
         if self._shared is not None:
             self._shared.close()
 
@@ -122,14 +130,15 @@ def _start_process(spec: LocationSpec, path: Path, wanted: Wanted) -> _Member:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     theirs.close()
-    return _Member(ours, process, path)
+    return _Member(ours, process, None)
 
 
 def _start_thread(location: Location, spec: LocationSpec, path: Path, wanted: Wanted) -> _Member:
     ours, theirs = multiprocessing.Pipe()
     arguments = (theirs, spec, path, wanted, location)
-    threading.Thread(target=work, args=arguments, name=f"survey {path.stem}", daemon=True).start()
-    return _Member(ours, None, path)
+    thread = threading.Thread(target=work, args=arguments, name=f"survey {path.stem}", daemon=True)
+    thread.start()
+    return _Member(ours, None, thread)
 
 
 def _send(connection: Connection, request: ScanRequest | None) -> None:

@@ -1,4 +1,4 @@
-"""What a survey found, and where it is kept until the next survey of the same source replaces it."""
+"""What a survey found, and where it is kept, with those before it of the same source."""
 
 from __future__ import annotations
 
@@ -10,80 +10,46 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.errors import UsageError
 from engine.names import path_of_text
+from engine.planning.values import SizeBin
+from engine.survey.facts import (
+    Bin,
+    Changes,
+    Comparison,
+    Compressibility,
+    Extension,
+    FolderSize,
+    HardLinks,
+    Hazard,
+    Layout,
+    SmallFiles,
+    SourceProbe,
+    SparseFiles,
+)
 
 REPORT_NAME = "survey.json"
+BEGUN_NAME = "begun.json"
+"""In a catalog: when its survey was begun and continued. It goes when the survey is complete."""
 
+OLDER_REPORTS = 10
+"""Complete reports that are kept beside the latest; of the newest of them the catalog too."""
 
-class Bin(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """Files whose size in bytes (or age in days) is at least ``from`` and below ``to`` (None: no bound)."""
-
-    from_: int
-    to: int | None
-    files: int
-    bytes: int
-
-
-class FolderStatistics(msgspec.Struct, frozen=True):
-    """A folder with all that lies below it; ``path`` is text (names.py). ``""``: the files directly in the root."""
-
-    path: str
-    files: int
-    bytes: int
-
-
-class WidestDirectory(msgspec.Struct, frozen=True):
-    """The folder with most entries of its own."""
-
-    path: str
-    entries: int
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """Shape of the tree. ``max_depth``: names in the longest path.
-
-    ``folders``: all of the first level, then the largest of the second.
-    """
-
-    max_depth: int
-    widest_directory: WidestDirectory
-    folders: tuple[FolderStatistics, ...]
-
-
-class Extension(msgspec.Struct, frozen=True):
-    """Files by the last part of their name, in lower case; ``""``: none or not a plain one."""
-
-    extension: str
-    files: int
-    bytes: int
-
-
-class Hazard(msgspec.Struct, frozen=True):
-    """Entries that need attention before a migration, with the paths of some of them as text."""
-
-    kind: str
-    count: int
-    examples: tuple[str, ...]
-
-
-class FolderSize(NamedTuple):
-    """A top-level folder by its path bytes; ``b""``: the files directly in the root."""
-
-    path: bytes
-    files: int
-    bytes: int
+CONTINUE_SECONDS = 12 * 3600
+"""How old the last part of an interrupted survey may be for the next one to go on with it."""
 
 
 class SurveyReport(msgspec.Struct, frozen=True):
-    """Facts about a location. ``seconds`` and rate are of the scan alone; ``surveyed_at``: when it began, Unix time.
+    """Facts about a location. ``surveyed_at``: when it began, Unix time; ``continued_at``: when it went on.
 
-    ``files``: regular files; ``bytes``: theirs. ``partial``: cancelled before all was seen. ``catalog``: the folder of
-    its entries beside the report.
+    ``files``: regular files; ``bytes``: theirs. ``partial``: stopped before all was seen: no figure is more than what
+    was found. ``seconds`` and rate are of the scan alone, of its last part where it was continued. ``catalog``: the
+    folder of its entries beside the report. ``fine_bins``: by powers of two, those that hold files. ``hazards`` are for
+    ``destination``, None: for any bucket or file system. What was not asked for or cannot be known is None.
     """
 
     location: str
@@ -103,11 +69,28 @@ class SurveyReport(msgspec.Struct, frozen=True):
     layout: Layout
     extensions: tuple[Extension, ...]
     hazards: tuple[Hazard, ...]
+    destination: str | None = None
+    fine_bins: tuple[SizeBin, ...] = ()
+    largest_bytes: int = 0
+    small: SmallFiles | None = None
+    hard_links: HardLinks | None = None
+    sparse: SparseFiles | None = None
+    changed: Changes | None = None
+    compressibility: Compressibility | None = None
+    probe: SourceProbe | None = None
+    comparison: Comparison | None = None
+    continued_at: tuple[float, ...] = ()
 
     def top_folders(self) -> list[FolderSize]:
         """The first level of the tree, as a partition needs it."""
         found = [FolderSize(path_of_text(folder.path), folder.files, folder.bytes) for folder in self.layout.folders]
         return [folder for folder in found if b"/" not in folder.path]
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """When a survey that is not complete was begun, and each time it went on, Unix times in order."""
+
+    times: tuple[float, ...]
 
 
 def survey_folder(surveys: Path, source_identity: str) -> Path:
@@ -117,7 +100,13 @@ def survey_folder(surveys: Path, source_identity: str) -> Path:
 
 def latest_survey(surveys: Path, source_identity: str) -> SurveyReport | None:
     """The last complete survey of a source, else its last partial one, else None (also if it cannot be read)."""
-    return _read(survey_folder(surveys, source_identity))
+    return _read(survey_folder(surveys, source_identity) / REPORT_NAME)
+
+
+def earlier_surveys(surveys: Path, source_identity: str) -> list[SurveyReport]:
+    """The complete surveys of a source before the latest, the newest first; those that cannot be read are left out."""
+    found = (_read(path) for path in reversed(_older(survey_folder(surveys, source_identity))))
+    return [report for report in found if report is not None]
 
 
 @contextmanager
@@ -135,28 +124,104 @@ def new_catalog(folder: Path) -> Iterator[Path]:
         _remove_unused(folder)
 
 
+@contextmanager
+def reading(surveys: Path, report: SurveyReport) -> Iterator[list[Path]]:
+    """The files of a report's catalog; no survey removes them before the block ends. Raises UsageError if gone."""
+    catalog = survey_folder(surveys, report.identity) / report.catalog
+    try:
+        fd = os.open(catalog, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UsageError(f"the entries of the survey of {report.location} are gone: survey it anew") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield sorted(catalog.glob("*.parquet"))
+    finally:
+        os.close(fd)
+
+
+def begin(catalog: Path, times: tuple[float, ...]) -> None:
+    """Note in a new catalog when its survey was begun and continued. Raises OSError."""
+    with replacing(catalog / BEGUN_NAME) as file:
+        file.write(msgspec.json.encode(Begun(times)))
+
+
+def complete(catalog: Path) -> None:
+    """Note that nothing is left to be listed for a catalog. Raises OSError."""
+    (catalog / BEGUN_NAME).unlink()
+
+
+def unfinished(folder: Path, now: float) -> tuple[Path, Begun] | None:
+    """The newest catalog that a survey left before its end, not longer than CONTINUE_SECONDS ago, and its times."""
+    found = _to_go_on_with(folder)
+    return found if found is not None and 0 <= now - found[1].times[-1] < CONTINUE_SECONDS else None
+
+
 def save(folder: Path, report: SurveyReport) -> None:
-    """Make ``report`` the latest of its source, unless it is partial and a complete one exists. Raises OSError."""
-    known = _read(folder)
-    if report.partial and known is not None and not known.partial:
-        return
-    with replacing(folder / REPORT_NAME) as file:
+    """Make ``report`` the latest of its source, unless it is partial and a complete one exists. Raises OSError.
+
+    A complete one that is replaced by a later survey is kept among the earlier ones.
+    """
+    known = _read(folder / REPORT_NAME)
+    if known is not None and not known.partial:
+        if report.partial:
+            return
+        if known.catalog != report.catalog:
+            _write(folder / f"survey-{int(known.surveyed_at * 1000):014}.json", known)
+            for path in _older(folder)[:-OLDER_REPORTS]:
+                path.unlink()
+    _write(folder / REPORT_NAME, report)
+
+
+def _write(path: Path, report: SurveyReport) -> None:
+    with replacing(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
 
 
-def _read(folder: Path) -> SurveyReport | None:
+def _older(folder: Path) -> list[Path]:
+    return sorted(folder.glob("survey-*.json"))
+
+
+def _read(path: Path) -> SurveyReport | None:
     try:
-        return msgspec.json.decode((folder / REPORT_NAME).read_bytes(), type=SurveyReport)
+        return msgspec.json.decode(path.read_bytes(), type=SurveyReport)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def _remove_unused(folder: Path) -> None:
-    latest = _read(folder)
+def _to_go_on_with(folder: Path) -> tuple[Path, Begun] | None:
+    """The newest catalog of an interrupted survey that nobody holds, unless a complete survey came after it."""
+    latest = _read(folder / REPORT_NAME)
+    since = max((latest.surveyed_at, *latest.continued_at)) if latest is not None and not latest.partial else 0.0
+    found = []
     for catalog in folder.glob("catalog-*"):
-        if latest is None or catalog.name != latest.catalog:
+        with suppress(OSError, msgspec.DecodeError):
+            begun = msgspec.json.decode((catalog / BEGUN_NAME).read_bytes(), type=Begun)
+            if begun.times and begun.times[-1] > since and any(catalog.glob("*.parquet")) and not _is_held(catalog):
+                found.append((catalog, begun))
+    return max(found, key=lambda each: each[1].times[-1], default=None)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove catalogs but those of the last two reports, and of the newest survey that can still be continued."""
+    reports = [_read(path) for path in (folder / REPORT_NAME, *_older(folder)[-1:])]
+    used = {report.catalog for report in reports if report is not None}
+    if (found := _to_go_on_with(folder)) is not None:
+        used.add(found[0].name)
+    for catalog in folder.glob("catalog-*"):
+        if catalog.name not in used:
             with suppress(OSError):
                 _remove_unless_held(catalog)
+
+
+def _is_held(catalog: Path) -> bool:
+    fd = os.open(catalog, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def _remove_unless_held(catalog: Path) -> None:

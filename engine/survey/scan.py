@@ -14,8 +14,12 @@ from engine.locations.base import Lists
 from engine.locations.listing import ScanLimit
 from engine.locations.registry import open_location
 from engine.model import LocationSpec
+from engine.survey.continuing import NOTHING, TakenOver, take_over
 from engine.survey.crew import Crew
-from engine.survey.report import SurveyReport, new_catalog, save, survey_folder
+from engine.survey.extending import NO_WISHES, Wishes, extend
+from engine.survey.hazard_rules import ANYWHERE
+from engine.survey.hazards import target_of
+from engine.survey.report import SurveyReport, begin, complete, new_catalog, save, survey_folder, unfinished
 from engine.survey.statistics import measure
 from engine.survey.worker import Scanned, ScanRequest
 
@@ -70,14 +74,18 @@ def survey(
     *,
     processes: int | None = None,
     on_progress: Callable[[SurveyProgress], None] = lambda _: None,
+    on_step: Callable[[str], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    wishes: Wishes = NO_WISHES,
 ) -> SurveyReport:
     """List everything at ``spec``, compute statistics, and keep both below ``surveys`` as the latest of this source.
 
     ``processes``: one a processor by default; THREADS_PER_PROCESS threads each for a network location. Once
-    ``cancelled`` is true the report is of what was found and marked partial. A process takes about 100 MB whatever the
-    number of entries, and what posix_scan says of a flat folder. Raises LocationError, UsageError, OSError.
+    ``cancelled`` is true the report is of what was found; if not all was listed it is marked partial, and the next
+    survey goes on with it. ``on_step`` is told in words what is done. A process takes about 100 MB whatever the number
+    of entries, and what posix_scan says of a flat folder. Raises LocationError, UsageError, OSError.
     """
+    target = target_of(wishes.destination) if wishes.destination is not None else ANYWHERE
     location = open_location(spec)
     if not isinstance(location, Lists):
         raise UsageError(f"{spec.url} cannot be surveyed: this kind of location cannot be listed")
@@ -86,23 +94,54 @@ def survey(
     in_threads = location.capabilities.network
     workers = (processes or os.cpu_count() or 1) * (THREADS_PER_PROCESS if in_threads else 1)
     folder = survey_folder(surveys, identity)
-    began = time.time()
     with new_catalog(folder) as catalog:
+        times, taken = _begin(folder, catalog, on_step, anew=wishes.anew)
         with Crew(spec, catalog, workers, in_threads=in_threads) as crew:
-            scan = scan_all(crew, on_progress, cancelled)
-        measured = measure(scan.segments, catalog / ".spill", time.time_ns())
+            scan = scan_all(crew, on_progress, cancelled, taken.left)
+        segments = [*taken.segments, *scan.segments]
+        on_step("computing statistics")
+        now_ns = time.time_ns()
+        measured = measure(segments, catalog / ".spill", now_ns, target, wishes.knee)
         report = SurveyReport(
             location=spec.url,
             identity=identity,
-            surveyed_at=began,
+            surveyed_at=times[0],
             partial=scan.partial,
             catalog=catalog.name,
             seconds=scan.found.seconds,
             entries_per_second=scan.found.entries / max(scan.found.seconds, 1e-9),
+            destination=target.url,
+            continued_at=times[1:],
             **measured._asdict(),
         )
+        if not scan.partial:
+            complete(catalog)
         save(folder, report)
-    return report
+        extended = extend(report, location, segments, surveys, wishes, target, on_step, cancelled)
+        if extended is not report:
+            save(folder, extended)
+    location.close()
+    return extended
+
+
+def _begin(
+    folder: Path, catalog: Path, on_step: Callable[[str], None], *, anew: bool
+) -> tuple[tuple[float, ...], TakenOver]:
+    """Take over an interrupted survey if there is one. Returns the times when this was begun and gone on with."""
+    now = time.time()
+    found = None if anew else unfinished(folder, now)
+    if found is None:
+        begin(catalog, (now,))
+        return (now,), NOTHING
+    old, begun = found
+    on_step("taking over what an interrupted survey has found")
+    taken = take_over(old, catalog)
+    times = (*begun.times, now)
+    begin(catalog, times)
+    on_step(
+        f"continued: {taken.entries:,} entries are known, {len(taken.left):,} folders and what is below them are not"
+    )
+    return times, taken
 
 
 class _Progress:
@@ -170,9 +209,9 @@ def scan_all(
             progress.add(answer)
         progress.tell()
     partial = partial or bool(crew.busy)
-    segments = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
+    segments, all_finished = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
     progress.tell(always=True)
-    return CrewScan(segments, progress.found, partial or len(segments) < crew.size, waiting)
+    return CrewScan(segments, progress.found, partial or not all_finished, waiting)
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:

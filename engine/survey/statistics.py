@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.catalog.database import Connection, database, read_files
-from engine.model import Fate, Kind
-from engine.names import text_of
-from engine.survey.report import Bin, Extension, FolderStatistics, Hazard, Layout, WidestDirectory
-
-MEMORY_BYTES = 512 << 20
-"""What the statistics keep in memory, whatever the number of entries; the peak is about half above that."""
-
-MAX_KEY_BYTES = 1_024
-"""Longest key of an S3 object (Amazon S3 user guide, object keys), in bytes of UTF-8."""
-
-MOST_FOLDERS = 1_000
-"""Folders of the second level that are reported, the largest first."""
+from engine.catalog.database import Connection, database
+from engine.model import Kind
+from engine.planning.values import KNEE_BYTES, SizeBin
+from engine.survey.columns import IS_FILE, MEMORY_BYTES, open_catalog
+from engine.survey.facts import (
+    Amount,
+    Bin,
+    Changes,
+    Extension,
+    HardLinks,
+    Hazard,
+    Layout,
+    SmallFiles,
+    SparseFiles,
+)
+from engine.survey.folders import gather_folders, layout, whole
+from engine.survey.hazard_rules import ANYWHERE, Target
+from engine.survey.hazards import find_hazards
 
 MOST_EXTENSIONS = 50
-EXAMPLES = 5
 _AGES_DAYS = (0, 1, 7, 30, 90, 180, 365, 730, 1_825, 3_650)
 _DAY_NS = 86_400 * 10**9
-
-_FILE = f"kind = {int(Kind.FILE)}"
-_ENTRY = f"kind <> {int(Kind.LISTED)}"
-_PATH = "CASE WHEN dir = ''::BLOB THEN name ELSE dir || '/'::BLOB || name END"
 
 
 class Statistics(NamedTuple):
@@ -43,126 +44,146 @@ class Statistics(NamedTuple):
     layout: Layout
     extensions: tuple[Extension, ...]
     hazards: tuple[Hazard, ...]
+    fine_bins: tuple[SizeBin, ...]
+    largest_bytes: int
+    small: SmallFiles
+    hard_links: HardLinks | None
+    sparse: SparseFiles | None
+    changed: Changes
 
 
-def measure(segments: Sequence[Path], spill: Path, now_ns: int) -> Statistics:
-    """Compute the statistics of Parquet files of ENTRY_SCHEMA rows; ages are relative to ``now_ns``. Raises OSError."""
+def measure(
+    segments: Sequence[Path], spill: Path, now_ns: int, target: Target = ANYWHERE, knee: int = KNEE_BYTES
+) -> Statistics:
+    """Compute the statistics of Parquet files of ENTRY_SCHEMA rows; ages are relative to ``now_ns``. Raises OSError.
+
+    Hazards are those of ``target``; small are files below ``knee`` bytes.
+    """
     with database(spill, MEMORY_BYTES) as connection:
-        if segments:
-            connection.execute(f"CREATE VIEW listed AS SELECT * FROM {read_files(segments)}")
-        else:
-            connection.execute(_NO_ROWS)
-        connection.execute(f"CREATE VIEW entries AS SELECT * FROM listed WHERE {_ENTRY}")
+        open_catalog(connection, segments)
         counts = dict(connection.sql("SELECT kind, count(*) FROM entries GROUP BY kind").fetchall())
-        sizes = _size_histogram(connection)
+        cells = _cells(connection, now_ns, knee)
+        gather_folders(connection, now_ns)
         return Statistics(
             files=counts.get(Kind.FILE, 0),
             directories=counts.get(Kind.FOLDER, 0),
             symlinks=counts.get(Kind.SYMLINK, 0),
             specials=counts.get(Kind.SPECIAL, 0),
-            bytes=sum(size.bytes for size in sizes),
-            size_histogram=sizes,
-            age_histogram=_age_histogram(connection, now_ns),
-            layout=_layout(connection),
+            bytes=sum(cell.bytes for cell in cells),
+            size_histogram=_size_histogram(cells),
+            age_histogram=_age_histogram(cells),
+            layout=layout(connection),
             extensions=_extensions(connection),
-            hazards=_hazards(connection),
+            hazards=find_hazards(connection, target),
+            fine_bins=_fine_bins(cells),
+            largest_bytes=max((cell.largest for cell in cells), default=0),
+            small=SmallFiles(knee, *_sum(cell for cell in cells if cell.small)),
+            hard_links=_hard_links(connection),
+            sparse=_sparse(cells),
+            changed=whole(connection),
         )
 
 
-_NO_ROWS = """
-    CREATE VIEW listed AS SELECT ''::BLOB AS dir, ''::BLOB AS name, 0 AS kind, 0 AS fate, 0 AS size, 0 AS mtime_ns,
-    0 AS dev, NULL::VARCHAR AS error WHERE false"""
+def files_below(segments: Sequence[Path], spill: Path, size: int) -> Amount:
+    """The files of a catalog that are smaller than ``size`` bytes, exactly. Raises OSError."""
+    with database(spill, MEMORY_BYTES) as connection:
+        open_catalog(connection, segments)
+        query = f"SELECT count(*), coalesce(sum(size), 0)::BIGINT FROM entries WHERE {IS_FILE} AND size < {size}"
+        return Amount(*connection.sql(query).fetchall()[0])
 
 
-def _size_histogram(connection: Connection) -> tuple[Bin, ...]:
-    """Bins 0..1, 1..10, 10..100 bytes and so on up to the largest file, empty ones included."""
-    cases = " ".join(f"WHEN size < {10**power} THEN {power}" for power in range(19))
-    query = f"""
-        SELECT CASE {cases} ELSE 19 END AS bin, count(*), sum(size)::BIGINT FROM entries WHERE {_FILE} GROUP BY bin"""
-    found = {power: (files, size) for power, files, size in connection.sql(query).fetchall()}
-    bounds = [0, *(10**power for power in range(max(found, default=-1) + 1))]
-    return _bins(bounds, found)
+class _Cell(NamedTuple):
+    """The files of one bin by powers of two, by powers of ten, by age, and by whether they are small."""
+
+    two: int
+    ten: int
+    age: int
+    small: bool
+    files: int
+    bytes: int
+    largest: int
+    sparse_files: int
+    sparse_bytes: int
+    sparse_allocated: int
+    has_blocks: bool
 
 
-def _age_histogram(connection: Connection, now_ns: int) -> tuple[Bin, ...]:
-    """Bins by days since the last modification; the future counts as today."""
+def _cells(connection: Connection, now_ns: int, knee: int) -> list[_Cell]:
+    """All that is counted of files one by one, by one pass. Bin ``two`` ends at 2**two, bin ``ten`` at 10**ten."""
+    log = "CASE WHEN size > 0 THEN floor(log2(size))::INTEGER ELSE -1 END"
+    two = "two + 1 - (two >= 0 AND (1::BIGINT << greatest(two, 0)) > size)::INTEGER"  # a double may round up
+    tens = " ".join(f"WHEN size < {10**power} THEN {power}" for power in range(19))
     days = f"greatest(0, ({now_ns} - mtime_ns) // {_DAY_NS})"
-    cases = " ".join(f"WHEN days < {bound} THEN {index}" for index, bound in enumerate(_AGES_DAYS[1:]))
+    ages = " ".join(f"WHEN days < {bound} THEN {index}" for index, bound in enumerate(_AGES_DAYS[1:]))
+    sparse = "allocated < size"
     query = f"""
-        SELECT CASE {cases} ELSE {len(_AGES_DAYS) - 1} END AS bin, count(*), sum(size)::BIGINT
-        FROM (SELECT {days} AS days, size FROM entries WHERE {_FILE}) GROUP BY bin"""
-    found = {index: (files, size) for index, files, size in connection.sql(query).fetchall()}
-    return _bins(_AGES_DAYS, found, open_end=True)
+        SELECT {two} AS bin, CASE {tens} ELSE 19 END AS ten, CASE {ages} ELSE {len(_AGES_DAYS) - 1} END AS age,
+               size < {knee} AS small, count(*), sum(size)::BIGINT, max(size), count(*) FILTER ({sparse}),
+               coalesce(sum(size) FILTER ({sparse}), 0)::BIGINT,
+               coalesce(sum(allocated) FILTER ({sparse}), 0)::BIGINT, count(allocated) > 0
+        FROM (SELECT size, blocks * 512 AS allocated, {days} AS days, {log} AS two FROM entries WHERE {IS_FILE})
+        GROUP BY bin, ten, age, small"""
+    return [_Cell(*row) for row in connection.sql(query).fetchall()]
 
 
-def _bins(bounds: Sequence[int], found: dict[int, tuple[int, int]], *, open_end: bool = False) -> tuple[Bin, ...]:
-    ends: list[int | None] = [*bounds[1:], *([None] if open_end else [])]
-    ranges = zip(bounds[: len(ends)], ends, strict=True)
-    return tuple(Bin(low, high, *found.get(index, (0, 0))) for index, (low, high) in enumerate(ranges))
+def _sum(cells: Iterable[_Cell]) -> tuple[int, int]:
+    found = list(cells)
+    return sum(cell.files for cell in found), sum(cell.bytes for cell in found)
 
 
-def _layout(connection: Connection) -> Layout:
-    """Rolls up one row a folder. As text a BLOB shows what is not ASCII as escapes: ``/`` can be searched for."""
-    connection.execute(f"""
-        CREATE TEMP TABLE folders AS
-        SELECT dir, dir::VARCHAR AS text, count(*) AS entries, count(*) FILTER ({_FILE}) AS files,
-               coalesce(sum(size) FILTER ({_FILE}), 0)::BIGINT AS bytes
-        FROM entries WHERE name <> ''::BLOB GROUP BY dir""")
-    depth = "CASE WHEN text = '' THEN 1 ELSE 2 + len(text) - len(replace(text, '/', '')) END"
-    deepest = connection.sql(f"SELECT coalesce(max({depth}), 0) FROM folders").fetchall()[0][0]
-    widest = connection.sql("SELECT dir, entries FROM folders ORDER BY entries DESC, dir LIMIT 1").fetchall()
-    directory, entries = widest[0] if widest else (b"", 0)
-    folders = [*_level(connection, 1), *_level(connection, 2)]
-    return Layout(deepest, WidestDirectory(text_of(directory), entries), tuple(folders))
+def _size_histogram(cells: Sequence[_Cell]) -> tuple[Bin, ...]:
+    """Bins 0..1, 1..10, 10..100 bytes and so on up to the largest file, empty ones included."""
+    bounds = [0, *(10**power for power in range(max((cell.ten for cell in cells), default=-1) + 1))]
+    return tuple(
+        Bin(low, high, *_sum(cell for cell in cells if cell.ten == index))
+        for index, (low, high) in enumerate(pairwise(bounds))
+    )
 
 
-def _level(connection: Connection, level: int) -> list[FolderStatistics]:
-    """The folders of one level with all below them, empty ones too; on the first level also the root's own files."""
-    parts = "split_part(text, '/', 1)" if level == 1 else "split_part(text, '/', 1) || '/' || split_part(text, '/', 2)"
-    below = "true" if level == 1 else "contains(text, '/')"
-    parent = "dir = ''::BLOB" if level == 1 else "dir <> ''::BLOB AND NOT contains(dir::VARCHAR, '/')"
-    rows = connection.sql(f"""
-        SELECT path::BLOB, sum(files)::BIGINT, sum(bytes)::BIGINT FROM (
-            SELECT {parts} AS path, files, bytes FROM folders WHERE {below}
-            UNION ALL
-            SELECT ({_PATH})::VARCHAR, 0, 0 FROM entries
-            WHERE kind = {int(Kind.FOLDER)} AND fate = {int(Fate.CANDIDATE)} AND name <> ''::BLOB AND {parent}
-        ) GROUP BY path ORDER BY 3 DESC, 1 {"" if level == 1 else f"LIMIT {MOST_FOLDERS}"}""").fetchall()
-    return [FolderStatistics(text_of(path), files, size) for path, files, size in rows]
+def _age_histogram(cells: Sequence[_Cell]) -> tuple[Bin, ...]:
+    """Bins by days since the last modification; the future counts as today."""
+    ends: list[int | None] = [*_AGES_DAYS[1:], None]
+    return tuple(
+        Bin(low, high, *_sum(cell for cell in cells if cell.age == index))
+        for index, (low, high) in enumerate(zip(_AGES_DAYS, ends, strict=True))
+    )
+
+
+def _fine_bins(cells: Sequence[_Cell]) -> tuple[SizeBin, ...]:
+    powers = sorted({cell.two for cell in cells})
+    found = ((power, _sum(cell for cell in cells if cell.two == power)) for power in powers)
+    return tuple(SizeBin(1 << power >> 1, 1 << power, files, size) for power, (files, size) in found)
+
+
+def _sparse(cells: Sequence[_Cell]) -> SparseFiles | None:
+    """None where the location does not tell how much room files take."""
+    if not any(cell.has_blocks for cell in cells):
+        return None
+    return SparseFiles(
+        sum(cell.sparse_files for cell in cells),
+        sum(cell.sparse_bytes for cell in cells),
+        sum(cell.sparse_allocated for cell in cells),
+    )
+
+
+def _hard_links(connection: Connection) -> HardLinks | None:
+    """None where the location has no inodes."""
+    (row,) = connection.sql(f"""
+        SELECT sum(names)::BIGINT, count(*), sum((names - 1) * size)::BIGINT, sum(nlink - names)::BIGINT FROM (
+            SELECT count(*) AS names, any_value(size) AS size, greatest(max(nlink), count(*)) AS nlink
+            FROM entries WHERE {IS_FILE} AND nlink > 1 AND inode IS NOT NULL GROUP BY dev, inode)""").fetchall()
+    if row[1]:
+        return HardLinks(row[0], row[1], row[2], row[3])
+    known = connection.sql(f"SELECT 1 FROM entries WHERE {IS_FILE} AND nlink IS NOT NULL LIMIT 1").fetchall()
+    return HardLinks(0, 0, 0) if known else None
 
 
 def _extensions(connection: Connection) -> tuple[Extension, ...]:
-    extension = r"lower(regexp_extract(name::VARCHAR, '[^.]\.([A-Za-z0-9_]{1,12})$', 1))"
     query = f"""
-        SELECT {extension} AS extension, count(*), sum(size)::BIGINT FROM entries WHERE {_FILE}
+        SELECT {EXTENSION} AS extension, count(*), sum(size)::BIGINT FROM entries WHERE {IS_FILE}
         GROUP BY extension ORDER BY 3 DESC, 1 LIMIT {MOST_EXTENSIONS}"""
     return tuple(Extension(*row) for row in connection.sql(query).fetchall())
 
 
-def _hazards(connection: Connection) -> tuple[Hazard, ...]:
-    """What was found of each kind of hazard; kinds without an entry are left out."""
-    root_device = "(SELECT any_value(dev) FROM entries WHERE dir = ''::BLOB AND name = ''::BLOB)"
-    where = {
-        "key over 1,024 bytes": f"octet_length(dir) + octet_length(name) + (dir <> ''::BLOB)::INT > {MAX_KEY_BYTES}",
-        "name not UTF-8": r"regexp_matches(name::VARCHAR, '\\x[89A-F]') AND TRY(decode(name)) IS NULL",
-        "control character in name": r"regexp_matches(name::VARCHAR, '\\x([01]|7F)')",
-        "unreadable": f"fate = {int(Fate.UNREADABLE)}",
-        "special file": f"kind = {int(Kind.SPECIAL)}",
-        "nested mount": f"kind = {int(Kind.FOLDER)} AND dev <> {root_device}",
-    }
-    queries = {kind: f"SELECT {_PATH} AS path FROM entries WHERE {condition}" for kind, condition in where.items()}
-    queries["folder not listed"] = f"SELECT dir AS path FROM listed WHERE NOT {_ENTRY} AND error IS NOT NULL"
-    queries["names differ in case alone"] = _CASE_TWINS
-    return tuple(hazard for kind, query in queries.items() if (hazard := _hazard(connection, kind, query)).count)
-
-
-_CASE_TWINS = f"""
-    SELECT unnest(paths) AS path FROM (
-        SELECT list({_PATH}) AS paths FROM entries WHERE name <> ''::BLOB
-        GROUP BY dir, lower(name::VARCHAR) HAVING count(*) > 1)"""
-
-
-def _hazard(connection: Connection, kind: str, query: str) -> Hazard:
-    found: list[Any] = connection.sql(f"SELECT count(*), min(path, {EXAMPLES}) FROM ({query})").fetchall()
-    count, examples = found[0]
-    return Hazard(kind, count, tuple(map(text_of, examples or ())))
+EXTENSION = r"lower(regexp_extract(name::VARCHAR, '[^.]\.([A-Za-z0-9_]{1,12})$', 1))"
+"""SQL of the extension of a row's name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -16,18 +17,17 @@ from engine.catalog.segments import entries_writer
 from engine.errors import SourceError, XsyncError
 from engine.filters import Filters
 from engine.locations.base import Lists, Location
-from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
+from engine.locations.listing import ScanLimit
 from engine.locations.registry import open_location
 from engine.model import FilterSpec, Kind, LocationSpec
 from engine.planning.partition import TaskSelector
-
-SURVEY_SCHEMA = pa.schema(
-    [ENTRY_SCHEMA.field(name) for name in ("dir", "name", "kind", "fate", "size", "mtime_ns", "dev", "error")]
-)
-"""The columns that a survey keeps: those that its statistics ask for."""
+from engine.survey.columns import SURVEY_SCHEMA
 
 GROUP_ROWS = 20_000
 """Rows gathered for a row group: a few milliseconds of writing, which is all that is left to do when a scan ends."""
+
+FILE_SECONDS = 30.0
+"""After so long a worker begins a new file: what it found in this time is lost if it is killed."""
 
 
 class ScanRequest(NamedTuple):
@@ -48,7 +48,9 @@ class Scanned(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The worker's file is on disk."""
+    """The worker's rows are on disk, in these files."""
+
+    files: list[Path]
 
 
 class Wanted(NamedTuple):
@@ -69,15 +71,15 @@ def work(
     wanted: Wanted = SURVEYED,
     location: Location | None = None,
 ) -> None:
-    """Say that nothing is scanned yet, then answer each ScanRequest, and None with Finished once ``path`` is complete.
+    """Say that nothing is scanned yet, then answer each ScanRequest, and None with Finished once all is in files.
 
-    An XsyncError or OSError ends the work and is the last answer. If nobody listens any more the work ends.
+    They are ``path``, and others named after it: what is in files is not lost if this process dies. An XsyncError or
+    OSError ends the work and is the last answer. If nobody listens any more the files are completed all the same.
     ``location``: of ``spec``, open already.
     """
     with connection, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            _serve(connection, cast("Lists", location or open_location(spec)), path, wanted)
-            connection.send(Finished())
+            connection.send(Finished(_serve(connection, cast("Lists", location or open_location(spec)), path, wanted)))
         except XsyncError as error:
             connection.send(error)
         except (BrokenPipeError, ConnectionResetError):
@@ -86,22 +88,59 @@ def work(
             connection.send(SourceError(f"the survey of {spec.url} cannot go on: {error.strerror or error}"))
 
 
-def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) -> None:
+def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) -> list[Path]:
     schema, selector = wanted.schema, TaskSelector(wanted.filters, {})
     columns = schema.names
     nothing = location.scan((), ScanLimit(columns=columns), selector, 0)  # loads all that is needed
     gathered = [nothing.rows.select(columns)]
     connection.send(Scanned([], 0, 0, 0))
-    with replacing(path) as file, entries_writer(file, schema, fast=True) as writer:
-        while (request := connection.recv()) is not None:
-            batch = location.scan(request.folders, request.limit._replace(columns=columns), selector, 0)
-            connection.send(_counted(batch.rows, batch.folders_left))
-            gathered.append(batch.rows.select(columns))
-            if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
+    files: list[Path] = []
+    going = True
+    failure: XsyncError | OSError | None = None
+    while going:
+        file_path = path.with_stem(f"{path.stem}-{len(files)}") if files else path
+        with replacing(file_path) as file, entries_writer(file, schema, fast=True) as writer:
+            until = time.monotonic() + FILE_SECONDS
+            while going and time.monotonic() < until:
+                request = _next(connection)
+                if request is None:
+                    going = False
+                    break
+                try:
+                    batch = location.scan(request.folders, request.limit._replace(columns=columns), selector, 0)
+                except (XsyncError, OSError) as error:
+                    going, failure = False, error
+                    break
+                gathered.append(batch.rows.select(columns))
+                going = _told(connection, _counted(batch.rows, batch.folders_left))
+                if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
+                    writer.write_table(pa.concat_tables(gathered))
+                    gathered.clear()
+            if gathered:
                 writer.write_table(pa.concat_tables(gathered))
                 gathered.clear()
-        if gathered:
-            writer.write_table(pa.concat_tables(gathered))
+        files.append(file_path)
+    if failure is not None:
+        raise failure
+    return files
+
+
+def _told(connection: Connection, answer: Scanned) -> bool:
+    """Whether there is still somebody to tell."""
+    try:
+        connection.send(answer)
+    except OSError:
+        return False
+    return True
+
+
+def _next(connection: Connection) -> ScanRequest | None:
+    """The next request; None at the end, also if whoever asks is gone."""
+    try:
+        request: ScanRequest | None = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return request
 
 
 def _counted(rows: pa.Table, folders_left: list[bytes]) -> Scanned:

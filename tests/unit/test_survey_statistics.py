@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.segments import write_entries
 from engine.model import Fate, Kind
-from engine.survey.report import Bin, FolderStatistics, Hazard
-from engine.survey.statistics import Statistics, measure
+from engine.survey.facts import Amount, Bin, Changed, HardLinks, SmallFiles, SparseFiles
+from engine.survey.folders import children
+from engine.survey.statistics import Statistics, files_below, measure
 from tests.unit.catalog_rows import entries_table, entry, listed
 
 _DAY = 86_400 * 10**9
@@ -47,6 +49,112 @@ def test_powers_of_ten_are_exact_up_to_the_largest_size(tmp_path: Path) -> None:
         assert found.files == sum(found.from_ <= size < (found.to or 0) for size in sizes)
 
 
+@settings(deadline=None, max_examples=30)
+@given(sizes=st.lists(st.integers(0, 1 << 62) | st.integers(0, 62).map(lambda n: (1 << n) - 1), max_size=20))
+def test_fine_bins_hold_every_file_once_between_powers_of_two(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
+) -> None:
+    rows = [entry(b"", b"%d" % number, size=size) for number, size in enumerate(sizes)]
+    found = _measure(tmp_path_factory.mktemp("bins"), *rows)
+    for each in found.fine_bins:
+        inside = [size for size in sizes if each.low <= size < each.high]
+        assert (each.files, each.bytes) == (len(inside), sum(inside))
+        assert inside
+        assert each.high == 1 or each.high == 2 * max(1, each.low)
+    assert sum(each.files for each in found.fine_bins) == len(sizes)
+    assert found.largest_bytes == max(sizes, default=0)
+
+
+def test_small_files_are_counted_exactly_below_any_size(tmp_path: Path) -> None:
+    sizes = [0, 99, 100, 101, 300 << 10]
+    segment = write_entries(tmp_path / "e.parquet", entries_table(_files(sizes))).path
+    found = measure([segment], tmp_path / "spill", _NOW, knee=101)
+    assert found.small == SmallFiles(101, 3, 199)
+    assert measure([segment], tmp_path / "spill", _NOW).small == SmallFiles(256 << 10, 4, 300)
+    assert files_below([segment], tmp_path / "spill", 100) == Amount(2, 99)
+
+
+def _files(sizes: Sequence[int]) -> list[dict[str, Any]]:
+    return [entry(b"", b"%d" % number, size=size) for number, size in enumerate(sizes)]
+
+
+def test_hard_links_are_counted_by_file(tmp_path: Path) -> None:
+    linked: dict[str, Any] = {"nlink": 3, "inode": 5, "size": 100}
+    found = _measure(
+        tmp_path,
+        entry(b"", b"a", **linked),
+        entry(b"d", b"b", **linked),
+        entry(b"", b"c", size=7, nlink=2, inode=6),
+        entry(b"", b"d", size=7, nlink=1, inode=9),
+    )
+    assert found.hard_links == HardLinks(names=3, files=2, bytes_counted_twice=100, outside=2)
+    assert _measure(tmp_path, entry(b"", b"a", nlink=1)).hard_links == HardLinks(0, 0, 0)
+    assert _measure(tmp_path, entry(b"", b"a")).hard_links is None
+
+
+def test_sparse_files_have_less_on_disk_than_they_say(tmp_path: Path) -> None:
+    rows = [
+        entry(b"", b"hole", size=1 << 20, blocks=8),
+        entry(b"", b"full", size=4_000, blocks=8),
+        entry(b"", b"packed", size=9_000, blocks=16),
+    ]
+    assert _measure(tmp_path, *rows).sparse == SparseFiles(2, (1 << 20) + 9_000, 4_096 + 8_192)
+    assert _measure(tmp_path, entry(b"", b"object")).sparse is None
+
+
+def test_what_changed_is_told_by_mtime_and_what_came_by_ctime(tmp_path: Path) -> None:
+    def changed(name: bytes, days: float, ctime_days: float, size: int) -> dict[str, Any]:
+        times: dict[str, Any] = {"mtime_ns": _NOW - int(days * _DAY), "ctime_ns": _NOW - int(ctime_days * _DAY)}
+        return entry(b"top", name, size=size, **times)
+
+    found = _measure(
+        tmp_path,
+        changed(b"today", 0.5, 0.5, 1),
+        changed(b"moved here", 400, 3, 10),
+        changed(b"this month", 20, 20, 100),
+        changed(b"old", 400, 400, 1_000),
+    )
+    assert found.changed.day == Changed(1, 1, 0, 0)
+    assert found.changed.week == Changed(1, 1, 1, 10)
+    assert found.changed.month == Changed(2, 101, 1, 10)
+    (folder,) = found.layout.folders
+    assert folder.changed == found.changed
+    assert folder.newest_at == (_NOW - _DAY // 2) / 1e9
+
+
+def test_a_folder_is_drilled_into_from_the_catalog(tmp_path: Path) -> None:
+    rows = [
+        entry(b"a", b"b", Kind.FOLDER),
+        entry(b"a", b"own", size=1),
+        entry(b"a", b"empty", Kind.FOLDER),
+        entry(b"a/b", b"f", size=10),
+        entry(b"a/b/c/d", b"g", size=100),
+        entry(b"a-b", b"not in a", size=1_000),
+        entry(b"a0", b"nor this", size=1_000),
+        entry(b"\xff x", b"h", size=5),
+    ]
+    segment = write_entries(tmp_path / "e.parquet", entries_table(rows)).path
+
+    def shown(folder: bytes) -> list[tuple[str, int, int]]:
+        found = children([segment], tmp_path / "spill", folder, _NOW)
+        return [(each.path, each.files, each.bytes) for each in found]
+
+    assert shown(b"a") == [("a/b", 2, 110), ("a", 1, 1), ("a/empty", 0, 0)]
+    assert shown(b"a/b") == [("a/b/c", 1, 100), ("a/b", 1, 10)]
+    assert shown(b"a/empty") == []
+    assert shown(b"\xff x") == [(r"\xff x", 1, 5)]
+    assert [path for path, _, _ in shown(b"")] == ["a-b", "a0", "a", r"\xff x"]
+
+
+def test_a_catalog_of_before_lacks_columns(tmp_path: Path) -> None:
+    whole = entries_table([entry(b"d", b"a", size=1), entry(b"d", b"p", Kind.SPECIAL)])
+    old = whole.select(["dir", "name", "kind", "fate", "size", "mtime_ns", "dev", "error"])
+    pq.write_table(old, tmp_path / "e.parquet")
+    found = measure([tmp_path / "e.parquet"], tmp_path / "spill", _NOW)
+    assert (found.files, found.hard_links, found.sparse) == (1, None, None)
+    assert [each.kind for each in found.hazards] == ["special file"]
+
+
 def test_ages_are_binned_by_days_and_the_future_is_today(tmp_path: Path) -> None:
     ages = {b"a": -5, b"b": 0, b"c": 1, b"d": 6, b"e": 7, b"f": 10_000}
     rows = [entry(b"", name, mtime_ns=_NOW - days * _DAY, size=1) for name, days in ages.items()]
@@ -75,14 +183,14 @@ def test_the_folder_tree_is_rolled_up_and_shows_empty_folders(tmp_path: Path) ->
         entry(b"\xff/s\\/u/v", b"l", Kind.SYMLINK, size=5),
         listed(b"\xff/s\\/u/v", size=9_999),
     ).layout
-    assert found.folders == (
-        FolderStatistics(r"\xff", 2, 110),
-        FolderStatistics("", 1, 1),
-        FolderStatistics("void", 0, 0),
-        FolderStatistics(r"\xff/s\\", 1, 100),
-        FolderStatistics(r"\xff/t", 0, 0),
-    )
-    assert found.max_depth == 5
+    assert [(each.path, each.files, each.bytes) for each in found.folders] == [
+        (r"\xff", 2, 110),
+        ("", 1, 1),
+        ("void", 0, 0),
+        (r"\xff/s\\", 1, 100),
+        (r"\xff/t", 0, 0),
+    ]
+    assert (found.max_depth, found.deepest) == (5, r"\xff/s\\/u/v")
     assert (found.widest_directory.path, found.widest_directory.entries) == ("", 4)
 
 
@@ -110,16 +218,17 @@ def test_hazards_are_named_with_examples(tmp_path: Path) -> None:
         entry(b"d", b"readme"),
         listed(b"closed", error="Permission denied"),
     ).hazards
-    assert found == (
-        Hazard("key over 1,024 bytes", 1, (long.decode() + "/" + "K" * (1_024 - len(long)),)),
-        Hazard("name not UTF-8", 1, (r"\xff",)),
-        Hazard("control character in name", 1, (r"new\nline",)),
-        Hazard("unreadable", 1, ("u",)),
-        Hazard("special file", 1, ("pipe",)),
-        Hazard("nested mount", 1, ("mounted",)),
-        Hazard("folder not listed", 1, ("closed",)),
-        Hazard("names differ in case alone", 2, ("README", "Readme")),
-    )
+    assert [(each.kind, each.count, each.examples) for each in found] == [
+        ("key over 1,024 bytes", 1, (long.decode() + "/" + "K" * (1_024 - len(long)),)),
+        ("name not UTF-8", 1, (r"\xff",)),
+        ("control character in name", 1, (r"new\nline",)),
+        ("unreadable", 1, ("u",)),
+        ("special file", 1, ("pipe",)),
+        ("nested mount", 1, ("mounted",)),
+        ("folder not listed", 1, ("closed",)),
+        ("names differ in case alone", 2, ("README", "Readme")),
+    ]
+    assert all(each.advice for each in found)
 
 
 def test_many_examples_are_cut(tmp_path: Path) -> None:
