@@ -89,12 +89,10 @@ def changes(before: Roofline, one: Fit, curve: Scaling, target: float | None, wh
         if measured:
             found.append(Change(what, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
     if target is not None:
-        old, new = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
-        if old > 0 and new > 0 and (curve.ceiling is None or curve.ceiling * new >= target):
-            was = _assumed(old, before.bytes_per_second.origin.kind)
-            found.append(
-                Change("agents", "agents", _needed(target, was), _needed(target, _about(new * curve.each, one.margin)))
-            )
+        was, now = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
+        if was > 0 and now > 0 and (curve.ceiling is None or curve.ceiling * now >= target):
+            guess = _needed(target, _assumed(was, before.bytes_per_second.origin.kind))
+            found.append(Change("agents", "agents", guess, _needed(target, _about(now * curve.each, one.margin))))
     return found
 
 

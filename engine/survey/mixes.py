@@ -1,4 +1,4 @@
-"""The size mix of every folder of a surveyed source, as a test run needs it: files by size of all that is still to send."""
+"""The size mix of every folder of a surveyed source, as a test run needs it: of all that is still to be sent."""
 
 from __future__ import annotations
 
