@@ -26,8 +26,9 @@ _SECONDS = ("clock", "source", "destination", "limited", "idle", "cpu", "queued"
 def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     """Shares of the time of several agents; all zero if there is none.
 
-    CPU and idleness are shares of the clock. The rest is divided by what the threads that move files waited for. Of
-    what they waited for the destination the bandwidth limit gets the share of time in which somebody waited for it.
+    CPU and idleness are shares of the clock. The rest is divided by what the threads that move files waited for; while
+    none of them waited at all, requests were in flight: the destination's. Of what is the destination's the bandwidth
+    limit gets the share of time in which somebody waited for it.
     """
     clock = sum(each.clock for each in spent)
     if clock <= 0:
@@ -36,7 +37,8 @@ def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     busy = (sum(each.cpu for each in spent) + sum(each.queued for each in spent)) / clock
     cpu = min(1.0 - idle, busy if busy <= PARALLEL_CORES else busy / max(busy, PARALLEL_CORES * 2))
     rest = 1.0 - idle - cpu
-    source, destination = sum(each.source for each in spent), sum(each.destination for each in spent)
+    source = sum(each.source for each in spent)
+    destination = max(sum(each.destination for each in spent), rest * clock - source)
     reading = source / (source + destination) if source + destination > 0 else 0.0
     limited = min(1.0, sum(each.limited for each in spent) / clock)
     waiting = rest * (1.0 - reading)

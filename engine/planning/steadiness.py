@@ -13,9 +13,6 @@ WINDOWS = 3
 STEADY_SPREAD = 0.05
 """They may differ by so much: (highest - lowest) / mean."""
 
-FILE_BYTES = 256 << 10
-"""What a file weighs beside its bytes, so that one rate serves all mixes (as transfer/tuner.py has it)."""
-
 
 class Pace(NamedTuple):
     """How long a step takes, in seconds: at least until it may count as steady, and at most."""
@@ -38,7 +35,10 @@ class Reading(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A time that counts, and how much the rates of its windows differ: (highest - lowest) / mean."""
+    """A time that counts, and how much the rates of its windows differ: (highest - lowest) / mean.
+
+    Of files/s and bytes/s the steadier one counts: it is the one that binds, the other goes with the sizes.
+    """
 
     start: float
     end: float
@@ -111,12 +111,14 @@ def last_moved(series: Series) -> float | None:
 
 def _span(series: Series, start: float, end: float) -> Span:
     edges = [start + (end - start) * index / WINDOWS for index in range(WINDOWS + 1)]
-    work = [sum(_work(readings, at) for readings in series.values() if readings) for at in edges]
-    done = [after - before for before, after in pairwise(work)]
-    mean = sum(done) / WINDOWS
-    return Span(start, end, (max(done) - min(done)) / mean if mean > 0 else 1.0)
+    totals = [[moved(readings, at) for readings in series.values() if readings] for at in edges]
+    files = [sum(each[0] for each in total) for total in totals]
+    sizes = [sum(each[1] for each in total) for total in totals]
+    return Span(start, end, min(_spread(files), _spread(sizes)))
 
 
-def _work(readings: Sequence[Reading], at: float) -> float:
-    files, size = moved(readings, at)
-    return size + FILE_BYTES * files
+def _spread(totals: Sequence[float]) -> float:
+    """Of what was added from each total to the next."""
+    added = [after - before for before, after in pairwise(totals)]
+    mean = sum(added) / len(added)
+    return (max(added) - min(added)) / mean if mean > 0 else 1.0

@@ -125,10 +125,10 @@ def _nothing(steps: Sequence[Step]) -> Verdict:
     if not steps or all(step.ended == "stopped" for step in steps):
         return Verdict("NOT STEADY", "It was stopped before a rate was steady: nothing follows from it.")
     last = max(steps, key=lambda step: step.agents)
-    if any(step.ended == "out of data" for step in steps):
+    if short := [step for step in steps if step.ended == "out of data"]:
         return Verdict(
             "TOO SMALL",
-            f"{_capital(_agents(last))} had copied everything after {last.whole_seconds:.0f} s, before a rate was "
+            f"{_capital(_agents(short[0]))} had copied all after {short[0].whole_seconds:.0f} s, before a rate was "
             "steady: choose larger folders (--folder), or a shorter time (--seconds).",
         )
     return Verdict(

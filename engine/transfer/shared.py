@@ -48,7 +48,7 @@ class Shared:
         self.control = Control()
         self.spent = Spent(self.control.clock)
         self.gate = Gate(self.control, config.window, tunes=config.tunes, spent=self.spent)
-        self.throttle = Throttle(self.control.clock)
+        self.throttle = Throttle(self.control.clock, spent=self.spent.destination)
         self.buffers = Buffers(config.memory_bytes, self.spent.destination)
         self.readers = Readers(_reader_count(config, source, destination), self.control.clock, self.spent.source)
         self.crew = Crew(SENDERS, "xsync-sender")
