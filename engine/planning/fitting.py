@@ -26,7 +26,10 @@ _DIFFERENT = 3.0
 """Mean sizes have to differ by this factor before two steps can tell F from B."""
 
 _SHOWN = 1e-3
-"""How much the squared error has to grow when F or B is moved by half, or the steps say nothing about it."""
+"""How much the squared error has to grow when F or B is moved by half, or put back to what was assumed.
+
+Else the steps say nothing about it.
+"""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -176,10 +179,10 @@ def _fit_both(samples: Sequence[_Sample], before: Roofline) -> tuple[float, floa
         width = max(1.0005, width**0.3)
     least = error(*best)
     moved = {
-        "files": min(error(best[0] * 1.5, best[1]), error(best[0] / 1.5, best[1])),
-        "bytes": min(error(best[0], best[1] * 1.5), error(best[0], best[1] / 1.5)),
+        "files": (min(error(best[0] * 1.5, best[1]), error(best[0] / 1.5, best[1])), error(1.0, best[1])),
+        "bytes": (min(error(best[0], best[1] * 1.5), error(best[0], best[1] / 1.5)), error(best[0], 1.0)),
     }
-    shown = tuple(name for name, value in moved.items() if value - least > _SHOWN)
+    shown = tuple(name for name, values in moved.items() if max(values) - least > _SHOWN)
     return files * best[0], size * best[1], shown
 
 

@@ -1,7 +1,7 @@
 """Test runs where the bottleneck is known: agents with a path each, a shared link, a slow source, few processors.
 
-All in network namespaces: an S3 server in one, xsync in another, between them a virtual link for each path, shaped by tc.
-Needs root.
+All in network namespaces: an S3 server in one, xsync in another, between them a virtual link for each path, shaped by
+tc. Needs root.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _PORT = 8333
 _CPU_QUOTA = 0.25
 _TEXT = (
     f"`xsync test-run --ladder` to SeaweedFS through virtual links. A cap is a `tc tbf` of {CAP / 1e6:.0f} MB/s of "
-    "packets; what arrives of them as content is about 4 % less. Each case has folders of its own mix alike; a step ends "
-    f"when its rate was steady for {SECONDS // 4} s. The rate of four agents is predicted from steps of one and two, then "
-    "measured."
+    "packets; what arrives of them as content is about 4 % less. The folders of a case are alike in their mix; a step "
+    f"ends when its rate was steady for {SECONDS // 4} s. The rate of four agents is predicted from steps of one and "
+    "two, then measured."
 )
 
 
@@ -173,6 +173,9 @@ def namespaces(folder: Path) -> Iterator[Paths]:
             _must("ip", "-n", name, "link", "set", "lo", "up")
         for kind in ("all", "default"):
             _must("ip", "netns", "exec", "xsync-agents", "sysctl", "-qw", f"net.ipv4.conf.{kind}.rp_filter=0")
+        # What waits in the kernel counts as sent: at these rates the usual buffers would hold seconds of it.
+        for name in ("xsync-server", "xsync-agents"):
+            _must("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 131072")
         _must("ip", "-n", "xsync-server", "address", "add", f"{_SERVER}/32", "dev", "lo")
         interfaces = [f"xs{number}" for number in range(1, PATHS + 1)]
         for number, name in enumerate(interfaces, 1):
@@ -198,7 +201,7 @@ def _link(name: str, number: int) -> None:
 @contextmanager
 def shaped(place: Paths, interfaces: Sequence[str], namespace: str = "xsync-agents") -> Iterator[None]:
     """Let each interface send CAP bytes/s."""
-    rate = ["rate", f"{CAP * 8}bit", "burst", "64kb", "latency", "100ms"]
+    rate = ["rate", f"{CAP * 8}bit", "burst", "64kb", "latency", "400ms"]
     for name in interfaces:
         _must("tc", "-n", namespace, "qdisc", "add", "dev", name, "root", "tbf", *rate)
     try:
