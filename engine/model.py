@@ -289,8 +289,8 @@ class AgentTimes(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where an agent's time went, in seconds since it started; ``clock`` is its own.
 
     ``source``, ``destination``: of all its threads that move files, with either; ``limited``: in which somebody waited
-    for the bandwidth limit; ``idle``: without anything to move; ``cpu``: of all threads, and ``queued``: in which they
-    were ready and had no processor. ``slowed``: how often the destination asked for fewer requests.
+    for the bandwidth limit; ``idle``: without anything to move; ``cpu``: of all threads; ``busiest``: in which its
+    busiest thread computed or waited for a processor. ``slowed``: how often the destination asked for fewer requests.
     """
 
     clock: float = 0.0
@@ -299,7 +299,7 @@ class AgentTimes(msgspec.Struct, frozen=True, omit_defaults=True):
     limited: float = 0.0
     idle: float = 0.0
     cpu: float = 0.0
-    queued: float = 0.0
+    busiest: float = 0.0
     slowed: int = 0
 
 

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from engine.model import AgentTimes
 from engine.planning.measurement import Shares
 
-ONE_CORE = 0.85
-"""An agent that keeps (or waits for) this much of a core is bound by it: its interpreter runs one thread at a time."""
-
 PARALLEL_CORES = 1.3
-"""Above this an agent's libraries work beside its interpreter, and only a full host binds it."""
+"""An interpreter runs one thread at a time: up to here what all threads compute counts; above, libraries work beside it.
+"""
 
 
 def between(first: AgentTimes, last: AgentTimes) -> AgentTimes:
@@ -20,13 +18,13 @@ def between(first: AgentTimes, last: AgentTimes) -> AgentTimes:
     return AgentTimes(**changes, slowed=max(0, last.slowed - first.slowed))
 
 
-_SECONDS = ("clock", "source", "destination", "limited", "idle", "cpu", "queued")
+_SECONDS = ("clock", "source", "destination", "limited", "idle", "cpu", "busiest")
 
 
 def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     """Shares of the time of several agents; all zero if there is none.
 
-    CPU and idleness are shares of the clock. The rest is divided by what the threads that move files waited for; while
+    CPU (of the busiest thread, or of all that take turns) and idleness are shares of the clock. The rest is divided by what the threads that move files waited for; while
     none of them waited at all, requests were in flight: the destination's. Of what is the destination's the bandwidth
     limit gets the share of time in which somebody waited for it.
     """
@@ -34,8 +32,9 @@ def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     if clock <= 0:
         return Shares()
     idle = min(1.0, sum(each.idle for each in spent) / clock)
-    busy = (sum(each.cpu for each in spent) + sum(each.queued for each in spent)) / clock
-    cpu = min(1.0 - idle, busy if busy <= PARALLEL_CORES else busy / max(busy, PARALLEL_CORES * 2))
+    cores = cores_of(spent)
+    busiest = sum(each.busiest for each in spent) / clock
+    cpu = min(1.0 - idle, max(busiest, cores if cores <= PARALLEL_CORES else 0.0))
     rest = 1.0 - idle - cpu
     source = sum(each.source for each in spent)
     destination = max(sum(each.destination for each in spent), rest * clock - source)

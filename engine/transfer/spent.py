@@ -14,8 +14,8 @@ from contextlib import suppress
 
 from engine.model import AgentTimes
 
-_QUEUE_SECONDS = 1.0
-"""How often the kernel is asked how long threads waited for a processor: it costs about 10 us a thread."""
+_ASK_SECONDS = 1.0
+"""How often the kernel is asked how busy threads were: it costs about 10 us a thread."""
 
 
 class Spent:
@@ -28,7 +28,7 @@ class Spent:
         self._slowed = 0
         self._working = 0
         self._idle_since = clock()
-        self._queue = _RunQueue(clock)
+        self._busiest = _Busiest(clock)
 
     def source(self, seconds: float) -> None:
         """A thread spent so long with the source."""
@@ -75,40 +75,48 @@ class Spent:
     def times(self, cpu_seconds: float, limited_seconds: float) -> AgentTimes:
         """All sums as they are now."""
         now = self._clock()
-        queued = self._queue.seconds()
+        busiest = self._busiest.seconds()
         with self._lock:
             idle = self._idle + (0.0 if self._working else now - self._idle_since)
             return AgentTimes(
-                now, self._source, self._destination, limited_seconds, idle, cpu_seconds, queued, self._slowed
+                now, self._source, self._destination, limited_seconds, idle, cpu_seconds, busiest, self._slowed
             )
 
 
-class _RunQueue:
-    """How long the threads of this process were ready to run and had no processor (proc_pid_schedstat, field 2)."""
+class _Busiest:
+    """For how long the busiest thread of this process computed, or was ready to and had no processor.
+
+    Taken second by second (proc_pid_schedstat, fields 1 and 2): a thread that computes all the time binds the others,
+    while many that compute a little each, and queue a little each on a busy host, do not.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._asked_at = -_QUEUE_SECONDS
+        self._asked_at = clock()
         self._of_thread: dict[str, int] = {}
-        self._total_ns = 0
+        self._total = 0.0
 
     def seconds(self) -> float:
-        """Since the start, of all threads; 0 where the kernel does not tell."""
+        """Since the start; 0 where the kernel does not tell."""
         now = self._clock()
-        if now - self._asked_at >= _QUEUE_SECONDS:
-            self._asked_at = now
-            self._ask()
-        return self._total_ns / 1e9
+        if now - self._asked_at >= _ASK_SECONDS or not self._of_thread:
+            seen = _busy_of_threads()
+            added = max((busy - self._of_thread.get(thread, busy) for thread, busy in seen.items()), default=0)
+            self._total += min(now - self._asked_at, added / 1e9)
+            self._of_thread, self._asked_at = seen, now
+        return self._total
 
-    def _ask(self) -> None:
-        seen: dict[str, int] = {}
-        with suppress(OSError):
-            for thread in os.listdir("/proc/self/task"):
-                with suppress(OSError, IndexError, ValueError):
-                    fd = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY)
-                    try:
-                        seen[thread] = int(os.read(fd, 100).split()[1])
-                    finally:
-                        os.close(fd)
-        self._total_ns += sum(max(0, now - self._of_thread.get(thread, 0)) for thread, now in seen.items())
-        self._of_thread = seen
+
+def _busy_of_threads() -> dict[str, int]:
+    """Nanoseconds of each thread of this process."""
+    seen: dict[str, int] = {}
+    with suppress(OSError):
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(OSError, IndexError, ValueError):
+                fd = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY)
+                try:
+                    running, queued = os.read(fd, 100).split()[:2]
+                finally:
+                    os.close(fd)
+                seen[thread] = int(running) + int(queued)
+    return seen

@@ -66,7 +66,7 @@ def concluded(steps: list[Step], ahead: int = 4) -> tuple[Verdict, Fit, Scaling]
 
 
 def test_shares_sum_up_and_name_what_threads_waited_for() -> None:
-    found = shares_of([AgentTimes(clock=10, source=2, destination=30, idle=1, cpu=1, queued=0.5)])
+    found = shares_of([AgentTimes(clock=10, source=2, destination=30, idle=1, cpu=1, busiest=1.5)])
     assert sum(msgspec.structs.astuple(found)) == pytest.approx(1)
     assert found.largest == "destination"
     assert found.idle == pytest.approx(0.1)
@@ -87,7 +87,7 @@ def test_a_limit_takes_what_was_waited_for_it() -> None:
 
 
 def test_waiting_for_a_processor_is_cpu() -> None:
-    assert shares_of([AgentTimes(clock=10, source=9, cpu=3, queued=6)]).cpu == pytest.approx(0.9)
+    assert shares_of([AgentTimes(clock=10, source=9, cpu=3, busiest=9)]).cpu == pytest.approx(0.9)
 
 
 @given(st.lists(st.tuples(*[st.floats(0, 100)] * 7), max_size=5))
