@@ -8,8 +8,7 @@ from engine.model import AgentTimes
 from engine.planning.measurement import Shares
 
 PARALLEL_CORES = 1.3
-"""An interpreter runs one thread at a time: up to here what all threads compute counts; above, libraries work beside it.
-"""
+"""An interpreter runs one thread at a time: up to here all threads count together; above, libraries work beside it."""
 
 
 def between(first: AgentTimes, last: AgentTimes) -> AgentTimes:
@@ -24,9 +23,10 @@ _SECONDS = ("clock", "source", "destination", "limited", "idle", "cpu", "busiest
 def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     """Shares of the time of several agents; all zero if there is none.
 
-    CPU (of the busiest thread, or of all that take turns) and idleness are shares of the clock. The rest is divided by what the threads that move files waited for; while
-    none of them waited at all, requests were in flight: the destination's. Of what is the destination's the bandwidth
-    limit gets the share of time in which somebody waited for it.
+    CPU (of the busiest thread, or of all that take turns) and idleness are shares of the clock. The rest is divided by
+    what the threads that move files waited for; while none of them waited at all, requests were in flight: the
+    destination's. Of what is the destination's the bandwidth limit gets the share of time in which somebody waited for
+    it.
     """
     clock = sum(each.clock for each in spent)
     if clock <= 0:

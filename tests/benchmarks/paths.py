@@ -170,7 +170,7 @@ def namespaces(folder: Path) -> Iterator[Paths]:
     """Two namespaces with PATHS links between them, and an S3 server in one. Raises SystemExit where that cannot be."""
     with ExitStack() as stack:
         for name in ("xsync-server", "xsync-agents"):
-            stack.callback(lambda name=name: _quietly("ip", "netns", "del", name))
+            stack.callback(_quietly, "ip", "netns", "del", name)
             _quietly("ip", "netns", "del", name)
             _must("ip", "netns", "add", name)
             _must("ip", "-n", name, "link", "set", "lo", "up")

@@ -21,6 +21,7 @@ from engine.planning.verdict import changes, judge
 DEFAULT = assumed(None, None, None, None)
 LARGE = (SizeBin(1 << 24, 1 << 26, 100, 100 * (20 << 20)),)
 SMALL = (SizeBin(1 << 12, 1 << 14, 100_000, 100_000 * 8_000),)
+_TIMES = ("clock", "source", "destination", "limited", "idle", "cpu", "busiest")
 WAITING = Shares(source=0.1, cpu=0.1, destination=0.8)
 
 
@@ -92,7 +93,7 @@ def test_waiting_for_a_processor_is_cpu() -> None:
 
 @given(st.lists(st.tuples(*[st.floats(0, 100)] * 7), max_size=5))
 def test_shares_are_shares(values: list[tuple[float, ...]]) -> None:
-    spent = [AgentTimes(*each) for each in values]
+    spent = [msgspec.convert(dict(zip(_TIMES, each, strict=True)), AgentTimes) for each in values]
     found = msgspec.structs.astuple(shares_of(spent))
     assert all(-1e-9 <= share <= 1 + 1e-9 for share in found)
     assert sum(found) == pytest.approx(1 if any(each.clock for each in spent) else 0, abs=1e-6)
@@ -205,7 +206,7 @@ def test_a_shared_link_is_flat() -> None:
 )
 def test_what_agents_wait_for_names_what_is_shared(shares: Shares, host_cpu: float, name: str, scope: str) -> None:
     truth = agent(3_000, 100e6)
-    more = {"shares": shares, "host_cpu": host_cpu}
+    more: dict[str, Any] = {"shares": shares, "host_cpu": host_cpu}
     verdict, _, _ = concluded([step(1, truth, **more), step(2, truth, worth=1.0, **more)])
     assert verdict.bottleneck is not None
     assert name in verdict.bottleneck.name
@@ -214,7 +215,7 @@ def test_what_agents_wait_for_names_what_is_shared(shares: Shares, host_cpu: flo
 
 def test_an_agent_that_computes_all_the_time_is_bound_by_its_cpu() -> None:
     truth = agent(3_000, 100e6)
-    busy = {"shares": Shares(cpu=0.95, source=0.05), "host_cpu": 0.4}
+    busy: dict[str, Any] = {"shares": Shares(cpu=0.95, source=0.05), "host_cpu": 0.4}
     verdict, _, _ = concluded([step(1, truth, **busy), step(2, truth, **busy)])
     assert verdict.word == "LINEAR"
     assert verdict.bottleneck is not None
