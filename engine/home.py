@@ -56,6 +56,11 @@ class Home(NamedTuple):
         return self.base / "schedules"
 
     @property
+    def test_runs(self) -> Path:
+        """What test runs measured, one file each."""
+        return self.base / "test-runs"
+
+    @property
     def locks(self) -> Path:
         """Locks of destinations."""
         return self.base / "locks"

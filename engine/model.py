@@ -101,8 +101,9 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
 class LocationSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where data is: a URL and what is needed to reach it. Holds no secret.
 
-    ``mounts``: other folders where the very same export is mounted, for agents to take in turn. ``bucket_owner``: the
-    account that a bucket must belong to.
+    ``mounts``: other folders where the very same export is mounted, for agents to take in turn. ``interfaces``: network
+    interfaces through which agents reach a bucket, in turn too. ``bucket_owner``: the account that a bucket must belong
+    to.
     """
 
     url: str
@@ -113,6 +114,7 @@ class LocationSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     addressing: Literal["path", "virtual"] | None = None
     ca_bundle: str | None = None
     mounts: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     kms_key_id: str | None = None
     bucket_owner: str | None = None
@@ -207,7 +209,7 @@ class Notify(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Migration(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that an execution needs to know; frozen into its journal."""
+    """All that an execution needs to know; frozen into its journal. ``test``: it is a step of a test run."""
 
     source: LocationSpec
     destination: LocationSpec
@@ -215,6 +217,7 @@ class Migration(msgspec.Struct, frozen=True, omit_defaults=True):
     filters: FilterSpec = FilterSpec()
     options: TransferOptions = TransferOptions()
     agents: int = 2
+    test: bool = False
     limits: tuple[LimitRule, ...] = ()
     retry: Retry | None = None
     notify: Notify | None = None
@@ -282,6 +285,24 @@ class Totals(msgspec.Struct, frozen=True):
     deletions: Deletions | None = None
 
 
+class AgentTimes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an agent's time went, in seconds since it started; ``clock`` is its own.
+
+    ``source``, ``destination``: of all its threads that move files, with either; ``limited``: in which somebody waited
+    for the bandwidth limit; ``idle``: without anything to move; ``cpu``: of all threads; ``busiest``: in which its
+    busiest thread computed or waited for a processor. ``slowed``: how often the destination asked for fewer requests.
+    """
+
+    clock: float = 0.0
+    source: float = 0.0
+    destination: float = 0.0
+    limited: float = 0.0
+    idle: float = 0.0
+    cpu: float = 0.0
+    busiest: float = 0.0
+    slowed: int = 0
+
+
 class AgentSnapshot(msgspec.Struct, frozen=True):
     """One agent as it last reported. Rates are over the last seconds; counts are since it joined."""
 
@@ -298,6 +319,7 @@ class AgentSnapshot(msgspec.Struct, frozen=True):
     cpu_share: float = 0.0
     memory_bytes: int = 0
     reported_at: float = 0.0
+    times: AgentTimes = AgentTimes()
 
 
 class TaskSnapshot(msgspec.Struct, frozen=True):

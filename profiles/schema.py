@@ -15,6 +15,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """A source or destination. Credentials come from the environment or ``aws_profile``, never from here.
 
     ``mounts``: other folders where the same export is mounted, perhaps from other addresses of its server.
+    ``interfaces``: network interfaces that agents reach a bucket through, in turn.
     """
 
     url: str
@@ -25,6 +26,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     addressing: Literal["path", "virtual"] | None = None
     ca_bundle: str | None = None
     mounts: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     kms_key_id: str | None = None
     bucket_owner: Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")] | None = None
@@ -107,13 +109,33 @@ class ScheduleSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     every: str | None = None
 
 
+class MeasuredStep(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A step of a test run: what so many agents reached together."""
+
+    agents: AgentCount
+    files_per_second: float
+    bytes_per_second: float
+    steady: bool = True
+
+
 class MeasuredSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a test run found, and when. Rates are those of one agent."""
+    """What a test run found, and when. Rates are those of one agent, and absent where nothing showed them.
+
+    ``agents``: the most that were tried. ``margin``: how far the rates may be off, as a share. ``shared_*``: what all
+    agents together cannot exceed, and what that is a limit of.
+    """
 
     date: datetime.datetime | None = None
     agents: AgentCount | None = None
     files_per_second: float | None = None
     bytes_per_second: float | None = None
+    margin: Share | None = None
+    verdict: str | None = None
+    bottleneck: str | None = None
+    shared_bytes_per_second: float | None = None
+    shared_files_per_second: float | None = None
+    shared_scope: Literal["host", "link", "source", "destination"] | None = None
+    steps: tuple[MeasuredStep, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import os
+import re
 import tempfile
 import tomllib
 from importlib import resources
@@ -15,10 +16,11 @@ import tomli_w
 from platformdirs.unix import Unix
 
 from engine.errors import ProfileError
-from profiles.schema import Profile
+from profiles.schema import MeasuredSection, Profile
 from profiles.validate import NAME, validate
 
 _SUFFIX = ".toml"
+_MEASURED = re.compile(r"\s*\[\[?\s*measured\s*[.\]]")
 
 
 def profiles_folder() -> Path:
@@ -94,6 +96,40 @@ def save(profile: Profile) -> Path:
     except OSError as error:
         raise ProfileError(f"{path}: cannot be saved: {error.strerror}") from None
     return path
+
+
+def save_measured(name_or_path: str, measured: MeasuredSection) -> Path:
+    """Replace the section [measured] of a profile's file, leaving all else, comments too, as its user wrote it.
+
+    Returns the file. Raises ProfileError.
+    """
+    path = find(name_or_path)
+    text = _read(path)
+    profile = msgspec.structs.replace(parse(text, str(path)), measured=measured)
+    section = tomli_w.dumps({"measured": msgspec.to_builtins(measured, builtin_types=(datetime.datetime,))})
+    updated = _without_measured(text).rstrip() + "\n\n" + section
+    try:
+        same = parse(updated, str(path)) == profile
+    except ProfileError:
+        same = False
+    if not same:  # the section stood where lines do not tell it from others
+        updated = render(profile)
+    try:
+        _replace(path, updated)
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be saved: {error.strerror}") from None
+    return path
+
+
+def _without_measured(text: str) -> str:
+    """TOML text without the lines of [measured] and of the tables in it."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            inside = _MEASURED.match(line) is not None
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def delete(name: str) -> Path:

@@ -165,6 +165,8 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
             yield f"{section}.url", "expected a location such as file:///mnt/lab or s3://bucket/prefix"
         if place.kms_key_id is not None and (place.sse or "") == "AES256":
             yield f"{section}.kms_key_id", 'a key of KMS needs sse = "aws:kms" or "aws:kms:dsse"'
+    if profile.source.interfaces:
+        yield "source.interfaces", "only a bucket that is written to is reached through interfaces: [destination]"
     yield from _wrong_patterns(profile)
     yield from _unsupported(profile)
     for key, text, parse in _quantities(profile):

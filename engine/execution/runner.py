@@ -200,8 +200,9 @@ class Runner:
             return f"not done: there is no {agent or 'agent without a name'}; agents: {', '.join(self._state.agents)}"
         if verb == "add_agent" and agent in self._state.agents:
             return f"not done: {agent} is there already"
-        if verb == "drain":
+        if verb in ("drain", "finish"):
             self._drain()
+            self._cancelled = self._cancelled or verb == "finish"
             return "done"
         self._cancelled = self._cancelled or verb == "cancel"
         self._handle(m.Asked(verb, agent))
@@ -374,7 +375,7 @@ class Runner:
             failed = totals.files.failed + totals.folders.failed + self._committer.ledger.listing_errors
             return ended(failed, totals.deletions)
         if self._cancelled:
-            return Status.CANCELLED, "cancelled"
+            return Status.CANCELLED, "cancelled; what was finished stays" if self._drained else "cancelled"
         return Status.INTERRUPTED, f"stopped before the end; go on with: xsync resume {self._session.folder.name}"
 
     async def _status(self, status: Status) -> None:

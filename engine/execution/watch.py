@@ -139,4 +139,5 @@ class Watch:
             cpu_share=(last.cpu_seconds - first.cpu_seconds) / span if several else 0.0,
             memory_bytes=last.memory_bytes,
             reported_at=at,
+            times=last.times,
         )

@@ -13,7 +13,7 @@ from engine.home import account_name
 from engine.model import Bytes, Identity, Migration, Status, Tally, TaskSnapshot, Totals
 
 SegmentKind = Literal["entries", "results"]
-Verb = Literal["pause", "resume", "cancel", "drain", "add_agent", "drain_agent", "limit"]
+Verb = Literal["pause", "resume", "cancel", "drain", "finish", "add_agent", "drain_agent", "limit"]
 VERBS: tuple[str, ...] = get_args(Verb)
 
 OVERALL = -1

@@ -6,6 +6,7 @@ Fresh buffers cost page faults, which were most of the system time of large tran
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 _SMALLEST = 4 << 10
@@ -16,11 +17,13 @@ class Buffers:
     """Pooled bytearrays by powers of two, and tickets for them within ``limit`` bytes.
 
     A ticket may be larger than its buffer, to account for copies that a library makes of it. One ticket over the limit
-    is granted when nothing else is out, so that a small budget slows down and never locks up.
+    is granted when nothing else is out, so that a small budget slows down and never locks up. ``waited`` is told how
+    many seconds a thread waited for room.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, waited: Callable[[float], None] = lambda _: None) -> None:
         self.limit = limit
+        self._waited = waited
         self.used = 0
         self.idle_bytes = 0
         self._free: dict[int, list[bytearray]] = {}
@@ -31,14 +34,23 @@ class Buffers:
     def reserve(self, size: int, allowed: Callable[[], bool]) -> bool:
         """Take a ticket of ``size`` bytes, waiting for room while ``allowed()``; False once it is not."""
         with self._lock:
+            if self.used and self.used + size > self.limit and not self._wait(size, allowed):
+                return False
+            self.used += size
+            return True
+
+    def _wait(self, size: int, allowed: Callable[[], bool]) -> bool:
+        began = time.monotonic()
+        try:
             while self.used and self.used + size > self.limit:
                 if not allowed():
                     return False
                 self._waiting += 1
                 self._changed.wait(_LOOK_AGAIN_SECONDS)
                 self._waiting -= 1
-            self.used += size
             return True
+        finally:
+            self._waited(time.monotonic() - began)
 
     def release(self, size: int) -> None:
         """Give a ticket back."""

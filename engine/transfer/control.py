@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from engine.transfer.retry import Backoff
+from engine.transfer.spent import Spent
 from engine.transfer.tuner import Tuner
 
 _LOOK_AGAIN_SECONDS = 0.5
@@ -36,8 +37,9 @@ class Gate:
     requests that this delays.
     """
 
-    def __init__(self, control: Control, window: int, *, tunes: bool = False) -> None:
+    def __init__(self, control: Control, window: int, *, tunes: bool = False, spent: Spent | None = None) -> None:
         self._control = control
+        self._spent = spent or Spent(control.clock)
         self._backoff = Backoff(window)
         self._tuner = Tuner(window) if tunes else None
         self._waits = 0
@@ -64,6 +66,7 @@ class Gate:
     def _wait(self, allowed: Callable[[], bool]) -> bool:
         self._waiting += 1
         self._waits += 1
+        began = self._control.clock()
         try:
             while self._control.paused or self.in_flight >= self.window:
                 if not allowed():
@@ -73,6 +76,7 @@ class Gate:
             return True
         finally:
             self._waiting -= 1
+            self._spent.destination(self._control.clock() - began)
 
     def leave(self) -> None:
         """Give a place back."""
@@ -90,6 +94,7 @@ class Gate:
 
     def slowed(self) -> None:
         """The server asked for fewer requests: narrow the window."""
+        self._spent.slowed()
         with self._lock:
             self._backoff.slowed(self._control.clock())
             self.window = self._backoff.window

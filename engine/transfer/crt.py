@@ -124,6 +124,7 @@ class Client:
             tls_connection_options=_tls(target.ca_bundle) if target.tls and target.ca_bundle else None,
             throughput_target_gbps=_CONNECTIONS_GBPS,
             memory_limit=_LEAST_MEMORY,
+            network_interface_names=[target.interface] if target.interface else None,
             retry_config=s3.S3RetryConfig(max_retries=1, backoff_scale_factor_ms=50, max_backoff_secs=1),
         )
 

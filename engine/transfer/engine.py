@@ -81,6 +81,9 @@ class Engine:
         future: Future[UnitOutcome] = Future()
         self._open.add(future)
         future.add_done_callback(self._open.discard)
+        if not isinstance(unit, ScanUnit):
+            self._shared.spent.begun()
+            future.add_done_callback(lambda _: self._shared.spent.ended())
         match unit:
             case CopyUnit():
                 self._begin(future, lambda: self._copying(unit, future.set_result).begin())
@@ -104,17 +107,19 @@ class Engine:
         shared = self._shared
         path = shared.readers.oldest_path() or next(iter(list(shared.active.values())), b"")
         times = self._process.cpu_times()
+        cpu_seconds, waited_seconds = times.user + times.system, shared.throttle.waited_seconds()
         return AgentProgress(
             files=shared.files,
             bytes=shared.bytes,
             in_flight=shared.gate.in_flight,
             window=shared.gate.window,
             path=text_of(path),
-            cpu_seconds=times.user + times.system,
+            cpu_seconds=cpu_seconds,
             memory_bytes=self._process.memory_info().rss,
             passed_bytes=shared.throttle.passed,
-            waited_seconds=shared.throttle.waited_seconds(),
+            waited_seconds=waited_seconds,
             clock_seconds=shared.control.clock(),
+            times=shared.spent.times(cpu_seconds, waited_seconds),
         )
 
     def set_paused(self, paused: bool) -> None:

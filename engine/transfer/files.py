@@ -6,8 +6,8 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import cast
 
 from engine.locations.base import OpenFile
@@ -72,11 +72,22 @@ class FileCopying(Copying):
         if ready:
             self.shared.crew.submit(self._commit)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What a thread that reads does at the destination is no reading; each OSError is a WriteError."""
+        began = self.shared.control.clock()
+        try:
+            with writing():
+                yield
+        finally:
+            self.shared.spent.wrote(self.shared.control.clock() - began)
+
     def copy(self, row: int) -> None:
         """Write ``row`` under a temporary name, or make the folder."""
         if not self.shared.gate.enter(self.allowed):
             self.rows.released(row)
             return
+        self.shared.readers.reading()
         try:
             self._copy(row)
             self._full = 0
@@ -150,7 +161,7 @@ class FileCopying(Copying):
         """Copy an open file to a temporary; False, leaving nothing, if it changed meanwhile."""
         found, atime_ns = attributes_of(file)
         temporary = temporary_name()
-        with writing():
+        with self._writing():
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             fd = os.open(temporary, flags, self._attributing.mode_of_new, dir_fd=folder.fd)
         kept = False
@@ -160,7 +171,7 @@ class FileCopying(Copying):
             if checksum is None or file.confirm() != file.identity:
                 return False
             stored = same_as_stored(file, checksum)
-            with writing():
+            with self._writing():
                 missed = self._attributing.apply(fd, as_file(file, found), atime_ns, extras.xattrs)
                 if self._syncs_each:
                     os.fsync(fd)
@@ -187,12 +198,12 @@ class FileCopying(Copying):
                 raise InterruptedCopyError
 
         def pieces(content: memoryview) -> Iterable[memoryview]:
-            return self.shared.throttle.pieces(content, self.allowed, self.shared.readers)
+            return self.shared.spent.writes(self.shared.throttle.pieces(content, self.allowed, self.shared.readers))
 
         step = buffers.take(min(size, STEP))
         complete = False
         try:
-            with writing():
+            with self._writing():
                 os.ftruncate(fd, size)
             copied = copy_range(file, fd, 0, size, memoryview(step), go_on, pieces, lengths)
             complete = copied.size == size
@@ -218,7 +229,7 @@ class FileCopying(Copying):
         xattrs = self.extras(row).xattrs
         self.shared.readers.waiting()
         found, temporary = self.rows.found_in_listing(row), temporary_name()
-        with writing():
+        with self._writing():
             os.mknod(temporary, stat.S_IFMT(found.mode) | 0o600, self.rows.listed("rdev")[row] or 0, dir_fd=folder.fd)
             try:
                 atime_ns = self.rows.listed("atime_ns")[row] or 0
@@ -245,7 +256,7 @@ class FileCopying(Copying):
         self, target: bytes, folder: Folder, found: Found, atime_ns: int, xattrs: Xattrs
     ) -> tuple[bytes, Iterable[str]]:
         temporary = temporary_name()
-        with writing():
+        with self._writing():
             os.symlink(target, temporary, dir_fd=folder.fd)
             try:
                 return temporary, self._attributing.apply(temporary, found, atime_ns, xattrs, folder.fd)
@@ -261,7 +272,7 @@ class FileCopying(Copying):
 
     def _open_folder(self, path: bytes) -> Folder:
         """The destination folder, made if missing; files and links in its way give way unless nothing is replaced."""
-        with writing():
+        with self._writing():
             try:
                 return self._folders.open(path, create=True)
             except OSError as error:

@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import cast
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault, Kind
 from engine.transfer.sender import STEP, SendError
 from engine.transfer.shared import Shared
+from engine.transfer.spent import Spent
 from engine.transfer.target import quoted
 from engine.transfer.units import PART_SCHEMA, PartsUnit, UnitOutcome, to_ipc
 from engine.transfer.writing import InterruptedCopyError, WriteError, checksum_of, copy_range, write_reason_of
@@ -206,16 +207,24 @@ class Parts:
         self, file: OpenFile, number: int, start: int, end: int, step: memoryview, counted: _Counted
     ) -> tuple[int, str]:
         """UploadPart; the server's checksum of the part, where it tells one, must equal ours."""
+        began = self._shared.control.clock()
         body = _Body(file, start, end, step, counted)
         headers: list[Header] = [("content-length", str(end - start))]
         try:
             answer = self._shared.sender.put(self._address(number), headers, body.steps())
         except _ReadError as error:
             raise error.error from None
+        finally:
+            self._spend(began, body.seconds, counted)
         stored = answer.headers.get("x-amz-checksum-crc64nvme")
         if stored is not None and checksum_value(stored) != body.checksum:
             raise SendError(Fault(Kind.TRANSIENT, "BadDigest", "the server received something else than was read"))
         return body.checksum, answer.headers.get("etag", "").strip('"')
+
+    def _spend(self, began: float, reading: float, counted: _Counted) -> None:
+        """Of the time since ``began``, what was neither reading nor waiting for the limit was the destination's."""
+        self._shared.spent.source(reading)
+        self._shared.spent.destination(self._shared.control.clock() - began - reading - counted.limited)
 
     def _address(self, number: int) -> str:
         unit = self._unit
@@ -234,8 +243,13 @@ class Parts:
             raise
         except DestinationError as error:
             raise _PartError("not written", str(error)) from error
+        spent, began = self._shared.spent, self._shared.control.clock()
         try:
-            copied = copy_range(file, fd, start, end, step, counted.add, counted.pieces, self._lengths(file))
+            pieces = partial(_written, counted, spent)
+            try:
+                copied = copy_range(file, fd, start, end, step, counted.add, pieces, self._lengths(file))
+            finally:
+                spent.source(self._shared.control.clock() - began - counted.limited)
             if copied.size != end - start:
                 raise _ChangedError
             if self._shared.config.options.verify_mode != "NONE":
@@ -260,12 +274,13 @@ class Parts:
 
 
 class _Counted:
-    """Progress of one attempt, taken back if it fails."""
+    """Progress of one attempt, taken back if it fails. ``limited``: seconds that it waited for the bandwidth limit."""
 
     def __init__(self, shared: Shared, allowed: Callable[[], bool]) -> None:
         self._shared = shared
         self._allowed = allowed
         self._bytes = 0
+        self.limited = 0.0
 
     def add(self, size: int) -> None:
         """Count ``size`` bytes; raises InterruptedCopyError once the unit has to stop."""
@@ -274,13 +289,22 @@ class _Counted:
         if not self._allowed():
             raise InterruptedCopyError
 
-    def pieces(self, content: memoryview) -> Iterable[memoryview]:
+    def pieces(self, content: memoryview) -> Iterator[memoryview]:
         """``content`` in pieces, each when the bandwidth limit lets it go on. Raises InterruptedCopyError."""
-        return self._shared.throttle.pieces(content, self._allowed)
+        clock = self._shared.control.clock
+        began = clock()
+        for piece in self._shared.throttle.pieces(content, self._allowed):
+            self.limited += clock() - began
+            yield piece
+            began = clock()
 
     def rewind(self) -> None:
         """Take back what was counted."""
         self._shared.count(0, -self._bytes)
+
+
+def _written(counted: _Counted, spent: Spent, content: memoryview) -> Iterator[memoryview]:
+    return spent.writes(counted.pieces(content))
 
 
 class _ReadError(Exception):
@@ -292,7 +316,10 @@ class _ReadError(Exception):
 
 
 class _Body:
-    """Bytes ``start``..``end`` of a file, a step at a time through one buffer, and their CRC64NVME in the end."""
+    """Bytes ``start``..``end`` of a file, a step at a time through one buffer, and their CRC64NVME in the end.
+
+    ``seconds``: what it took to read them.
+    """
 
     def __init__(self, file: OpenFile, start: int, end: int, step: memoryview, counted: _Counted) -> None:
         self._file = file
@@ -301,16 +328,19 @@ class _Body:
         self._step = step
         self._counted = counted
         self.checksum = 0
+        self.seconds = 0.0
 
     def steps(self) -> Iterator[memoryview]:
         """The content; each step is valid until the next is asked for."""
         offset = self._start
         while offset < self._end:
             part = self._step[: min(len(self._step), self._end - offset)]
+            began = time.monotonic()
             try:
                 size = self._file.read_into(part, offset)
             except OSError as error:
                 raise _ReadError(error) from error
+            self.seconds += time.monotonic() - began
             if size != len(part):
                 raise _ChangedError
             self.checksum = crc64nvme(part, self.checksum)

@@ -51,10 +51,11 @@ class _Reader:
 
 
 class Readers:
-    """``count`` daemon threads. ``clock`` counts seconds."""
+    """``count`` daemon threads. ``clock`` counts seconds; ``spent`` is told how many a thread read for."""
 
-    def __init__(self, count: int, clock: Callable[[], float]) -> None:
+    def __init__(self, count: int, clock: Callable[[], float], spent: Callable[[float], None] = lambda _: None) -> None:
         self._clock = clock
+        self._spent = spent
         self._feeds: list[Feed] = []
         self._changed = threading.Condition()
         self._readers: list[_Reader] = []
@@ -88,12 +89,20 @@ class Readers:
             self._changed.notify_all()
 
     def reading(self) -> None:
-        """The calling thread begins to read a file: from now on it can hang."""
-        self._here.reader.since = self._clock()
+        """The calling thread begins to read a file, or goes on: from now on it can hang."""
+        reader, now = self._here.reader, self._clock()
+        if reader.since:
+            self._spent(now - reader.since)
+        reader.since = now
 
     def waiting(self) -> None:
         """The calling thread has read its file."""
-        self._here.reader.since = 0.0
+        self._rest(self._here.reader)
+
+    def _rest(self, reader: _Reader) -> None:
+        if reader.since:
+            self._spent(self._clock() - reader.since)
+            reader.since = 0.0
 
     def oldest_path(self) -> bytes | None:
         """The path that has been read for longest, if any is being read."""
@@ -140,7 +149,7 @@ class Readers:
                 except IndexError:
                     break
                 feed.process(reader.row)
-                reader.since = 0.0
+                self._rest(reader)
             reader.feed = None
             del feed  # it must not live until the next one comes
         self._readers.remove(reader)

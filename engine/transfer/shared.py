@@ -17,6 +17,7 @@ from engine.transfer.later import Later
 from engine.transfer.readers import Readers
 from engine.transfer.retry import Fault
 from engine.transfer.sender import Sender
+from engine.transfer.spent import Spent
 from engine.transfer.target import Target, target_of
 from engine.transfer.throttle import Throttle
 from engine.transfer.units import AgentConfig
@@ -45,10 +46,11 @@ class Shared:
         self.source = source
         self.destination = destination
         self.control = Control()
-        self.gate = Gate(self.control, config.window, tunes=config.tunes)
-        self.throttle = Throttle(self.control.clock)
-        self.buffers = Buffers(config.memory_bytes)
-        self.readers = Readers(_reader_count(config, source, destination), self.control.clock)
+        self.spent = Spent(self.control.clock)
+        self.gate = Gate(self.control, config.window, tunes=config.tunes, spent=self.spent)
+        self.throttle = Throttle(self.control.clock, spent=self.spent.destination)
+        self.buffers = Buffers(config.memory_bytes, self.spent.destination)
+        self.readers = Readers(_reader_count(config, source, destination), self.control.clock, self.spent.source)
         self.crew = Crew(SENDERS, "xsync-sender")
         self.lookers = Crew(SENDERS, "xsync-look")  # they wait for the gate, which those in the crew hold
         self.later = Later(self.control.clock, self._look)

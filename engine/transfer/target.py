@@ -27,7 +27,7 @@ class Target(NamedTuple):
 
     ``base`` is the quoted request path that a key below the prefix is appended to: ``/``, ``/bucket/prefix/``...
     ``host`` has a port unless it is the default one. ``keys`` is asked again every minute. ``proxy`` is a URL or None.
-    ``headers`` go with every request.
+    ``headers`` go with every request. ``interface``: the network interface that connections are made through, or None.
     """
 
     tls: bool
@@ -39,6 +39,7 @@ class Target(NamedTuple):
     ca_bundle: str | None = None
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    interface: str | None = None
 
 
 def target_of(destination: Location, spec: LocationSpec) -> Target:
@@ -53,7 +54,10 @@ def target_of(destination: Location, spec: LocationSpec) -> Target:
 
     has_prefix = bool(bucket_and_prefix(spec.url)[1])
     headers = tuple(path.headers.items())
-    return Target(path.tls, path.host, path.base, has_prefix, path.region, keys, path.ca_bundle, path.proxy, headers)
+    interface = spec.interfaces[0] if spec.interfaces else None
+    return Target(
+        path.tls, path.host, path.base, has_prefix, path.region, keys, path.ca_bundle, path.proxy, headers, interface
+    )
 
 
 def quoted(key: str) -> str:

@@ -45,19 +45,22 @@ class Watch(Protocol):
 class Throttle:
     """A bucket of bytes that fills at ``rate`` bytes/s, None for no limit, and a queue of threads that take turns.
 
-    For any thread. ``wait`` lets a thread sleep on a condition for some seconds; ``clock`` counts seconds.
+    For any thread. ``wait`` lets a thread sleep on a condition for some seconds; ``clock`` counts seconds. ``spent`` is
+    told for how many seconds a thread was here.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
+        spent: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.rate: float | None = None
         self.piece = LARGEST_PIECE
         self.passed = 0
         self._clock = clock
         self._wait = wait
+        self._spent = spent
         self._lock = threading.Lock()
         self._queue: deque[threading.Condition] = deque()
         self._filled = 0.0
@@ -86,13 +89,15 @@ class Throttle:
         """Wait until ``size`` bytes may leave; False as soon as that is no longer ``allowed()``."""
         if self.rate is None or not size:
             return True
-        if watch is None:
-            return self._take(size, allowed)
-        watch.waiting()
+        began = self._clock()
+        if watch is not None:
+            watch.waiting()
         try:
             return self._take(size, allowed)
         finally:
-            watch.reading()
+            self._spent(self._clock() - began)
+            if watch is not None:
+                watch.reading()
 
     def pieces(
         self, content: memoryview, allowed: Callable[[], bool], watch: Watch | None = None

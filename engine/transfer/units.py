@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from engine.model import FilterSpec, Identity, LocationSpec, TransferOptions
+from engine.model import AgentTimes, FilterSpec, Identity, LocationSpec, TransferOptions
 
 RESULT_SCHEMA = pa.schema(
     [
@@ -77,7 +77,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
 
 
 def config_of_agent(config: AgentConfig, name: str) -> AgentConfig:
-    """``config`` with the mounts whose turn it is for agent ``name``: agent-1 has the first, agent-2 the second..."""
+    """``config`` with what is agent ``name``'s in turn: agent-1 has the first mount and interface, agent-2 the next."""
     digits = name.rpartition("-")[2]
     turn = int(digits) - 1 if digits.isdecimal() else 0
     changes: dict[str, Any] = {}
@@ -86,6 +86,9 @@ def config_of_agent(config: AgentConfig, name: str) -> AgentConfig:
         changes["source"], changes["source_identity"] = mounts[turn % len(mounts)]
     if config.destination_mounts:
         changes["destination"] = config.destination_mounts[turn % len(config.destination_mounts)]
+    if names := config.destination.interfaces:
+        destination = changes.get("destination", config.destination)
+        changes["destination"] = msgspec.structs.replace(destination, interfaces=(names[turn % len(names)],))
     return msgspec.structs.replace(config, **changes)
 
 
@@ -188,6 +191,7 @@ class AgentProgress(msgspec.Struct, frozen=True):
     passed_bytes: int = 0
     waited_seconds: float = 0.0
     clock_seconds: float = 0.0
+    times: AgentTimes = AgentTimes()
 
 
 def to_ipc(table: pa.Table) -> bytes:

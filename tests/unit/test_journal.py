@@ -422,7 +422,7 @@ def test_commands_are_asked_by_others_and_answered_once(folder: Path) -> None:
 
 def test_an_unknown_verb_is_refused(folder: Path) -> None:
     create(folder).close()
-    with pytest.raises(UsageError, match=r"'explode'.*pause, resume, cancel, drain, add_agent, drain_agent, limit"):
+    with pytest.raises(UsageError, match=r"'explode'.*pause, resume, cancel, drain, finish, add_agent"):
         commands.ask(folder, "explode", {}, "ann")
 
 

@@ -16,7 +16,7 @@ from engine.errors import ProfileError
 from engine.model import FilterSpec, LimitRule, LocationSpec, Migration, Notify, TransferOptions
 from profiles import store
 from profiles.convert import to_migration
-from profiles.schema import CutoverSection, Place, Profile
+from profiles.schema import CutoverSection, MeasuredSection, MeasuredStep, Place, Profile
 
 MINIMAL = """
 schema = 1
@@ -340,3 +340,41 @@ def test_the_destination_as_it_is() -> None:
     assert (options.overwrite_mode, options.verify_mode) == ("NEWER", "POINT_IN_TIME_CONSISTENT")
     assert (options.delta, options.drift_every, options.checksum) == ("destination", 0, True)
     assert to_migration(store.parse(MINIMAL, "lab.toml")).options.drift_every == 7
+
+
+def test_measured_figures_are_kept_and_all_else_stays_as_it_was_written(home: Path) -> None:
+    path = store.path_of("lab")
+    path.parent.mkdir(parents=True)
+    text = (
+        '# agreed with ann\nschema = 1\nname = "lab"\n\n[source]\nurl = "file:///mnt/lab"  # the old filer\n'
+        '[destination]\nurl = "s3://b"\n[measured]\nagents = 1\n[[measured.steps]]\nagents = 1\n'
+        "files_per_second = 1.0\nbytes_per_second = 1.0\n[network]\nbandwidth = '20Gbps'\n"
+    )
+    path.write_text(text)
+    steps = (MeasuredStep(1, 10.5, 61e6), MeasuredStep(2, 21.0, 122e6, steady=False))
+    found = MeasuredSection(agents=2, bytes_per_second=61e6, verdict="LINEAR", steps=steps)
+    for _ in range(2):
+        assert store.save_measured("lab", found) == path
+    kept = path.read_text()
+    assert kept.startswith(text.partition("[measured]")[0])
+    assert "[network]\nbandwidth = '20Gbps'\n" in kept
+    assert kept.count("[measured]") == 1
+    assert store.load("lab").measured == found
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_profile_whose_measured_section_is_written_inline_is_saved_whole(home: Path) -> None:
+    path = store.path_of("lab")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'schema = 1\nname = "lab"\nmeasured = {agents = 1}\n[source]\nurl = "file:///a"\n[destination]\nurl = "s3://b"\n'
+    )
+    store.save_measured("lab", MeasuredSection(agents=3))
+    assert store.load("lab").measured.agents == 3
+    assert store.load("lab").source.url == "file:///a"
+
+
+def test_interfaces_are_of_a_bucket_that_is_written_to(home: Path) -> None:
+    text = 'schema = 1\nname = "lab"\n[source]\nurl = "s3://a"\ninterfaces = ["eth1"]\n[destination]\nurl = "s3://b"\n'
+    with pytest.raises(ProfileError, match=r"source\.interfaces"):
+        store.parse(text, "lab.toml")

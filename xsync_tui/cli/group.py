@@ -11,6 +11,7 @@ import click
 COMMANDS: Final = {
     "survey": "Measure a location: files, bytes, sizes, folders, hazards.",
     "check": "Find out whether a run would work, before anything moves.",
+    "test-run": "Measure agents on comparable folders: what binds, and how many help.",
     "run": "Copy a profile, or a source to a destination, with parallel agents.",
     "attach": "Watch an execution live; Ctrl-C leaves it running.",
     "status": "Show how executions stand now.",
@@ -32,7 +33,7 @@ COMMANDS: Final = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports ``xsync_tui.cli.<name>`` on demand."""
+    """A group that knows its commands by name and imports ``xsync_tui.cli.<name>`` (``-`` as ``_``) on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of COMMANDS."""
@@ -42,7 +43,7 @@ class LazyGroup(click.Group):
         """Import and return the command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"xsync_tui.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"xsync_tui.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

@@ -1,0 +1,287 @@
+"""A test run: comparable folders, one step after another, and what they say of agents, bottleneck and plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from engine import home
+from engine.catalog.files import replacing
+from engine.catalog.state import read_state
+from engine.errors import StoppedError, UsageError
+from engine.execution.prepare import open_sides
+from engine.execution.session import earlier_results, state_folder_of
+from engine.execution.testrun_step import run_step
+from engine.execution.uploads import PART_BYTES
+from engine.model import Migration, Snapshot
+from engine.names import text_of
+from engine.planning.candidates import Candidate, Choice, FolderMix, choice_of, choose, rank, seconds_of
+from engine.planning.fitting import Fit, Range, Scaling, fit, predicted, scaling
+from engine.planning.measurement import Step, Verdict
+from engine.planning.requests import Requests
+from engine.planning.steadiness import Pace
+from engine.planning.values import Roofline
+from engine.planning.verdict import Change, changes, judge
+from engine.survey.mixes import folder_mixes
+from engine.survey.report import SurveyReport, latest_survey, survey_folder
+from engine.survey.scan import SurveyProgress, survey
+from engine.transfer.copying import SMALL_FILE
+
+START_SECONDS = 2.0
+"""What a step takes at least beside its measured time; draining takes up to 20 s more."""
+
+DRAIN_SECONDS = 20.0
+
+_RESERVE = 0.9
+"""Share of the dataset that steps divide among themselves by agents, if it is small."""
+
+
+class Request(NamedTuple):
+    """What to try: so many agents a step, folders that a person chose for the first step, and what is assumed so far.
+
+    ``target``: bytes/s that are to be reached, if there is a target.
+    """
+
+    migration: Migration
+    profile: str | None
+    ladder: Sequence[int]
+    folders: Sequence[bytes]
+    pace: Pace
+    before: Roofline
+    target: float | None = None
+
+
+class PlannedStep(NamedTuple):
+    """So many agents on these folders."""
+
+    agents: int
+    choice: Choice
+
+
+class Prepared(NamedTuple):
+    """A test run that is ready to begin. ``whole``: all that is still to be sent. ``surveyed_at``: Unix time.
+
+    ``missing``: agents of steps for which no comparable folder is left.
+    """
+
+    request: Request
+    steps: Sequence[PlannedStep]
+    missing: Sequence[int]
+    whole: FolderMix
+    candidates: Sequence[Candidate]
+    surveyed_at: float
+
+    @property
+    def files(self) -> int:
+        """Files that it copies at most."""
+        return sum(each.files for step in self.steps for each in step.choice.bins)
+
+    @property
+    def bytes(self) -> int:
+        """Their bytes."""
+        return sum(each.bytes for step in self.steps for each in step.choice.bins)
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """How long it takes at least and at most."""
+        pace, count = self.request.pace, len(self.steps)
+        return count * (pace.least + START_SECONDS), count * (pace.most + START_SECONDS + DRAIN_SECONDS)
+
+    @property
+    def requests(self) -> Requests:
+        """Requests to an object store, at most."""
+        if not self.request.migration.destination.url.startswith("s3:"):
+            return Requests()
+        counted = Requests()
+        for step in self.steps:
+            for each in step.choice.bins:
+                parts = -(-each.bytes // PART_BYTES)
+                large = each.files and each.bytes / each.files > SMALL_FILE
+                counted = counted.plus(**({"PUT": parts, "POST": 2 * each.files} if large else {"PUT": each.files}))
+        return counted
+
+
+class TestRun(msgspec.Struct, frozen=True):
+    """What a test run came to; kept as JSON. ``one``, ``curve``: None unless a step was steady.
+
+    ``mix``: how like the whole the steps were, at least (1: the same). ``missing``: agents of steps for which no
+    comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents.
+    """
+
+    __test__ = False
+
+    id: str
+    profile: str | None
+    source: str
+    destination: str
+    at: float
+    seconds: float
+    steps: tuple[Step, ...]
+    missing: tuple[int, ...]
+    verdict: Verdict
+    one: Fit | None
+    curve: Scaling | None
+    changes: tuple[Change, ...]
+    predictions: dict[int, Range]
+    mix: float
+    files: int
+    bytes: int
+    stopped: bool = False
+
+
+def prepare(
+    request: Request, on_survey: Callable[[SurveyProgress], None], cancelled: Callable[[], bool] = lambda: False
+) -> Prepared:
+    """Choose folders by the latest survey of the source, which is made first if there is none.
+
+    Raises UsageError for a folder that the survey does not know, and if nothing is left to be sent; XsyncErrors of the
+    locations; StoppedError once ``cancelled``.
+    """
+    migration = request.migration
+    sides = open_sides(migration)
+    identities = sides.source_identity, sides.destination_identity
+    sides.source.close()
+    sides.destination.close()
+    surveys = home.prepare_home().surveys
+    report = latest_survey(surveys, identities[0])
+    if report is None or report.partial:
+        report = survey(migration.source, surveys, on_progress=on_survey, cancelled=cancelled)
+        if report.partial:
+            raise StoppedError("stopped while the source was surveyed: nothing was copied")
+    mixes = _mixes(migration, report, identities)
+    whole = next(mix for mix in mixes if not mix.path)
+    if not whole.files:
+        raise UsageError("nothing is left to test with: all that the survey found is at the destination already")
+    steps, missing, candidates = _plan(request, mixes, whole)
+    if not steps:
+        raise UsageError("no folder is fit for a test: " + "; ".join(_why(each) for each in candidates[:3]))
+    return Prepared(request, steps, missing, whole, candidates, report.surveyed_at)
+
+
+def run(
+    prepared: Prepared,
+    on_step: Callable[[PlannedStep], None],
+    on_snapshot: Callable[[Snapshot], None],
+    on_measured: Callable[[Step], None],
+    stopped: Callable[[], bool],
+) -> TestRun:
+    """Carry out the steps and draw the conclusions; the result is kept. ``stopped()`` ends it after draining.
+
+    Raises XsyncErrors of the executions.
+    """
+    began, steps = time.time(), []
+    request = prepared.request
+    migration = msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
+    for planned in prepared.steps:
+        if stopped():
+            break
+        on_step(planned)
+        step = run_step(migration, planned.choice, planned.agents, request.pace, on_snapshot, stopped)
+        steps.append(step)
+        on_measured(step)
+    found = _conclude(prepared, steps, began, time.time(), stopped=stopped())
+    _keep(found)
+    return found
+
+
+def latest_test_run(folder: Path, source: str, destination: str) -> TestRun | None:
+    """The newest of the test runs kept in ``folder`` between these two URLs, or None."""
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=TestRun)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if (found.source, found.destination) == (source, destination):
+            return found
+    return None
+
+
+def _mixes(migration: Migration, report: SurveyReport, identities: tuple[str, str]) -> list[FolderMix]:
+    catalog = survey_folder(home.find_home().surveys, identities[0]) / report.catalog
+    state = state_folder_of(*identities)
+    known = migration.options.transfer_mode == "CHANGED"
+    files = [state / item.name for item in read_state(state).files] if known else []
+    results = earlier_results(*identities) if known else []
+    return folder_mixes(sorted(catalog.glob("*.parquet")), catalog / ".spill", migration.filters, files, results)
+
+
+def _plan(
+    request: Request, mixes: Sequence[FolderMix], whole: FolderMix
+) -> tuple[list[PlannedStep], list[int], list[Candidate]]:
+    everything = seconds_of(whole.bins, request.before)
+    share = _RESERVE * everything / sum(request.ladder)
+    candidates = rank(mixes, whole, request.before, min(request.pace.least, share))
+    steps: list[PlannedStep] = []
+    missing = []
+    taken: list[bytes] = []
+    for agents in request.ladder:
+        if request.folders and not steps:
+            choice: Choice | None = _chosen(request, mixes, whole)
+        else:
+            choice = choose(candidates, whole, agents * min(request.pace.most / 2, share), taken)
+        if choice is None and not steps and len(request.ladder) == 1:
+            choice = Choice((b"",), whole.bins, 0.0, everything)  # flat: all there is
+        if choice is None:
+            missing.append(agents)
+            continue
+        taken += choice.folders
+        steps.append(PlannedStep(agents, choice))
+    return steps, missing, candidates
+
+
+def _chosen(request: Request, mixes: Sequence[FolderMix], whole: FolderMix) -> Choice:
+    known = {mix.path: mix for mix in mixes}
+    for path in request.folders:
+        if path not in known or not known[path].files:
+            names = ", ".join(text_of(mix.path) for mix in mixes[1:6])
+            raise UsageError(f"{text_of(path)}: nothing to copy is known of such a folder; there are {names}")
+    return choice_of([known[path] for path in request.folders], whole, request.before)
+
+
+def _why(candidate: Candidate) -> str:
+    return f"{text_of(candidate.mix.path)} is {candidate.problem}"
+
+
+def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: float, *, stopped: bool) -> TestRun:
+    request, whole = prepared.request, prepared.whole.bins
+    good = [step for step in steps if step.steady and step.bytes_per_second + step.files_per_second > 0]
+    one = fit(good, request.before, now) if good else None
+    curve = scaling(good, one) if one is not None else None
+    most = max((step.agents for step in good), default=0)
+    ahead = max(2 * most, request.migration.agents)
+    verdict = judge(steps, one, curve, ahead, whole)
+    told: Sequence[Change] = ()
+    predictions: dict[int, Range] = {}
+    if one is not None and curve is not None:
+        told = changes(request.before, one, curve, request.target, whole)
+        counts = sorted({1, *(step.agents for step in good), most + 1, ahead})
+        predictions = {count: predicted(curve, one, whole, count) for count in counts}
+    return TestRun(
+        id=home.new_execution_id(began, request.profile),
+        profile=request.profile,
+        source=request.migration.source.url,
+        destination=request.migration.destination.url,
+        at=began,
+        seconds=now - began,
+        steps=tuple(steps),
+        missing=tuple(prepared.missing),
+        verdict=verdict,
+        one=one,
+        curve=curve,
+        changes=tuple(told),
+        predictions=predictions,
+        mix=1 - max((step.distance for step in steps), default=0.0),
+        files=sum(step.moved_files for step in steps),
+        bytes=sum(step.moved_bytes for step in steps),
+        stopped=stopped,
+    )
+
+
+def _keep(found: TestRun) -> None:
+    folder = home.private_folder(home.prepare_home().test_runs)
+    with replacing(folder / f"{found.id}.json") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(found), indent=2))

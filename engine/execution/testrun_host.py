@@ -1,0 +1,63 @@
+"""What the host of a test run was doing meanwhile: share of its processors, bytes through its network interfaces."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+import psutil
+
+from engine.planning.measurement import Link
+
+_LOOPBACK = "lo"
+
+
+class _Sample(NamedTuple):
+    at: float
+    cpu: float
+    moved: dict[str, tuple[int, int]]
+
+
+class Host:
+    """Collects samples; ``sample`` is called a few times a second."""
+
+    def __init__(self) -> None:
+        psutil.cpu_percent(None)
+        self._samples: list[_Sample] = []
+
+    def sample(self, now: float) -> None:
+        """Look at it now (seconds)."""
+        counters = psutil.net_io_counters(pernic=True)
+        moved = {name: (each.bytes_sent, each.bytes_recv) for name, each in counters.items() if name != _LOOPBACK}
+        self._samples.append(_Sample(now, psutil.cpu_percent(None) / 100, moved))
+
+    def cpu(self, start: float, end: float) -> float:
+        """Mean share of all processors that was in use, by whomever."""
+        found = [each.cpu for each in self._between(start, end)]
+        return sum(found) / len(found) if found else 0.0
+
+    def busiest(self, start: float, end: float) -> Link | None:
+        """The interface that carried most in one direction, if any carried something."""
+        samples = self._between(start, end)
+        if len(samples) < 2:
+            return None
+        first, last = samples[0], samples[-1]
+        speeds = {name: each.speed * 125_000.0 for name, each in psutil.net_if_stats().items()}
+        links = [
+            Link(
+                name,
+                max(now - before for now, before in zip(moved, first.moved[name], strict=True)) / (last.at - first.at),
+                speeds.get(name, 0.0),
+            )
+            for name, moved in last.moved.items()
+            if name in first.moved
+        ]
+        return max((link for link in links if link.bytes_per_second > 0), key=_load, default=None)
+
+    def _between(self, start: float, end: float) -> list[_Sample]:
+        times = [each.at for each in self._samples]
+        return self._samples[max(0, bisect_left(times, start) - 1) : bisect_right(times, end) + 1]
+
+
+def _load(link: Link) -> tuple[float, float]:
+    return (link.bytes_per_second / link.speed if link.speed else 0.0, link.bytes_per_second)

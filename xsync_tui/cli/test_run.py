@@ -1,0 +1,212 @@
+"""``xsync test-run``: measures agents on comparable folders; says what binds, how many help, and what that changes."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from xsync_tui.cli import options
+from xsync_tui.cli.options import MigrationOptions
+
+if TYPE_CHECKING:
+    from engine.execution.testrun import PlannedStep, Prepared, TestRun
+    from engine.model import Migration, Snapshot
+    from engine.planning.measurement import Step
+    from engine.planning.values import Roofline
+    from profiles.schema import MeasuredSection, Profile
+
+STOPPED = 5
+DEFAULT_LADDER = 4
+LEAST_SECONDS = 8.0
+
+
+@click.command
+@click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
+@options.migration
+@click.option("--folder", "folders", multiple=True, metavar="FOLDER", help="Of the source, for the first step.")
+@click.option("--ladder", is_flag=True, help="One agent, then 2, 4 and so on up to --agents, each on other folders.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(LEAST_SECONDS),
+    default=120.0,
+    show_default=True,
+    help="What a step may take at most; it ends once its rate was steady for a quarter of that.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before it begins.")
+@options.as_json
+def command(
+    what: tuple[str, ...],
+    folders: tuple[str, ...],
+    ladder: bool,
+    seconds: float,
+    yes: bool,
+    as_json: bool,
+    **chosen: Unpack[MigrationOptions],
+) -> int:
+    """Copy a sample with one agent, or with more and more (--ladder), and say what binds.
+
+    It runs the migration on folders whose size mix is most like the whole. What it copies counts: no later run sends it
+    again. A saved profile keeps what was measured in its section [measured].
+    """
+    from xsync_tui.cli.run import migration_of
+    from xsync_tui.cli.survey import cancelled_by_signals
+
+    migration, profile = migration_of(what, chosen)
+    agents = chosen["agents"] or (max(migration.agents, DEFAULT_LADDER) if ladder else 1)
+    with cancelled_by_signals() as came:
+        prepared = _prepare(what, migration, profile, folders, agents, seconds, came, ladder=ladder)
+        if not _agreed(prepared, yes=yes, as_json=as_json):
+            return STOPPED
+        found = _run(prepared, came, as_json=as_json)
+    saved = _save(what[0], found) if profile is not None and found.one is not None else None
+    _tell(found, saved, as_json=as_json)
+    return STOPPED if found.stopped else 0
+
+
+def _prepare(
+    what: tuple[str, ...],
+    migration: Migration,
+    profile: str | None,
+    folders: tuple[str, ...],
+    agents: int,
+    seconds: float,
+    came: list[int],
+    *,
+    ladder: bool,
+) -> Prepared:
+    from engine.execution.testrun import Request, prepare
+    from engine.execution.testrun_step import steps_of
+    from engine.names import path_of_text
+    from engine.planning.steadiness import Pace
+    from xsync_tui.cli.output import say
+
+    told: list[bool] = []
+
+    def on_survey(_: object) -> None:
+        if not told:
+            told.append(True)
+            say("The source was not surveyed yet: that comes first.")
+
+    before, target = _assumptions(what, profile)
+    request = Request(
+        migration=migration,
+        profile=profile,
+        ladder=steps_of(agents, ladder=ladder),
+        folders=[path_of_text(folder.strip("/")) for folder in folders],
+        pace=Pace(seconds / 4, seconds),
+        before=before,
+        target=target,
+    )
+    return prepare(request, on_survey, lambda: bool(came))
+
+
+def _assumptions(what: tuple[str, ...], name: str | None) -> tuple[Roofline, float | None]:
+    """What one agent is taken to do before the test, and the bytes/s that are to be reached."""
+    from engine.planning.fitting import assumed
+    from engine.quantities import parse_rate
+
+    if name is None:
+        return assumed(None, None, None, None), None
+    profile = _profile(what[0])
+    measured, network = profile.measured, profile.network
+    per_agent = None if network.per_agent is None else float(parse_rate(network.per_agent))
+    at = None if measured.date is None else measured.date.timestamp()
+    target = None
+    if network.bandwidth is not None:
+        target = parse_rate(network.bandwidth) * (network.utilisation or 0.85)
+    return assumed(per_agent, measured.files_per_second, measured.bytes_per_second, at), target
+
+
+def _profile(name: str) -> Profile:
+    from xsync_tui.cli.profile_names import load_profile
+
+    return load_profile(name)
+
+
+def _agreed(prepared: Prepared, *, yes: bool, as_json: bool) -> bool:
+    """Say what is going to happen; ask a person at a terminal."""
+    from xsync_tui.cli.look import paint
+    from xsync_tui.cli.output import current_look, on_terminal
+    from xsync_tui.cli.test_run_view import announcement
+
+    look = current_look()
+    click.echo("\n".join(paint(announcement(prepared, look), look, cut=False)), err=as_json)
+    if yes or as_json or not on_terminal():
+        return True
+    try:
+        return click.confirm(" Begin?", default=True)
+    except click.Abort:
+        return False
+
+
+def _run(prepared: Prepared, came: list[int], *, as_json: bool) -> TestRun:
+    from engine.execution.testrun import run
+    from xsync_tui.cli.output import current_look, say
+    from xsync_tui.cli.presenters import Presenter, presenter
+    from xsync_tui.cli.test_run_view import step_line
+
+    shown: list[Presenter] = []
+
+    def on_step(step: PlannedStep) -> None:
+        if not as_json:
+            shown[:] = [presenter(as_json=False, foot=f"Step with {step.agents} agents. Ctrl-C ends it, and the test.")]
+
+    def on_snapshot(snapshot: Snapshot) -> None:
+        for each in shown:
+            each.show(snapshot, time.time())
+
+    def on_measured(step: Step) -> None:
+        for each in shown:
+            each.close()
+        say(step_line(step, current_look()))
+
+    return run(prepared, on_step, on_snapshot, on_measured, lambda: bool(came))
+
+
+def _save(name: str, found: TestRun) -> str:
+    from profiles import store
+
+    return str(store.save_measured(name, _measured(found)))
+
+
+def _measured(found: TestRun) -> MeasuredSection:
+    """What a profile keeps of a test run."""
+    from profiles.schema import MeasuredSection, MeasuredStep
+
+    one, curve, bottleneck = found.one, found.curve, found.verdict.bottleneck
+    assert one is not None and curve is not None
+    scope = bottleneck.scope if bottleneck is not None else None
+    flat = [step for step in found.steps if step.steady and curve.after is not None and step.agents > curve.after]
+    return MeasuredSection(
+        date=datetime.datetime.fromtimestamp(int(found.at), datetime.UTC),
+        agents=max(step.agents for step in found.steps if step.steady),
+        files_per_second=round(one.roofline.files_per_second.value, 1) if one.files_measured else None,
+        bytes_per_second=float(round(one.roofline.bytes_per_second.value)) if one.bytes_measured else None,
+        margin=round(one.margin, 4),
+        verdict=found.verdict.title,
+        bottleneck=bottleneck.name.rstrip(",") if bottleneck is not None else None,
+        shared_bytes_per_second=float(round(max(step.bytes_per_second for step in flat))) if flat else None,
+        shared_files_per_second=round(max(step.files_per_second for step in flat), 1) if flat else None,
+        shared_scope=scope if flat and scope in ("host", "link", "source", "destination") else None,
+        steps=tuple(
+            MeasuredStep(step.agents, round(step.files_per_second, 1), float(round(step.bytes_per_second)), step.steady)
+            for step in found.steps
+        ),
+    )
+
+
+def _tell(found: TestRun, saved: str | None, *, as_json: bool) -> None:
+    from xsync_tui.cli.look import paint
+    from xsync_tui.cli.output import current_look, emit, say
+    from xsync_tui.cli.test_run_view import result_lines
+
+    if as_json:
+        emit(found)
+        return
+    look = current_look()
+    print("\n".join(paint(result_lines(found, look), look, cut=False)), flush=True)
+    if saved is not None:
+        say(f" Kept in {saved}, section [measured].")
