@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -161,6 +162,9 @@ class OnlyA:
 
     def task(self, path: bytes) -> int:
         return 3 if path.startswith(b"a") else 0
+
+    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
+        return None if folder else self.task
 
 
 def test_a_listing_asks_the_selector(side: Side) -> None:
