@@ -29,7 +29,9 @@ from tests.unit.trees import Files, cut, nodes_of
 KNEE = 1_000
 
 NAMES = st.one_of(
-    st.sampled_from([b"a", b"ab", b"abc", b"b", b"img_1", b"img_12", b"img_2", b"2024", b"caf\xc3\xa9", b"caf\xc3\xa8"]),
+    st.sampled_from(
+        [b"a", b"ab", b"abc", b"b", b"img_1", b"img_12", b"img_2", b"2024", b"caf\xc3\xa9", b"caf\xc3\xa8"]
+    ),
     st.binary(min_size=1, max_size=3).filter(lambda name: b"/" not in name and b"\0" not in name),
     st.text("ab|*\\ .", min_size=1, max_size=4).map(str.encode),
 ).filter(lambda name: name not in (b".", b".."))
@@ -44,7 +46,7 @@ def trees(draw: st.DrawFn) -> Files:
     files: Files = {}
     for place in draw(st.lists(st.sampled_from(places), max_size=60)):
         files[b"/".join((*place, draw(NAMES)))] = draw(SIZES)
-    folders = {path[: index] for path in files for index, char in enumerate(path) if char == ord("/")}
+    folders = {path[:index] for path in files for index, char in enumerate(path) if char == ord("/")}
     return {path: size for path, size in files.items() if path not in folders}
 
 
