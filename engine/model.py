@@ -222,6 +222,7 @@ class Migration(msgspec.Struct, frozen=True, omit_defaults=True):
     retry: Retry | None = None
     notify: Notify | None = None
     metrics_file: str | None = None
+    task_level: int | None = None  # a task for each folder of this depth
 
 
 class Tally(msgspec.Struct, frozen=True, omit_defaults=False):

@@ -120,6 +120,12 @@ def is_safe_relative(path: bytes) -> bool:
     return b"\0" not in path and {b"", b".", b".."}.isdisjoint(path.split(b"/"))
 
 
+def common_start(first: str, last: str) -> str:
+    """How both begin; of the first and the last of sorted names, how all of them do."""
+    shorter = min(len(first), len(last))
+    return first[: next((index for index in range(shorter) if first[index] != last[index]), shorter)]
+
+
 def collisions(
     names: Iterable[bytes], *, ignores_case: bool = False, normalises: bool = False
 ) -> Iterator[tuple[bytes, bytes]]:

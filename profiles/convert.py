@@ -25,6 +25,7 @@ def to_migration(profile: Profile) -> Migration:
         limits=tuple(_rule(entry) for entry in profile.network.timetable),
         notify=_notify(profile.notify),
         metrics_file=None if profile.metrics_file is None else os.path.abspath(profile.metrics_file),
+        task_level=profile.tasks.level,
         **agents,
     )
 

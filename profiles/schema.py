@@ -96,6 +96,12 @@ class NotifySection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     on: tuple[Literal["end", "failure", "stall"], ...] = ("end", "failure", "stall")
 
 
+class TaskSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How the dataset is cut: a task for each folder of ``level`` (1: those in the root), or even ones by default."""
+
+    level: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
+
+
 class CutoverSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How long the source may be frozen at the end."""
 
@@ -149,6 +155,7 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     filters: FilterSection = FilterSection()
     options: OptionSection = OptionSection()
     network: NetworkSection = NetworkSection()
+    tasks: TaskSection = TaskSection()
     cutover: CutoverSection = CutoverSection()
     schedule: ScheduleSection = ScheduleSection()
     measured: MeasuredSection = MeasuredSection()

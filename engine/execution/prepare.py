@@ -7,17 +7,21 @@ import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine import home, locks
-from engine.errors import DestinationError, RefusedError, SourceError
+from engine.errors import DestinationError, JournalError, RefusedError, SourceError
 from engine.execution.mounts import mounts_in_turn
+from engine.filters import Filters
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import LocationSpec, Migration, TaskSnapshot
-from engine.planning.partition import FolderWeight, TaskPlan, partition
+from engine.planning.partition import TaskPlan, deal_unknown
 from engine.planning.values import KNEE_BYTES
+from engine.survey.cutting import cut
 from engine.survey.report import latest_survey
 
 
@@ -79,15 +83,33 @@ def claim_destination(migration: Migration, execution: str) -> locks.FileLock:
     return locks.destination_lock(home.find_home().locks, identity, prefix, holder)
 
 
-def plan_tasks(sides: Sides, agents: int) -> list[TaskPlan]:
-    """Cut the source into tasks by top-level folder, weighed by its latest survey if there is one."""
-    survey = latest_survey(home.find_home().surveys, sides.source_identity)
-    counted = {} if survey is None else {folder.path: folder for folder in survey.top_folders()}
-    folders = []
-    for name in sides.source.top_folders():
-        known = counted.get(name)
-        folders.append(FolderWeight(name, known.files if known else None, known.bytes if known else None))
-    return partition(folders, agents, KNEE_BYTES)
+def plan_tasks(sides: Sides, migration: Migration, spill: Path) -> Sequence[TaskPlan]:
+    """Cut the source into tasks by its last complete survey, or by its top-level folders where there is none.
+
+    ``spill``: for what queries do not keep in memory. Raises RefusedError if tasks by a level need a survey.
+    """
+    surveys = home.find_home().surveys
+    survey = latest_survey(surveys, sides.source_identity)
+    found = None
+    if survey is not None and not survey.partial:
+        with suppress(JournalError):  # a catalog that cannot be read is like none: a run does without
+            found = cut(
+                surveys,
+                survey,
+                Filters(migration.filters),
+                migration.agents,
+                KNEE_BYTES,
+                spill,
+                level=migration.task_level,
+            )
+    if found is None:
+        if migration.task_level is not None:
+            raise RefusedError(
+                f"tasks.level = {migration.task_level} needs the folders of the source: survey it first "
+                f"(xsync survey {migration.source.url}), or leave the level out"
+            )
+        found = deal_unknown(sides.source.top_folders(), migration.agents)
+    return found.tasks
 
 
 def task_snapshots(plans: Sequence[TaskPlan], agents: Sequence[str]) -> list[TaskSnapshot]:

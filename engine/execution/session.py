@@ -33,7 +33,6 @@ from engine.journal.records import Execution, Segment, Upload, this_runner
 from engine.journal.writer import Journal
 from engine.locations.base import Location
 from engine.model import Migration, Status, TaskSnapshot, Totals, TransferOptions
-from engine.planning.partition import owners
 from engine.transfer.units import AgentConfig, to_ipc
 
 SPILL = "spill"
@@ -145,7 +144,7 @@ async def _gather(
     agents = agent_names(migration.agents)
     tasks = await committer.call(Journal.tasks)
     if not tasks:
-        plans = await asyncio.to_thread(plan_tasks, sides, migration.agents)
+        plans = await asyncio.to_thread(plan_tasks, sides, migration, folder / SPILL)
         tasks = task_snapshots(plans, agents)
         await committer.call(lambda journal: journal.put_tasks(tasks))
     entries = await committer.call(lambda journal: journal.segments("entries"))
@@ -248,5 +247,5 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         server_checks=sides.server_checks,
         marker_metadata=sides.marker_metadata,
         began_at=execution.started_at,
-        task_folders=owners(sides.source.top_folders(), [task.include for task in tasks]),
+        task_includes=tuple(task.include for task in tasks),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -85,7 +85,7 @@ class ScanBatch(NamedTuple):
 
 
 class Selector(Protocol):
-    """Decides which entries belong to the dataset, and to which task (filters.py, planning/partition.py)."""
+    """Decides which entries belong to the dataset, and to which task (filters.py, planning/partition)."""
 
     def fate(self, path: bytes, is_folder: bool) -> Fate:
         """CANDIDATE or EXCLUDED for the entry at ``path``."""
@@ -100,4 +100,10 @@ class Selector(Protocol):
         """
 
     def task(self, path: bytes) -> int:
-        """The index of the task that owns ``path``; the same for everything below a top-level folder."""
+        """The index of the task that owns ``path``."""
+
+    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
+        """What tells the task of an entry in ``folder`` by its name.
+
+        None: at any depth below ``folder`` everything belongs to the same task as it does.
+        """

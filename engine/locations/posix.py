@@ -392,6 +392,9 @@ class _Everything:
     def task(self, path: bytes) -> int:
         return 0
 
+    def tasks_inside(self, folder: bytes) -> None:
+        return None
+
 
 def _checked(upload_id: str) -> bytes:
     """The temporary file's name; refuses what ``begin`` cannot have returned."""

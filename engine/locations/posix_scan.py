@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -59,11 +59,12 @@ def scan_folders(
 
 
 class _Folder(NamedTuple):
-    """An open folder, and the names of its subfolders still to be entered."""
+    """An open folder, and the names of its subfolders still to be entered. ``tasks``: Selector.tasks_inside of it."""
 
     fd: int
     path: bytes
     task: int
+    tasks: Callable[[bytes], int] | None
     plain: bool
     children: list[bytes]
 
@@ -119,7 +120,8 @@ class _Scan:
         except OSError as error:
             self._close_unopened(path, task, error)
             return
-        self._list(fd, path, task, self._selector.trivial(path), may_be_mount=True, rest=rest)
+        tasks = self._selector.tasks_inside(path)
+        self._list(fd, path, task, tasks, self._selector.trivial(path), may_be_mount=True, rest=rest)
 
     def _open_start(self, path: bytes) -> int:
         """Open a folder in its parent, which stays open for the next one: most folders to start with are siblings."""
@@ -132,12 +134,11 @@ class _Scan:
 
     def _descend(self, parent: _Folder) -> None:
         """List the next subfolder of an open folder."""
-        parent_fd, parent_path, task, plain, children = parent
+        parent_fd, parent_path, task, tasks, plain, children = parent
         name = children.pop()
-        if parent_path:
-            path = parent_path + b"/" + name
-        else:
-            path, task = name, self._selector.task(name)
+        path = parent_path + b"/" + name if parent_path else name
+        if tasks is not None:
+            task, tasks = tasks(name), self._selector.tasks_inside(path)
         if self._mounts and path in self._mounts:
             self.rows.end_folder(path, task, 0)
             return
@@ -146,14 +147,22 @@ class _Scan:
         except OSError as error:
             self._close_unopened(path, task, error)
             return
-        self._list(fd, path, task, plain or self._selector.trivial(path))
+        self._list(fd, path, task, tasks, plain or self._selector.trivial(path))
 
     def _close_unopened(self, path: bytes, task: int, error: OSError) -> None:
         vanished = isinstance(error, FileNotFoundError)
         self.rows.end_folder(path, task, 0, None if vanished else reason_of(error))
 
     def _list(
-        self, fd: int, path: bytes, task: int, plain: bool, *, may_be_mount: bool = False, rest: Rest | None = None
+        self,
+        fd: int,
+        path: bytes,
+        task: int,
+        tasks: Callable[[bytes], int] | None,
+        plain: bool,
+        *,
+        may_be_mount: bool = False,
+        rest: Rest | None = None,
     ) -> None:
         """Add the rows of an open folder; then close it, or keep it open for its subfolders."""
         rows = self.rows
@@ -167,15 +176,17 @@ class _Scan:
             if joined := b"" if is_foreign else self._names(fd, path, rest):
                 first = rows.count
                 names, kinds = rows.add(fd, joined.split(b"\0"))
-                if not plain or not path or joined.startswith(b".") or b"\0." in joined:
-                    self._judge(path, task, plain, first, names, kinds)
+                if tasks is not None:
+                    self._assign(task, tasks, first, names)
+                if not plain or joined.startswith(b".") or b"\0." in joined:
+                    self._judge(path, plain, first, names, kinds)
                 if FOLDER in kinds:
                     children = self._subfolders(path, first, names, kinds)
         except OSError as failure:
             error, self.rest = reason_of(failure), None
         rows.end_folder(path, task, rows.count - before, error)
         if children:
-            self._open.append(_Folder(fd, path, task, plain, children))
+            self._open.append(_Folder(fd, path, task, tasks, plain, children))
         else:
             os.close(fd)
 
@@ -192,16 +203,20 @@ class _Scan:
             self.rest = Rest(path, names[most - 1].as_py(), names.slice(most))
         return b"\0".join(names.slice(0, most).to_pylist())
 
-    def _judge(self, path: bytes, task: int, plain: bool, first: int, names: list[bytes], kinds: bytes) -> None:
-        """Mark entries the selector does not want, and the tasks of those in the root.
+    def _assign(self, task: int, tasks: Callable[[bytes], int], first: int, names: list[bytes]) -> None:
+        """Note the tasks of entries whose folder is of another one."""
+        for row, name in enumerate(names, first):
+            if (own := tasks(name)) != task:
+                self.rows.assign(row, own)
+
+    def _judge(self, path: bytes, plain: bool, first: int, names: list[bytes], kinds: bytes) -> None:
+        """Mark entries the selector does not want.
 
         Where it has no wishes, what is always excluded is left: such names begin with a dot.
         """
         rows, selector = self.rows, self._selector
         prefix = path + b"/" if path else b""
         for row, (name, kind) in enumerate(zip(names, kinds, strict=True), first):
-            if not path and (own := selector.task(name)) != task:
-                rows.assign(row, own)
             if plain and not name.startswith(b"."):
                 continue
             entry = prefix + name

@@ -41,10 +41,11 @@ class _UnorderedError(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """A folder being listed. ``excluded``: neither it nor what lies below it is data."""
+    """A folder being listed. ``tasks``: Selector.tasks_inside of it. ``excluded``: all of it is no data."""
 
     path: bytes
     task: int
+    tasks: Callable[[bytes], int] | None
     rows: int = 0
     excluded: bool = False
 
@@ -148,7 +149,7 @@ class _Tree:
         self._selector = listing.selector
         self.folder = folder
         self.rows = Rows(listing.listing)
-        self.open = [_Open(folder, listing.selector.task(folder))]
+        self.open = [_Open(folder, listing.selector.task(folder), listing.selector.tasks_inside(folder))]
         self.left: list[bytes] = []
         self.rest: Rest | None = None
         self.begun_before = False
@@ -242,7 +243,7 @@ class _Tree:
             if not folder.excluded:
                 wanted.extend(rows)
                 folder.rows += len(rows)
-            tasks += [folder.task] * (end - start) if path else map(self._selector.task, names[start:end])
+            tasks += _tasks(folder, names[start:end])
         if len(wanted) < len(dirs):
             objects = objects.take(wanted)
             dirs, names = [dirs[row] for row in wanted], [names[row] for row in wanted]
@@ -279,13 +280,15 @@ class _Tree:
         if path in self._seen:
             raise _UnorderedError
         self._seen.add(path)
-        task = parent.task if parent.path else self._selector.task(path)
+        task, tasks = parent.task, None
+        if parent.tasks is not None:
+            task, tasks = parent.tasks(name), self._selector.tasks_inside(path)
         excluded = parent.excluded or is_excluded_name(name, at_root=not parent.path)
         if not parent.excluded:
             own = marker if marker is not None and marker.paths[0] == path + b"/" else None
             self.rows.add_folder(path, task, Fate.EXCLUDED if excluded else Fate.CANDIDATE, own)
             parent.rows += 1
-        self.open.append(_Open(path, task, excluded=excluded))
+        self.open.append(_Open(path, task, tasks, excluded=excluded))
 
     def _take_level(self, folder: _Open, page: Page) -> None:
         """Add what is directly in ``folder``; its new subfolders are left."""
@@ -301,7 +304,7 @@ class _Tree:
         if plain:
             objects = page.objects if len(plain) == len(page.objects.paths) else page.objects.take(plain)
             dirs, names = [folder.path] * len(plain), [path.rpartition(b"/")[2] for path in objects.paths]
-            tasks = [folder.task] * len(plain) if folder.path else list(map(selector.task, names))
+            tasks = _tasks(folder, names)
             judged = None if selector.trivial(folder.path) else [int(selector.fate(p, False)) for p in objects.paths]
             self.rows.add_files(dirs, names, tasks, judged or _fates(dirs, names), objects)
             folder.rows += len(plain)
@@ -315,7 +318,8 @@ class _Tree:
             self._seen.add(path)
             name = path.rpartition(b"/")[2]
             enters = self._selector.enters(path) and not is_excluded_name(name, at_root=not folder.path)
-            self.rows.add_folder(path, self._selector.task(path), Fate.CANDIDATE if enters else Fate.EXCLUDED)
+            task = folder.task if folder.tasks is None else folder.tasks(name)
+            self.rows.add_folder(path, task, Fate.CANDIDATE if enters else Fate.EXCLUDED)
             folder.rows += 1
             if enters:
                 self.left.append(path)
@@ -324,6 +328,10 @@ class _Tree:
         _, name = odd_place(path)
         self.rows.add_odd(folder.path, name, kind, folder.task, found)
         folder.rows += 1
+
+
+def _tasks(folder: _Open, names: Sequence[bytes]) -> list[int]:
+    return [folder.task] * len(names) if folder.tasks is None else list(map(folder.tasks, names))
 
 
 def list_all(read: PageReader, prefix: bytes) -> Iterator[pa.Table]:

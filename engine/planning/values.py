@@ -107,3 +107,16 @@ class FolderNode(msgspec.Struct, frozen=True):
     own_files: int
     own_bytes: int
     entries: int = 0
+
+
+class NameGroup(msgspec.Struct, frozen=True):
+    """What a folder holds under one ``name``, files and subfolders alike, or under all names that begin with it.
+
+    ``is_open``: the latter. ``entries``: of all kinds, at any depth.
+    """
+
+    name: bytes
+    is_open: bool
+    files: int
+    bytes: int
+    entries: int

@@ -89,7 +89,7 @@ def work(
 
 
 def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) -> list[Path]:
-    schema, selector = wanted.schema, TaskSelector(wanted.filters, {})
+    schema, selector = wanted.schema, TaskSelector(wanted.filters)
     columns = schema.names
     nothing = location.scan((), ScanLimit(columns=columns), selector, 0)  # loads all that is needed
     gathered = [nothing.rows.select(columns)]

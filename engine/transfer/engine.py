@@ -67,7 +67,7 @@ class Engine:
         self._name = name
         self._shared = Shared(config, open_location(config.source), open_location(config.destination))
         self._filters = Filters(config.filters)
-        self._selector = TaskSelector(self._filters, config.task_folders)
+        self._selector = TaskSelector(self._filters, config.task_includes)
         self._process = psutil.Process()
         self._open: set[Future[UnitOutcome]] = set()
         self._rest: Rest | None = None

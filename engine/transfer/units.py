@@ -61,7 +61,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     destination: LocationSpec
     filters: FilterSpec
     options: TransferOptions
-    task_folders: dict[bytes, int]  # top-level folder -> task index; everything else is task 0
+    task_includes: tuple[tuple[str, ...], ...] = ()  # the include patterns of each task
     source_identity: str = ""  # what the source must still be when something is missing from it; "": not looked at
     source_mounts: tuple[tuple[LocationSpec, str], ...] = ()  # the source, and its identity, as agents take it in turn
     destination_mounts: tuple[LocationSpec, ...] = ()

@@ -37,7 +37,6 @@ def main() -> None:
         destination=LocationSpec(f"s3://{bucket}/agents", endpoint_url=url),
         filters=FilterSpec(),
         options=TransferOptions(),
-        task_folders={},
     )
     if window != "0":
         config = msgspec.structs.replace(config, window=int(window), tunes=False)

@@ -55,6 +55,9 @@ class Everything:
     def task(self, path: bytes) -> int:
         return 0
 
+    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
+        return None
+
 
 def posix_side(root: Path) -> Iterator[Side]:
     """A folder of this host."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from engine.errors import DestinationError, SourceError, UploadGoneError
+from engine.filters import Filters
 from engine.locations.base import Assembles, Inspects, Lists, Location, PartResult, Reads
 from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.locations.registry import open_location
-from engine.model import Fate, Kind, TransferOptions
+from engine.model import Fate, FilterSpec, Kind, TransferOptions
+from engine.planning.partition import TaskSelector
 from engine.transfer.crt import combine_crc64nvme, crc64nvme
 from tests.contract.sides import Side, files_of, listed, path_of_row, rows_of, skip_unless
 
@@ -162,6 +165,9 @@ class OnlyA:
     def task(self, path: bytes) -> int:
         return 3 if path.startswith(b"a") else 0
 
+    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
+        return None if folder else self.task
+
 
 def test_a_listing_asks_the_selector(side: Side) -> None:
     for path in (b"a/yes", b"a/no/x", b"b/x", b"top"):
@@ -178,6 +184,40 @@ def test_a_listing_asks_the_selector(side: Side) -> None:
         b"b": (Fate.EXCLUDED, 0),
         b"top": (Fate.EXCLUDED, 0),
     }
+
+
+@pytest.mark.parametrize("limit", [ScanLimit(), ScanLimit(1), ScanLimit(slice_rows=3)], ids=["all", "small", "slices"])
+@pytest.mark.parametrize("filters", [FilterSpec(), FilterSpec((), ("tmp",))], ids=["trivial", "filtered"])
+def test_every_entry_has_the_task_of_its_path(side: Side, limit: ScanLimit, filters: FilterSpec) -> None:
+    files = [b"a/b/c/x", b"a/b/d", b"a/e/f", b"a/g", b"other/a/b/x", b"top"]
+    files += [b"flat/%02d" % number for number in range(12)] + [b"flat/1x/deep/y", b"flat/2"]
+    for path in files:
+        side.put(path, b"x")
+    includes = [(), ("/a/b", "/flat/0*"), ("/a/e", "/top"), ("/flat/1*", "/flat/2")]
+    selector = TaskSelector(Filters(filters), includes)
+    batch = side.location.scan([b""], limit, selector, 1)
+    left, rows = batch.folders_left, batch.rows.to_pylist()
+    while left or batch.rest is not None:
+        if batch.rest is not None:
+            batch = side.location.scan_rest(batch.rest, limit, selector, 1)
+            left = batch.folders_left + left
+        else:
+            batch = side.location.scan(left, limit, selector, 1)
+            left = batch.folders_left
+        rows += batch.rows.to_pylist()
+    found = {path_of_row(row): row["task"] for row in rows if row["kind"] != Kind.LISTED}
+    assert found == {path: selector.task(path) for path in found}
+    assert {path: found[path] for path in (b"a/b/c/x", b"flat/07", b"flat/1x/deep", b"flat/2", b"top", b"a")} == {
+        b"a/b/c/x": 1,
+        b"flat/07": 1,
+        b"flat/1x/deep": 3,
+        b"flat/2": 3,
+        b"top": 2,
+        b"a": 0,
+    }
+    assert set(files) <= set(found)
+    closed = {row["dir"]: row["task"] for row in rows if row["kind"] == Kind.LISTED}
+    assert closed == {path: selector.task(path) for path in closed}
 
 
 def test_parts_become_a_file_at_completion_only(side: Side) -> None:

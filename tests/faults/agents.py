@@ -37,7 +37,6 @@ def config_of(source: Path, destination: LocationSpec, **changes: Any) -> AgentC
         "destination": destination,
         "filters": FilterSpec(),
         "options": TransferOptions(),
-        "task_folders": {},
         "retry_seconds": 20.0,
         "stall_seconds": 20.0,
     }
@@ -57,7 +56,7 @@ def engine_of(config: AgentConfig) -> Iterator[Engine]:
 def entries_of(source: Path) -> pa.Table:
     """All entries below ``source``, without the rows that close folders and without the root."""
     location = PosixLocation(spec_of(source))
-    batch = location.scan([b""], ScanLimit(1_000_000, 60), TaskSelector(Filters(FilterSpec()), {}), 1)
+    batch = location.scan([b""], ScanLimit(1_000_000, 60), TaskSelector(Filters(FilterSpec())), 1)
     location.close()
     rows = batch.rows
     named = pc.not_equal(rows["name"], b"")

@@ -26,7 +26,7 @@ E = TypeVar("E", bound=FleetEvent)
 def config(tmp_path: Path) -> AgentConfig:
     source = make_source(tmp_path / "source", files=50)
     return AgentConfig(
-        "test", LocationSpec(str(source)), LocationSpec(str(tmp_path / "target")), FilterSpec(), TransferOptions(), {}
+        "test", LocationSpec(str(source)), LocationSpec(str(tmp_path / "target")), FilterSpec(), TransferOptions()
     )
 
 

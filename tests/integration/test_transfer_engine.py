@@ -52,7 +52,10 @@ def test_a_scan_lists_with_filters_and_tasks(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     config = config_of(
-        tmp_path, spec_of(tmp_path / "nowhere"), filters=FilterSpec(exclude=("*.tmp",)), task_folders={b"2025": 7}
+        tmp_path,
+        spec_of(tmp_path / "nowhere"),
+        filters=FilterSpec(exclude=("*.tmp",)),
+        task_includes=(*[()] * 7, ("/2025",)),
     )
     with engine_of(config) as engine:
         outcome = engine.submit(ScanUnit(3, 0, [b""], listing=9)).result(SECONDS)

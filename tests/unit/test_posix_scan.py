@@ -47,6 +47,9 @@ class _Selector:
     def task(self, path: bytes) -> int:
         return self._tasks.get(path.partition(b"/")[0], 0)
 
+    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
+        return None if folder else self.task
+
 
 def _scan(
     root: Path, folders: list[bytes] | None = None, limit: ScanLimit = _LIMIT, selector: _Selector | None = None

@@ -44,7 +44,7 @@ def check_source(source: Any, filters: FilterSpec) -> Iterator[Finding]:
         yield failure("source", str(error), "")
         return
     yield ok("source", f"{source.describe()}; {format_count(len(folders))} top folders")
-    selector = TaskSelector(Filters(filters), {})
+    selector = TaskSelector(Filters(filters))
     sample = _evenly(folders, MOST_FOLDERS)
     looked = [_look_into(source, selector, folder) for folder in sample if selector.enters(folder)]
     looked.append(_look_into(source, selector, b"", only_root=True))
