@@ -24,6 +24,9 @@ from engine.planning.values import KNEE_BYTES
 from engine.survey.cutting import cut
 from engine.survey.report import latest_survey
 
+MOST_TASKS = 1_001
+"""Everything else, and one for each of the most agents that there can be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:
@@ -86,7 +89,8 @@ def claim_destination(migration: Migration, execution: str) -> locks.FileLock:
 def plan_tasks(sides: Sides, migration: Migration, spill: Path) -> Sequence[TaskPlan]:
     """Cut the source into tasks by its last complete survey, or by its top-level folders where there is none.
 
-    ``spill``: for what queries do not keep in memory. Raises RefusedError if tasks by a level need a survey.
+    ``spill``: for what queries do not keep in memory. Raises RefusedError if tasks by a level need a survey, or are
+    too many.
     """
     surveys = home.find_home().surveys
     survey = latest_survey(surveys, sides.source_identity)
@@ -109,6 +113,11 @@ def plan_tasks(sides: Sides, migration: Migration, spill: Path) -> Sequence[Task
                 f"(xsync survey {migration.source.url}), or leave the level out"
             )
         found = deal_unknown(sides.source.top_folders(), migration.agents)
+    if len(found.tasks) > MOST_TASKS:
+        raise RefusedError(
+            f"tasks.level = {migration.task_level} makes {len(found.tasks):,} tasks, at most {MOST_TASKS:,} are "
+            "possible: choose a lower level, or leave it out"
+        )
     return found.tasks
 
 

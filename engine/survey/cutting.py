@@ -42,7 +42,5 @@ def cut(
             found = partition(tree, agents, knee_bytes, names=names, level=level, limits=limits)
             if not found.wide:
                 return found
-            names |= {
-                folder: name_groups(files, spill, folder, knee_bytes, 2 * share / FINENESS) for folder in found.wide
-            }
+            names |= name_groups(files, spill, found.wide, knee_bytes, 2 * share / FINENESS)
     return None

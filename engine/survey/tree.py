@@ -80,36 +80,35 @@ def _descend(connection: Connection, depth: int, knee_bytes: int, least: float) 
 
 
 def name_groups(
-    files: Sequence[Path], spill: Path, folder: bytes, knee_bytes: int, most_weight: float
-) -> list[NameGroup]:
-    """What ``folder`` holds by how its names begin, in order of name, each at most ``most_weight`` if names allow that.
+    files: Sequence[Path], spill: Path, folders: Sequence[bytes], knee_bytes: int, most_weight: float
+) -> dict[bytes, list[NameGroup]]:
+    """What each of ``folders`` holds by how its names begin, in order of name, at most ``most_weight`` in a group.
 
     A group is finer only where it is too heavy, down to a single name; no name is in two. Names that are not UTF-8 are
-    in none. Raises JournalError.
+    in none. One pass over the entries for all folders. Raises JournalError.
     """
-    if not files:
-        return []
+    groups: dict[bytes, list[NameGroup]] = {folder: [] for folder in folders}
+    if not files or not folders:
+        return groups
     with database(spill, MEMORY_BYTES) as connection:
-        connection.execute(_names(files, folder))
-        groups: list[NameGroup] = []
-        length = 0
+        connection.execute(_names(files, folders))
         while True:
-            found = [_Found(*row) for row in connection.sql(_grouped(length)).fetchall()]
+            found = [_Found(*row) for row in connection.sql(_GROUPED).fetchall()]
             heavy = [group for group in found if group.is_heavy(knee_bytes, most_weight)]
-            groups += [group.value(length) for group in found if not group.is_heavy(knee_bytes, most_weight)]
+            for group in found:
+                if not group.is_heavy(knee_bytes, most_weight):
+                    groups[group.folder].append(group.value())
             if not heavy:
-                return sorted(groups, key=lambda group: group.name)
-            connection.execute(
-                f"""CREATE OR REPLACE TEMP TABLE names AS SELECT * FROM names
-                SEMI JOIN (SELECT unnest($1::VARCHAR[]) AS start) AS heavy ON left(name, {length}) = heavy.start""",
-                [[group.start for group in heavy]],
-            )
-            length = 1 + min(len(common_start(group.first, group.last)) for group in heavy)
+                return {folder: sorted(own, key=lambda group: group.name) for folder, own in groups.items()}
+            finer = [1 + len(common_start(group.first, group.last)) for group in heavy]
+            connection.execute(_FINER, [[group.folder for group in heavy], [group.start for group in heavy], finer])
 
 
 class _Found(NamedTuple):
-    """Names that begin with ``start``, the first and the last of them, and what they hold."""
+    """Names in ``folder`` that begin with ``start``, cut to ``length``; the first and last of them, what they hold."""
 
+    folder: bytes
+    length: int
     start: str
     first: str
     last: str
@@ -122,28 +121,45 @@ class _Found(NamedTuple):
         weight = self.bytes + knee_bytes * self.files
         return (weight > most_weight or not self.start) and self.first != self.last
 
-    def value(self, length: int) -> NameGroup:
-        """The group, where names were cut after ``length`` characters: one that is shorter is a name as a whole."""
-        is_open = len(self.start) == length and self.first != self.last
+    def value(self) -> NameGroup:
+        """The group: names that are shorter than the cut are whole."""
+        is_open = len(self.start) == self.length and self.first != self.last
         name = self.start if is_open else self.first
         return NameGroup(name.encode(), is_open, self.files, self.bytes, self.entries)
 
 
-def _grouped(length: int) -> str:
-    return f"SELECT left(name, {length}) AS start, min(name), max(name), {_SUMS} FROM names GROUP BY start"
+_GROUPED = f"""
+    SELECT folder, length, left(name, length) AS start, min(name), max(name), {_SUMS} FROM names
+    GROUP BY folder, length, start"""
+
+_FINER = """
+    CREATE OR REPLACE TEMP TABLE names AS
+    SELECT folder, heavy.finer AS length, name, files, bytes, entries FROM names JOIN (
+        SELECT unnest($1::BLOB[]) AS folder, unnest($2::VARCHAR[]) AS start, unnest($3::BIGINT[]) AS finer
+    ) AS heavy USING (folder) WHERE left(name, length) = heavy.start"""
 
 
-def _names(files: Sequence[Path], folder: bytes) -> str:
-    """Makes the table of the names in ``folder`` with what each holds at any depth."""
-    inside = "dir::VARCHAR"
-    is_inside = "dir <> ''::BLOB"
-    if folder:
-        start = f"{blob(folder)}::VARCHAR || '/'"
-        inside, is_inside = f"substr({inside}, len({start}) + 1)", f"starts_with({inside}, {start})"
+def _names(files: Sequence[Path], folders: Sequence[bytes]) -> str:
+    """Makes the table of the names in ``folders`` with what each holds at any depth."""
     counts = f"({_FILE})::INT AS files, CASE WHEN {_FILE} THEN size ELSE 0 END AS bytes, 1 AS entries"
+    wanted = f"SELECT unnest([{', '.join(map(blob, folders))}]) AS folder"
+    below = [_below(depth) for depth in sorted({folder.count(b"/") + 1 if folder else 0 for folder in folders})]
     return f"""
-        CREATE TEMP TABLE names AS SELECT TRY(decode(name)) AS name, {_SUMS} FROM (
-            SELECT name, {counts} FROM {read_files(files)} WHERE dir = {blob(folder)} AND {_BELOW}
-            UNION ALL
-            SELECT split_part({inside}, '/', 1)::BLOB, {counts} FROM {read_files(files)} WHERE {is_inside} AND {_BELOW}
+        CREATE TEMP TABLE names AS
+        WITH wanted AS ({wanted}),
+        entries AS NOT MATERIALIZED (SELECT dir, name, {counts} FROM {read_files(files)} WHERE {_BELOW}),
+        sums AS MATERIALIZED (
+            SELECT string_split(dir::VARCHAR, '/') AS parts, * FROM (
+                SELECT dir, {_SUMS} FROM entries WHERE dir <> ''::BLOB GROUP BY dir))
+        SELECT folder, 0::BIGINT AS length, TRY(decode(name)) AS name, {_SUMS} FROM (
+            SELECT folder, name, files, bytes, entries FROM entries JOIN wanted ON dir = folder
+            UNION ALL {" UNION ALL ".join(below)}
         ) GROUP BY ALL HAVING name IS NOT NULL"""
+
+
+def _below(depth: int) -> str:
+    """What lies in the folders of ``wanted`` of a depth, by the name in them under which it lies."""
+    parent = f"array_to_string(parts[1:{depth}], '/')"
+    return f"""
+        SELECT folder, parts[{depth + 1}]::BLOB AS name, files, bytes, entries
+        FROM sums JOIN wanted ON {parent} = folder::VARCHAR WHERE len(parts) > {depth}"""

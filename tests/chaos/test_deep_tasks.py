@@ -103,3 +103,17 @@ def test_tasks_by_a_level_need_a_survey(xsync: Xsync, tmp_path: Path) -> None:
         *(f"{year}/{month:02d}" for year in (2022, 2023, 2024) for month in range(1, 13)),
     ]
     _check_tasks(xsync, snapshot)
+
+
+def test_more_tasks_than_anyone_can_read_are_refused(xsync: Xsync, tmp_path: Path) -> None:
+    for number in range(1_001):
+        (tmp_path / "source" / f"{number:04d}").mkdir(parents=True)
+    profile = tmp_path / "by-folder.toml"
+    profile.write_text(
+        f'schema = 1\nname = "by-folder"\n[source]\nurl = "{(tmp_path / "source").as_uri()}"\n'
+        f'[destination]\nurl = "{(tmp_path / "target").as_uri()}"\n[tasks]\nlevel = 1\n'
+    )
+    assert xsync.run("survey", tmp_path / "source").code == 0
+    refused = xsync.run("run", profile)
+    assert refused.code == 4
+    assert "makes 1,002 tasks, at most 1,001 are possible" in refused.errors

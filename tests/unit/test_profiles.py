@@ -283,6 +283,13 @@ preserve_deleted_files = "PRESERVE"
     assert to_migration(store.parse(MINIMAL, "lab.toml")).options == TransferOptions()
 
 
+def test_tasks_by_a_level() -> None:
+    assert to_migration(store.parse(MINIMAL + "[tasks]\nlevel = 2", "lab.toml")).task_level == 2
+    assert to_migration(store.parse(MINIMAL, "lab.toml")).task_level is None
+    with pytest.raises(ProfileError, match=r"tasks\.level: .*>= 1"):
+        store.parse(MINIMAL + "[tasks]\nlevel = 0", "lab.toml")
+
+
 def test_importing_profiles_is_light() -> None:
     code = (
         "import sys, profiles.store, profiles.convert, engine.planning.estimate, engine.planning.partition; "

@@ -69,16 +69,17 @@ def test_a_tree_is_that_of_its_files(files: Files, share: float, level: int) -> 
 @given(trees(), st.sampled_from([0, 1_500, 20_000]), st.data())
 @example({b"d/a": 1, b"d/ab": 2, b"d/abc/x": 3, b"d/abc/y": 3, b"d/\xff": 4}, 0, None)
 def test_names_are_grouped_until_none_is_too_heavy(files: Files, most: int, data: st.DataObject | None) -> None:
-    folders = sorted(node.path for node in nodes_of(files))
-    folder = b"d" if data is None else data.draw(st.sampled_from(folders))
+    folders = [node.path for node in nodes_of(files)]
+    if data is not None:
+        folders = data.draw(st.lists(st.sampled_from(folders), unique=True))
     with tempfile.TemporaryDirectory() as name:
-        found = name_groups(_catalog(Path(name), files), Path(name) / "spill", folder, KNEE, most)
-    assert found == groups_of(files, folder, KNEE, most)
+        found = name_groups(_catalog(Path(name), files), Path(name) / "spill", folders, KNEE, most)
+    assert found == {folder: groups_of(files, folder, KNEE, most) for folder in folders}
 
 
 def test_names_that_begin_alike_are_told_apart_where_they_differ(tmp_path: Path) -> None:
     files = {b"scans/IMG_%04d.tif" % number: 1_000 for number in range(1_000)}
-    found = name_groups(_catalog(tmp_path, files), tmp_path / "spill", b"scans", 0, 100_000)
+    found = name_groups(_catalog(tmp_path, files), tmp_path / "spill", [b"scans"], 0, 100_000)[b"scans"]
     assert [group.name for group in found] == [b"IMG_0%d" % digit for digit in range(10)]
     assert {(group.is_open, group.files, group.bytes, group.entries) for group in found} == {(True, 100, 10**5, 100)}
 
@@ -92,7 +93,7 @@ def test_a_tree_holds_its_heaviest_folders(tmp_path: Path, monkeypatch: pytest.M
 
 def test_no_catalog_is_an_empty_tree(tmp_path: Path) -> None:
     assert folder_tree([], tmp_path / "spill", KNEE) == [FolderNode(b"", 0, 0, 0, 0)]
-    assert name_groups([], tmp_path / "spill", b"", KNEE, 1) == []
+    assert name_groups([], tmp_path / "spill", [b""], KNEE, 1) == {b"": []}
     assert folder_tree(_catalog(tmp_path, {}), tmp_path / "spill", KNEE) == [FolderNode(b"", 0, 0, 0, 0)]
     (tmp_path / "broken.parquet").write_bytes(b"no parquet")
     with pytest.raises(JournalError, match="cannot be queried"):

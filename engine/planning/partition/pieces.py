@@ -60,9 +60,9 @@ class Piece(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a tree is cut: see Pieces."""
+    """How a tree is cut: see Pieces. ``pieces``: by the path of the first element."""
 
-    pieces: tuple[Piece, ...]
+    pieces: dict[bytes, Piece]
     rest: dict[bytes, Load]
     by_name: frozenset[bytes]
 
@@ -77,7 +77,7 @@ class Pieces:
     def __init__(self, tree: Sequence[FolderNode], names: Mapping[bytes, Sequence[NameGroup]], knee_bytes: int) -> None:
         self.nodes = {node.path: node for node in tree}
         self.knee_bytes = knee_bytes
-        self.pieces: list[Piece] = []
+        self._pieces: dict[bytes, Piece] = {}
         self.rest: dict[bytes, Load] = {}
         self.by_name: set[bytes] = set()
         self.wide: set[bytes] = set()
@@ -94,11 +94,20 @@ class Pieces:
     @property
     def state(self) -> State:
         """How it is cut now; set it to undo what was cut since."""
-        return State(tuple(self.pieces), dict(self.rest), frozenset(self.by_name))
+        return State(dict(self._pieces), dict(self.rest), frozenset(self.by_name))
 
     @state.setter
     def state(self, state: State) -> None:
-        self.pieces, self.rest, self.by_name = list(state.pieces), dict(state.rest), set(state.by_name)
+        self._pieces, self.rest, self.by_name = dict(state.pieces), dict(state.rest), set(state.by_name)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The pieces as they are now."""
+        return list(self._pieces.values())
+
+    def holds(self, piece: Piece) -> bool:
+        """Whether a piece was not cut since."""
+        return self._pieces.get(piece.elements[0].path) is piece
 
     @property
     def rest_load(self) -> Load:
@@ -108,8 +117,7 @@ class Pieces:
     def split(self, piece: Piece, parts: int) -> bool:
         """Replace a piece by several, about ``parts`` (>= 2) where it can be cut like that; False if it cannot be."""
         if len(piece.elements) > 1:
-            self.pieces.remove(piece)
-            self.pieces += [self._piece(run) for run in self._runs(piece, parts)]
+            self._replace(piece, self._runs(piece, parts))
             return True
         (element,) = piece.elements
         if element.is_open or element.path not in self.nodes:
@@ -122,7 +130,7 @@ class Pieces:
         for folder in sorted(folders, key=lambda folder: (-self.rest[folder].weight(self.knee_bytes), folder)):
             if self._may_cut_by_name(folder):
                 below = folder + b"/" if folder else b""
-                self.pieces = [piece for piece in self.pieces if not piece.elements[0].path.startswith(below)]
+                self._pieces = {path: piece for path, piece in self._pieces.items() if not path.startswith(below)}
                 self.rest = {path: load for path, load in self.rest.items() if not path.startswith(below)}
                 self._cut_by_name(folder)
                 return True
@@ -131,14 +139,14 @@ class Pieces:
     def _open(self, piece: Piece, folder: bytes) -> bool:
         children, whole = self._children.get(folder, []), load_of(self.nodes[folder])
         spare = whole.minus(total(map(load_of, children)))
-        is_flat = 2 * spare.weight(self.knee_bytes) > whole.weight(self.knee_bytes)
-        if (is_flat or len(children) > MOST_SIBLINGS) and self._may_cut_by_name(folder):
-            self.pieces.remove(piece)
+        is_wide = 2 * spare.weight(self.knee_bytes) > whole.weight(self.knee_bytes) or len(children) > MOST_SIBLINGS
+        if is_wide and self._may_cut_by_name(folder):
+            self._replace(piece, [])
             self._cut_by_name(folder)
             return True
         if not children:
             return False
-        self.pieces.remove(piece)
+        self._replace(piece, [])
         self._list(folder)
         return True
 
@@ -150,7 +158,7 @@ class Pieces:
 
     def _list(self, folder: bytes) -> None:
         children = self._children.get(folder, [])
-        self.pieces += [self._piece([Element(child.path, False, load_of(child))]) for child in children]
+        self._add([Element(child.path, False, load_of(child))] for child in children)
         if folder in self.nodes:
             self.rest[folder] = load_of(self.nodes[folder]).minus(total(map(load_of, children)))
 
@@ -163,7 +171,7 @@ class Pieces:
         self.by_name.add(folder)
         self.rest[folder] = load_of(self.nodes[folder]).minus(total(element.load for element in elements))
         if elements:
-            self.pieces.append(self._piece(elements))
+            self._add([elements])
 
     def _runs(self, piece: Piece, parts: int) -> list[list[Element]]:
         """Even runs of neighbours; if one element outweighs all others, it alone and what is on either side of it."""
@@ -180,8 +188,14 @@ class Pieces:
             found = [list(side) for side in sides if side]
         return found
 
-    def _piece(self, elements: Sequence[Element]) -> Piece:
-        return Piece(tuple(elements), total(element.load for element in elements).weight(self.knee_bytes))
+    def _replace(self, piece: Piece, runs: Iterable[Sequence[Element]]) -> None:
+        del self._pieces[piece.elements[0].path]
+        self._add(runs)
+
+    def _add(self, runs: Iterable[Sequence[Element]]) -> None:
+        for elements in runs:
+            weight = total(element.load for element in elements).weight(self.knee_bytes)
+            self._pieces[elements[0].path] = Piece(tuple(elements), weight)
 
 
 def load_of(node: FolderNode) -> Load:

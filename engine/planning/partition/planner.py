@@ -9,7 +9,7 @@ from typing import NamedTuple
 from engine.names import text_of
 from engine.planning.partition.limits import oversized, parcels, warnings_of
 from engine.planning.partition.merging import merged
-from engine.planning.partition.pieces import Element, Piece, Pieces, can_be_named, load_of, total
+from engine.planning.partition.pieces import Element, Piece, Pieces, State, can_be_named, load_of, total
 from engine.planning.partition.tasks import EVEN, EVERYTHING_ELSE, Balance, Partition, TaskLimits, TaskPlan
 from engine.planning.values import FolderNode, NameGroup
 
@@ -96,7 +96,7 @@ def _cut(pieces: Pieces, hand: Hand, ideal: float) -> bool:
     for piece in hand.pieces:
         if rest >= piece.weight and pieces.split_rest():
             return True
-        if piece in pieces.pieces and pieces.split(piece, max(2, round(piece.weight / ideal))):
+        if pieces.holds(piece) and pieces.split(piece, max(2, round(piece.weight / ideal))):
             return True
         if piece.weight > (1 + AIM) * ideal:
             return False
@@ -138,9 +138,9 @@ def _by_level(pieces: Pieces, agents: int, level: int, limits: TaskLimits | None
         for path, node in pieces.nodes.items()
         if path and path.count(b"/") + 1 == level and can_be_named(path)
     ]
-    pieces.pieces = found
+    rest = load_of(pieces.nodes[b""]).minus(total(piece.elements[0].load for piece in found))
+    pieces.state = State({piece.elements[0].path: piece for piece in found}, {b"": rest}, frozenset())
     pieces.wide.clear()
-    pieces.rest = {b"": load_of(pieces.nodes[b""]).minus(total(piece.elements[0].load for piece in found))}
     hands = [_elements(hand) for hand in _deal(pieces, agents)]
     owned = sorted(((element, agent) for agent, hand in enumerate(hands) for element in hand), key=lambda each: each[0])
     tasks = [_task([element], agent) for element, agent in owned]
