@@ -33,6 +33,19 @@ _LIFT = {
 }
 
 
+_SPOKEN = {
+    "target": "the target itself",
+    "path of one agent": "each agent's path",
+    "files of one agent": "how many files each agent can do",
+    "source": "the source",
+    "host NIC": "the host's interface",
+    "CPU": "the CPU",
+    "destination": "the destination",
+    "VPN tunnel": "the VPN",
+    "DataSync task quota": "DataSync's quota of a task",
+}
+
+
 class WhatIf(msgspec.Struct, frozen=True):
     """A fleet of some size: bytes/s for the mix of sizes, share of the target (1.0: all of it; None: there is none)."""
 
@@ -159,18 +172,20 @@ def _advice(sizing: _Sizing, bind: Binding, wanted: float | None, now: float) ->
     """What limits, and what would lift that; for a target that no fleet reaches, what limits the largest one."""
     most = sizing.best(MOST_AGENTS)
     if wanted is None or now >= wanted:
-        return f"The limit is {_names(bind)}. To go faster: {_lifts(bind)}."
+        return f"The limit is {spoken(bind)}. To go faster: {_lifts(bind)}."
     if most >= wanted:
-        return f"{format_rate(now)} instead of {format_rate(wanted)}: the limit is {_names(bind)}. {_lifts(bind)}."
+        instead = f"{format_rate(now)} instead of {format_rate(wanted)}"
+        return f"{instead}: the limit is {spoken(bind)}. To go faster: {_lifts(bind)}."
     last = binding(sizing.limits, sizing.dataset, MOST_AGENTS, sizing.hosts(MOST_AGENTS))
     return (
-        f"No number of agents reaches {format_rate(wanted)}: {_names(last)} allows {format_rate(most)}. "
+        f"No number of agents reaches {format_rate(wanted)}: {spoken(last)} allows {format_rate(most)}. "
         f"What helps: {_lifts(last)}."
     )
 
 
-def _names(bind: Binding) -> str:
-    return " and ".join([bind.name, *bind.also])
+def spoken(bind: Binding) -> str:
+    """What limits, in a sentence."""
+    return " and ".join(_SPOKEN.get(name, f"the {name}") for name in (bind.name, *bind.also))
 
 
 def _lifts(bind: Binding) -> str:

@@ -84,7 +84,7 @@ def test_a_destination_takes_3500_requests_a_second_until_measured() -> None:
     plan = size_fleet(found, small, LINK.value)
     assert (plan.reached, plan.agents, plan.binding.name) == (False, 2, "destination")
     assert plan.bytes_per_second == pytest.approx(3_500 * 10_000)
-    assert plan.advice.startswith("No number of agents reaches 2.12 GB/s: destination allows 35.0 MB/s.")
+    assert plan.advice.startswith("No number of agents reaches 2.12 GB/s: the destination allows 35.0 MB/s.")
     assert "ramp" in plan.advice
     measured_there = Surroundings(target=LINK, destination_files=Figure(9_000, MEASURED))
     assert size_fleet(limits(measured(3_000, 550e6), measured_there), small, LINK.value).agents == 3
@@ -143,7 +143,7 @@ def test_without_a_target_the_fleet_is_what_was_asked_for() -> None:
     assert found.bytes_per_second == pytest.approx(1_650e6)
     short = size_fleet(limits(measured(3_500, 550e6), Surroundings(target=LINK)), LARGE, LINK.value, agents=2)
     assert (short.reached, short.agents) == (False, 2)
-    assert short.advice.startswith("1.10 GB/s instead of 2.12 GB/s: the limit is path of one agent.")
+    assert short.advice.startswith("1.10 GB/s instead of 2.12 GB/s: the limit is each agent's path.")
 
 
 def test_each_limit_as_the_whole_fleet_meets_it() -> None:

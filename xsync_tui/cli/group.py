@@ -11,6 +11,7 @@ import click
 COMMANDS: Final = {
     "survey": "Measure a location: files, bytes, sizes, folders, hazards.",
     "check": "Find out whether a run would work, before anything moves.",
+    "plan": "How many agents, which tasks, how long, what limits, what it costs.",
     "test-run": "Measure agents on comparable folders: what binds, and how many help.",
     "run": "Copy a profile, or a source to a destination, with parallel agents.",
     "attach": "Watch an execution live; Ctrl-C leaves it running.",

@@ -1,0 +1,271 @@
+"""Plans a migration: gathers what is known of its source, its agents and this host, and has planning work it out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from engine.errors import UsageError
+from engine.filters import Filters
+from engine.home import Home
+from engine.locations.mounts import mount_of, read_mounts
+from engine.locations.registry import file_path, open_location
+from engine.model import LocationSpec, Migration
+from engine.planning import network as networks
+from engine.planning.cost import RunWork, run_cost, storage_cost
+from engine.planning.datasync_cost import datasync_cost
+from engine.planning.estimate import EstimateOptions
+from engine.planning.fleet import size_fleet
+from engine.planning.partition import DATASYNC
+from engine.planning.partition.scope import within
+from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan, part_of
+from engine.planning.prices import load_prices
+from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.timetable import Timetable
+from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
+from engine.survey.cutting import cut
+from engine.survey.dataset import dataset_of
+from engine.survey.report import SurveyReport, latest_survey, reading
+from engine.survey.tree import folder_tree
+
+START_SECONDS = 1.5
+"""From the command to the first byte, as measured for docs/benchmarks.md."""
+
+OLD_SECONDS = 7 * 86_400
+"""A survey older than this is worth a word."""
+
+
+class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What test runs and executions found: of one agent, and what all of them together cannot exceed."""
+
+    files_per_second: Figure | None = None
+    bytes_per_second: Figure | None = None
+    shared: PlanLimit | None = None
+
+
+class PlanRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is to be planned. Bandwidths are raw bytes/s of the link and of one agent's path.
+
+    ``agents``: as many, or as many as the target takes. ``most_hosts``: None, as many as help. ``service``: who is to
+    run it. ``prices``: a file that changes the price table.
+    """
+
+    migration: Migration
+    start_at: float
+    bandwidth: float | None = None
+    per_agent: float | None = None
+    utilisation: float = 0.85
+    agents: int | None = None
+    most_hosts: int | None = None
+    measured: Measured = Measured()
+    service: str = "xsync"
+    prices: str | None = None
+
+
+def plan(request: PlanRequest, home: Home) -> Plan:
+    """The plan for ``request``, from the last survey of its source. Raises UsageError without one, LocationError."""
+    migration = request.migration
+    survey = _survey(migration.source, home)
+    spill = Path(tempfile.mkdtemp(prefix="plan-", dir=home.base))
+    try:
+        return _plan(request, home, survey, spill)
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _survey(source: LocationSpec, home: Home) -> SurveyReport:
+    location = open_location(source)
+    try:
+        location.check_source()
+        found = latest_survey(home.surveys, location.identity())
+    finally:
+        location.close()
+    if found is None:
+        raise UsageError(f"{source.url} was not surveyed yet, so that there is nothing to plan with: xsync survey")
+    return found
+
+
+def _plan(request: PlanRequest, home: Home, survey: SurveyReport, spill: Path) -> Plan:
+    migration = request.migration
+    filters = Filters(migration.filters)
+    dataset, warnings = _dataset(survey, filters, home, spill)
+    datasync = request.service == "datasync"
+    one = roofline_of(request)
+    around = _surroundings(request, survey, datasync=datasync)
+    known = (*limits(one, around), *([request.measured.shared] if request.measured.shared else []))
+    options = _options(migration, survey, datasync=datasync)
+    timetable = _timetable(migration)
+    fleet = size_fleet(
+        known,
+        dataset,
+        request.bandwidth,
+        request.utilisation,
+        agents=request.agents,
+        most_hosts=request.most_hosts,
+        options=options,
+        start=request.start_at,
+        timetable=timetable,
+    )
+    partition = cut(
+        home.surveys,
+        survey,
+        filters,
+        fleet.agents,
+        round(one.knee_bytes),
+        spill,
+        level=migration.task_level,
+        limits=DATASYNC if datasync else None,
+    )
+    if partition is None:
+        raise UsageError(f"the entries of the survey of {survey.location} are gone: survey it anew")
+    parts = Parts(
+        source=migration.source.url,
+        destination=migration.destination.url,
+        surveyed_at=survey.surveyed_at,
+        dataset=dataset,
+        utilisation=request.utilisation,
+        fleet=fleet,
+        roofline=one,
+        limits=known,
+        partition=partition,
+        cost=_costs(migration, dataset, len(partition.tasks), request.prices),
+        network=_networks(migration, survey, len(partition.tasks), request.bandwidth),
+        start_at=request.start_at,
+        options=options,
+        helps=not datasync,
+        warnings=(*warnings, *_old(survey, request.start_at)),
+    )
+    return make_plan(parts, timetable)
+
+
+def roofline_of(request: PlanRequest) -> Roofline:
+    """What one agent does: as measured, else as its stated cap allows, else the published default."""
+    cap = None if request.per_agent is None else Figure(request.per_agent, Origin("profile", "network.per_agent"))
+    assumed = default_roofline("4 vCPU" if (os.cpu_count() or 1) < 8 else "8 vCPU", cap)
+    found = request.measured
+    return Roofline(
+        found.files_per_second or assumed.files_per_second, found.bytes_per_second or assumed.bytes_per_second
+    )
+
+
+def _dataset(survey: SurveyReport, filters: Filters, home: Home, spill: Path) -> tuple[Dataset, tuple[str, ...]]:
+    """What the filters leave of the survey, as far as folders tell."""
+    whole = dataset_of(survey)
+    warnings = ("the survey is partial: there is more than it counted",) if survey.partial else ()
+    if filters.trivial(b""):
+        return whole, warnings
+    with reading(home.surveys, survey) as files:
+        root = within(folder_tree(files, spill, 1, level=2), filters)[0]
+    left = part_of(whole, root.files, root.bytes, root.entries)
+    return left, (*warnings, "filters are counted by folders alone: what patterns of names leave out is still in it")
+
+
+def _surroundings(request: PlanRequest, survey: SurveyReport, *, datasync: bool) -> Surroundings:
+    migration = request.migration
+    rates = survey.probe.rates if survey.probe is not None else ()
+    probed = Origin("probe", "the survey's probe of the source", survey.surveyed_at)
+    target = None if request.bandwidth is None else Figure(request.bandwidth, Origin("profile", "network.bandwidth"))
+    objects = migration.destination.url.startswith("s3://")
+    return Surroundings(
+        target=target,
+        source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
+        nic=_nic(),
+        source_remote=_is_remote(migration.source),
+        cores=None if datasync else os.cpu_count(),
+        objects=objects,
+        destination_files=_unlimited(migration.destination) if objects else None,
+        datasync="with agent" if datasync else None,
+    )
+
+
+def _unlimited(destination: LocationSpec) -> Figure | None:
+    """S3's 3,500 PUT/s are those of AWS; what another server takes is not known."""
+    if destination.endpoint_url is None or ".amazonaws.com" in destination.endpoint_url:
+        return None
+    return Figure(1e9, Origin("default", "another server than AWS: its requests are not limited until measured"))
+
+
+def _nic() -> Figure | None:
+    """The fastest interface of this host that is up and says its speed."""
+    speeds = {name: each.speed for name, each in psutil.net_if_stats().items() if each.isup and each.speed > 0}
+    if not speeds:
+        return None
+    name = max(speeds, key=lambda name: speeds[name])
+    return Figure(speeds[name] * 1e6 / 8, Origin("probe", f"speed of {name} on this host"))
+
+
+def _is_remote(source: LocationSpec) -> bool:
+    return source.url.startswith("s3://") or mount_of(file_path(source.url), read_mounts()).is_network
+
+
+def _options(migration: Migration, survey: SurveyReport, *, datasync: bool) -> EstimateOptions:
+    listing = Origin("survey", "entries/s of the survey", survey.surveyed_at)
+    return EstimateOptions(
+        listing=Figure(max(1.0, survey.entries_per_second), listing),
+        whole_files=datasync,
+        rescan=migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT",
+        start_seconds=START_SECONDS,
+    )
+
+
+def _timetable(migration: Migration) -> Timetable | None:
+    always = migration.options.bytes_per_second
+    if not migration.limits and always < 0:
+        return None
+    return Timetable(migration.limits, None if always < 0 else float(always))
+
+
+def _costs(migration: Migration, dataset: Dataset, tasks: int, prices_file: str | None) -> Costs:
+    """Where a side is AWS; other servers have prices of their own, which are not known."""
+    to_aws, from_aws = _is_aws(migration.destination), _is_aws(migration.source)
+    if not to_aws and not from_aws:
+        return Costs(None, None)
+    prices, into = load_prices(prices_file), migration.destination.storage_class
+    entries = dataset.files + dataset.others
+    work = RunWork(
+        dataset,
+        to_objects=to_aws,
+        from_objects=from_aws,
+        listed_source=entries if from_aws else 0,
+        kms=(migration.destination.sse or "").startswith("aws:kms"),
+        leaves_aws=from_aws and not to_aws,
+    )
+    return Costs(
+        run_cost(work, prices, into),
+        storage_cost(dataset, prices, into) if to_aws else None,
+        tuple(datasync_cost(mode, dataset, prices, into, tasks=tasks) for mode in ("BASIC", "ENHANCED"))
+        if to_aws
+        else (),
+    )
+
+
+def _is_aws(spec: LocationSpec) -> bool:
+    return spec.url.startswith("s3://") and (spec.endpoint_url is None or ".amazonaws.com" in spec.endpoint_url)
+
+
+def _networks(migration: Migration, survey: SurveyReport, tasks: int, target: float | None) -> Networks:
+    source, destination = _place(migration.source), _place(migration.destination)
+    trip = survey.probe.first_byte_median if survey.probe is not None and _is_remote(migration.source) else None
+    ours = networks.network(source, destination, round_trip_seconds=trip, target_bytes_per_second=target)
+    if not _is_aws(migration.destination):
+        return Networks(ours)
+    return Networks(ours, networks.datasync_network(source, destination, "PRIVATE_LINK", tasks=tasks))
+
+
+_PLACES: dict[str, networks.Place] = {"nfs": "nfs", "nfs4": "nfs", "cifs": "smb", "smb3": "smb", "smbfs": "smb"}
+
+
+def _place(spec: LocationSpec) -> networks.Place:
+    if spec.url.startswith("s3://"):
+        return "s3" if _is_aws(spec) else "object"
+    return _PLACES.get(mount_of(file_path(spec.url), read_mounts()).type, "file")
+
+
+def _old(survey: SurveyReport, now: float) -> list[str]:
+    days = (now - survey.surveyed_at) / 86_400
+    return [f"the survey is {days:.0f} days old: survey again"] if days * 86_400 > OLD_SECONDS else []
