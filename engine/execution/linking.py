@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from engine.catalog.delta import Delta, Known
 from engine.catalog.links import LinkRows, read_links, write_links
 from engine.execution.coordination import messages as m
-from engine.execution.expand import SMALL_BYTES, Before, Expanded, batches_of, large_file
+from engine.execution.expand import Before, Expanded, batches_of, split
 from engine.execution.orders import adopted_rows
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.transfer.units import RESULT_SCHEMA
@@ -53,9 +53,7 @@ def expand_links(chunk: m.Chunk, folder: Path, known: Known, before: Before, *, 
         results.append(adopted_rows(delta.adopted))
     large = []
     if chunk.links == "leaders":
-        is_large = pc.greater(work["size"], SMALL_BYTES)
-        large = [large_file(row) for row in work.filter(is_large).to_pylist()]
-        work = work.filter(pc.invert(is_large))
+        large, work = split(work)
     batches = list(batches_of(work.drop_columns(["segment"])))
     event = m.ChunkExpanded(chunk.task, batches, large)
     return Expanded(event, delta.unchanged.select(ENTRY_SCHEMA.names), results)
