@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import mmap
 import os
 import shutil
@@ -119,6 +120,8 @@ def test_what_changed_unseen_is_sent_by_the_next_run_and_the_rest_compared_once(
         much_later(monkeypatch)
         second = run(source, destination, MIRROR)
         assert second == {"same": COMPARED, "gone": ("deleted", None), "file": SENT}
+        told = json.loads((list_execution_folders(find_home())[-1] / "report.json").read_bytes())
+        assert (told["skipped"], told["bytes"]["transferred"]) == ({"same content": 1}, size)
         assert stored("file") == (source / "file").read_bytes()
         assert run(source, destination, MIRROR) == {}
 
