@@ -45,13 +45,13 @@ def expand_links(chunk: m.Chunk, folder: Path, known: Known, before: Before, *, 
         work = rows.filter(pa.array([name not in done for name in names], pa.bool_()))
         delta = Delta(work, rows.slice(0, 0), delta.done)
     work, results = delta.work, []
+    large: list[m.LargeFile] = []
     is_new = pc.invert(pc.is_in(delta.done["segment"], pa.array(sorted(before.segments), pa.string())))
     done = delta.done.filter(is_new)
     if done.num_rows:
         results.append(known.results_of(done).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA))
     if delta.adopted is not None and delta.adopted.num_rows:
         results.append(adopted_rows(delta.adopted))
-    large = []
     if chunk.links == "leaders":
         large, work = split(work)
     batches = list(batches_of(work.drop_columns(["segment"])))

@@ -94,7 +94,7 @@ class Rows:
 
     def found_in_listing(self, row: int) -> Found:
         """Identity and attributes of a row as listed."""
-        return Found(*(self.listed(column)[row] or 0 for column in _LISTED_COLUMNS))
+        return Found._make([*(self.listed(column)[row] or 0 for column in _LISTED_COLUMNS), False])
 
     def transferred(
         self,

@@ -187,13 +187,13 @@ def test_an_upload_that_is_resumed_is_as_sure_as_when_it_was_opened(
     os.pwrite(fd, content, 0)
     os.close(fd)
     now = time.time()
-    monkeypatch.setattr(uploads.time, "time", lambda: now + 600)
+    monkeypatch.setattr(time, "time", lambda: now + 600)
     execution = Execution("x", Migration(LocationSpec("/a"), LocationSpec("/b")), "", "", 1.0)
     Journal.create(tmp_path / "x", execution, this_runner()).close()
     large = LargeFile(b"file", 0, len(content), {"dir": b"", "name": b"file", "task": 0})
     known = OpenUpload(1, b"file", upload, file.identity, 1 << 20, now + opened_later)
 
-    async def scenario() -> list[Any]:
+    async def scenario() -> Any:
         committer = Committer(tmp_path / "x")
         await committer.open()
         committer.ledger = Ledger([Totals()])

@@ -133,7 +133,7 @@ def test_an_unsure_fact_is_no_fact_before_the_content_was_compared(tmp_path: Pat
     if in_state:
         compact(tmp_path / "state", {"x1": earlier}, rows_per_file=1)
     known = {"state": tmp_path / "state"} if in_state else {"earlier": earlier}
-    with Known(tmp_path / "spill", **known, touches=True) as all_known:  # type: ignore[arg-type]
+    with Known(tmp_path / "spill", **known, touches=True) as all_known:
         delta = all_known.work(entries_table([sure, unsure, unread]))
     assert (_looks(delta), names(delta.unchanged)) == ({b"u": Look.COMPARE, b"n": Look.NONE}, [b"a"])
     assert delta.work["known_checksum"].to_pylist() == [5, None]

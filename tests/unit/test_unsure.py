@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.locations import posix_files
 from engine.locations.posix import PosixLocation
 from engine.model import UNSURE_NS, Identity, LocationSpec
 from engine.transfer.reading import attributes_of
@@ -40,7 +39,7 @@ def test_what_is_read_of_a_file_says_so(
     (tmp_path / "file").write_bytes(b"content")
     os.utime(tmp_path / "file", ns=(1, 1))
     now = time.time_ns() + passed_ns
-    monkeypatch.setattr(posix_files.time, "time_ns", lambda: now)
+    monkeypatch.setattr(time, "time_ns", lambda: now)
     location = PosixLocation(LocationSpec(str(tmp_path)))
     file = location.open_file(b"file")
     assert attributes_of(file)[0].unsure is unsure
