@@ -88,6 +88,16 @@ class Status(StrEnum):
         return self in (Status.SUCCESS, Status.ERROR, Status.CANCELLED, Status.INTERRUPTED)
 
 
+UNSURE_NS = 60 * 10**9
+"""How long a file must have been left alone before it is read to be known by its times alone (Identity.is_unsure).
+
+Some changes move no time: those in the same tick of the clock, up to 2 s (FAT), and those to a page of a mapped file
+that is dirty already, up to 35 s (Linux: vm.dirty_expire_centisecs and one round of writing out). The rest is for a
+file server whose clock is behind this host's, which cannot be seen from here. What changed within that time is read
+once more, not sent: more than is needed costs little.
+"""
+
+
 class Identity(msgspec.Struct, frozen=True, array_like=True):
     """What a stored fact about a file is valid for (safety.md, Identity)."""
 
@@ -96,6 +106,15 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
     size: int
     mtime_ns: int
     ctime_ns: int
+
+    def is_unsure(self, read_ns: int) -> bool:
+        """Whether the file may have changed once more after ``read_ns``, and be of this identity still.
+
+        ``read_ns``: before its first byte was read, in ns since the epoch. The mtime counts for file systems that keep
+        no ctime; one in the future is what somebody set.
+        """
+        since = read_ns - UNSURE_NS
+        return self.ctime_ns >= since or since <= self.mtime_ns <= read_ns + UNSURE_NS
 
 
 class LocationSpec(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
+from engine.catalog.state import read_state, write_state
 from engine.home import Home
 from engine.journal.reader import list_executions, read_snapshot
 from engine.model import Snapshot
@@ -86,6 +89,13 @@ class Xsync:
         """The latest execution as its journal has it, or None while there is none."""
         names = self.executions() if self.home.exists() else []
         return read_snapshot(self.home / "executions" / names[-1]) if names else None
+
+    def settle(self) -> None:
+        """Take no fact in the state for unsure any more, as if all files had been left alone before they were read."""
+        for manifest in self.home.glob("state/*/state.json"):
+            state = read_state(manifest.parent)
+            files = tuple(msgspec.structs.replace(file, unsure=0) for file in state.files)
+            write_state(manifest.parent, msgspec.structs.replace(state, files=files))
 
     def wait_for(self, condition: Callable[[Snapshot], bool], seconds: float = 60) -> Snapshot:
         """Poll the latest execution until ``condition`` holds."""

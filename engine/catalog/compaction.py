@@ -66,11 +66,14 @@ def _facts(stream: Iterator[pa.Table], execution: str) -> Iterator[pa.Table]:
         yield said.append_column("execution", pa.repeat(pa.scalar(execution, pa.string()), said.num_rows))
 
 
-def _known(file: Path) -> Iterator[pa.Table]:
+def _known(folder: Path, file: StateFile) -> Iterator[pa.Table]:
     """The rows of a file of the state, as facts."""
-    for rows in read(file, STATE_COLUMNS):
+    columns = STATE_COLUMNS if file.unsure else [name for name in STATE_COLUMNS if name != "unsure"]
+    for rows in read(folder / file.name, columns):
         action = pa.repeat(pa.scalar(int(Action.TRANSFERRED), pa.uint8()), rows.num_rows)
         known = rows.append_column("action", action).append_column("reason", pa.nulls(rows.num_rows, pa.string()))
+        if not file.unsure:
+            known = known.append_column("unsure", pa.repeat(False, rows.num_rows))
         yield known.select([*_FACT_COLUMNS, "execution"])
 
 
@@ -83,7 +86,7 @@ def _ranges(folder: Path, old: State, new: Sorted, rows_per_file: int) -> Iterat
         if file is not None and (first is None or (end is not None and first >= end)):
             yield [file]
             continue
-        known = [] if file is None else [_known(folder / file.name)]
+        known = [] if file is None else [_known(folder, file)]
         stem = f"{old.version + 1:06d}-{number:06d}"
         yield _write_range(_transferred(merged([new.below(end), *known])), folder, stem, rows_per_file)
 
@@ -105,10 +108,11 @@ def _write_range(stream: Iterable[pa.Table], folder: Path, stem: str, rows_per_f
     while group is not None:
         name = f"{stem}-{number:06d}.parquet"
         number += 1
-        first, last, rows = key_of(group, 0), key_of(group, -1), 0
+        first, last, rows, unsure = key_of(group, 0), key_of(group, -1), 0, 0
         with replacing(folder / name) as file, results_writer(file, group.schema) as writer:
             while group is not None and rows + group.num_rows <= rows_per_file:
                 writer.write_table(group)
                 rows, last = rows + group.num_rows, key_of(group, -1)
+                unsure += pc.sum(group["unsure"]).as_py() or 0
                 group = next(groups, None)
-        yield StateFile(name, rows, first, last)
+        yield StateFile(name, rows, first, last, unsure)

@@ -43,8 +43,9 @@ class Known:
     The newest fact about a path is the one that counts. It holds only if it says transferred, or found there (for this
     execution also: skipped), and its identity is the entry's. With a listing of the destination (``held``) it must also
     be there as recorded. ``compares``: what seems unchanged is compared by content. ``touches``: where only ctime, mode
-    or owner differ, content is compared, too. ``missing``, ``changed`` (attributes): entries that are work only because
-    the destination has lost or changed them. Safe to use from several threads, one at a time. Keeps about
+    or owner differ, or an earlier execution's fact is unsure, content is compared, too; what is unsure and has no
+    checksum is sent. ``missing``, ``changed`` (attributes): entries that are work only because the destination has lost
+    or changed them. Safe to use from several threads, one at a time. Keeps about
     KNOWN_MEMORY_BYTES in memory; ``spill`` is a folder for what exceeds that.
     """
 
@@ -176,8 +177,9 @@ class Known:
         keys = keys.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
         query = f"""
             SELECT position, verdict FROM (
-                SELECT c.position, max_by(CASE WHEN f.holds AND {same_identity("f", "c")} THEN f.verdict ELSE 0 END,
-                                          f.finished_ns) AS verdict
+                SELECT c.position, max_by(
+                    CASE WHEN f.holds AND NOT f.unsure AND {same_identity("f", "c")} THEN f.verdict ELSE 0 END,
+                    f.finished_ns) AS verdict
                 FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
                 GROUP BY c.position
             ) WHERE verdict > 0"""
@@ -196,20 +198,24 @@ class Known:
     def _facts(self, low: bytes, high: bytes) -> Iterator[str]:
         """SQL of the facts about folders from ``low`` to ``high``, by where they come from."""
         settled = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
-        in_state = []
+        in_state: dict[str, list[Path]] = {"false": [], "unsure": []}
         if self._state_folder is not None:
-            in_state = [self._state_folder / name for name in self._state.names_between(low, high)]
+            for file in self._state.files_between(low, high):
+                in_state["unsure" if file.unsure else "false"].append(self._state_folder / file.name)
         columns = ", ".join(FACT_COLUMNS)
         if self._held is not None or self._compares or self._touches:
             columns += ", checksum, etag"
-        for files, holds, verdict in (
-            (in_state, "true", _UNCHANGED),
-            (self._earlier, AT_DESTINATION, _UNCHANGED),
-            (self._own, settled, _DONE),
+        for files, holds, verdict, unsure in (
+            (in_state["false"], "true", _UNCHANGED, "false"),
+            (in_state["unsure"], "true", _UNCHANGED, "unsure"),
+            (self._earlier, AT_DESTINATION, _UNCHANGED, "unsure"),
+            (self._own, settled, _DONE, "false"),
         ):
             if files:
+                unsure = f"coalesce({unsure}, false)" if self._touches else "false"
                 yield (
-                    f"SELECT {columns}, {holds} AS holds, {verdict} AS verdict FROM {read_files(files)} "
+                    f"SELECT {columns}, {holds} AS holds, {verdict} AS verdict, {unsure} AS unsure "
+                    f"FROM {read_files(files)} "
                     f"WHERE dir >= {blob(low)} AND dir <= {blob(high)}"
                 )
 

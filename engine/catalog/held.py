@@ -129,13 +129,13 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
         f"{'d.kind IS NOT NULL' if join else 'false'} AS there, {'d.mtime_ns' if join else 'NULL'} AS there_ns"
     )
     recorded = f"f.checksum IS NOT NULL AND c.kind = {_FILE}"
-    compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND {compares} AND {recorded}"
+    compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND ({compares} OR f.unsure) AND {recorded}"
     touched = f"NOT f.same AND f.touched AND {touches} AND {recorded}"
     return f"""
         SELECT CASE WHEN f.same AND f.verdict = {int(Verdict.DONE)} THEN {int(Verdict.DONE)}
                     WHEN f.same AND {lost} THEN {int(Verdict.MISSING)}
                     WHEN f.same AND {changed} THEN {int(Verdict.CHANGED)}
-                    WHEN {compared} THEN {int(Verdict.WORK)}
+                    WHEN ({compared}) OR (f.same AND f.unsure) THEN {int(Verdict.WORK)}
                     WHEN f.same THEN {int(Verdict.UNCHANGED)}
                     WHEN f.verdict IS NULL AND {same} THEN {int(Verdict.ADOPTED)}
                     ELSE {int(Verdict.WORK)} END::UTINYINT AS verdict,
@@ -152,9 +152,9 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
 
 def newest_facts(facts: str) -> str:
     """SQL of the newest fact about each row of ``chunk``: ``same``, it holds; ``touched``, but for ctime and owner."""
-    columns = "verdict, same, touched, checksum, etag, finished_ns"
+    columns = "verdict, same, touched, unsure, checksum, etag, finished_ns"
     if not facts:
-        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "UBIGINT", "VARCHAR", "BIGINT")
+        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "BOOLEAN", "UBIGINT", "VARCHAR", "BIGINT")
         nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(columns.split(", "), types, strict=True))
         return f"SELECT 0::BIGINT AS position, {nothing} WHERE false"
     like = " AND ".join(
@@ -164,6 +164,7 @@ def newest_facts(facts: str) -> str:
         SELECT position, unnest(newest) FROM (
             SELECT c.position, max_by(struct_pack(
                 verdict := f.verdict, same := f.holds AND {same_identity("f", "c")}, touched := f.holds AND {like},
-                checksum := f.checksum, etag := f.etag, finished_ns := f.finished_ns), f.finished_ns) AS newest
+                unsure := f.unsure, checksum := f.checksum, etag := f.etag,
+                finished_ns := f.finished_ns), f.finished_ns) AS newest
             FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
             GROUP BY c.position)"""

@@ -29,17 +29,22 @@ STATE_COLUMNS = (
     "verified",
     "execution",
     "finished_ns",
+    "unsure",
 )
 """Columns as in RESULT_SCHEMA, and ``execution``: the id of the one that wrote the row."""
 
 
 class StateFile(msgspec.Struct, frozen=True):
-    """One file of the state: ``rows`` rows sorted by (dir, name), from ``first`` to ``last``, both included."""
+    """One file of the state: ``rows`` rows sorted by (dir, name), from ``first`` to ``last``, both included.
+
+    ``unsure`` of them are; without any, the column is not read, and files of xsync 0.1 do not have it.
+    """
 
     name: str
     rows: int
     first: tuple[bytes, bytes]
     last: tuple[bytes, bytes]
+    unsure: int = 0
 
 
 class State(msgspec.Struct, frozen=True):
@@ -49,9 +54,9 @@ class State(msgspec.Struct, frozen=True):
     version: int = 0
     files: tuple[StateFile, ...] = ()
 
-    def names_between(self, low: bytes, high: bytes) -> list[str]:
-        """Names of the files that may hold rows of folders from ``low`` to ``high``, both included."""
-        return [file.name for file in self.files if file.first[0] <= high and file.last[0] >= low]
+    def files_between(self, low: bytes, high: bytes) -> list[StateFile]:
+        """The files that may hold rows of folders from ``low`` to ``high``, both included."""
+        return [file for file in self.files if file.first[0] <= high and file.last[0] >= low]
 
 
 def read_state(folder: Path) -> State:

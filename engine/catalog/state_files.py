@@ -21,7 +21,8 @@ def check_state(folder: Path, state: State) -> None:
                 columns, rows = set(file.schema_arrow.names), file.metadata.num_rows
         except (OSError, pa.ArrowException) as error:
             raise JournalError(f"{item.name} is no file of a state: {error}") from error
-        if not columns >= set(STATE_COLUMNS) or rows != item.rows:
+        expected = set(STATE_COLUMNS) if item.unsure else set(STATE_COLUMNS) - {"unsure"}
+        if not columns >= expected or rows != item.rows:
             raise JournalError(f"{item.name} is no file of a state: {rows} rows, columns {', '.join(sorted(columns))}")
 
 

@@ -70,12 +70,8 @@ def expand(
         results.append(known.results_of(delta.done).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA))
     if delta.adopted is not None and delta.adopted.num_rows:
         results.append(adopted_rows(delta.adopted))
-    is_large = _and(pa.compute.equal(work["kind"], int(Kind.FILE)), pa.compute.greater(work["size"], SMALL_BYTES))
-    if "look" in work.column_names:  # an agent looks, and hands back what has to be sent in parts
-        is_large = _and(is_large, pa.compute.equal(work["look"], int(Look.NONE)))
-    large = [large_file(row) for row in work.filter(is_large).to_pylist()]
-    batches = list(batches_of(work.filter(pa.compute.invert(is_large))))
-    return Expanded(ChunkExpanded(chunk.task, batches, large, linked), delta.unchanged, results)
+    large, small = split(work)
+    return Expanded(ChunkExpanded(chunk.task, list(batches_of(small)), large, linked), delta.unchanged, results)
 
 
 def _without_twins(work: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
@@ -109,6 +105,14 @@ def _is_text(name: bytes) -> bool:
 def _and(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
     """Both; a folder of an object store has no size, and is not large."""
     return pa.compute.fill_null(pa.compute.and_(left, right), False)
+
+
+def split(work: pa.Table) -> tuple[list[LargeFile], pa.Table]:
+    """What goes in parts, and the rest: also what an agent looks at first, to hand it back if it has to go in parts."""
+    is_large = _and(pa.compute.equal(work["kind"], int(Kind.FILE)), pa.compute.greater(work["size"], SMALL_BYTES))
+    if "look" in work.column_names:
+        is_large = _and(is_large, pa.compute.equal(work["look"], int(Look.NONE)))
+    return [large_file(row) for row in work.filter(is_large).to_pylist()], work.filter(pa.compute.invert(is_large))
 
 
 def large_file(row: dict[str, object]) -> LargeFile:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from engine.catalog.delta import Delta, Known
 from engine.catalog.links import LinkRows, read_links, write_links
 from engine.execution.coordination import messages as m
-from engine.execution.expand import SMALL_BYTES, Before, Expanded, batches_of, large_file
+from engine.execution.expand import Before, Expanded, batches_of, split
 from engine.execution.orders import adopted_rows
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.transfer.units import RESULT_SCHEMA
@@ -45,17 +45,15 @@ def expand_links(chunk: m.Chunk, folder: Path, known: Known, before: Before, *, 
         work = rows.filter(pa.array([name not in done for name in names], pa.bool_()))
         delta = Delta(work, rows.slice(0, 0), delta.done)
     work, results = delta.work, []
+    large: list[m.LargeFile] = []
     is_new = pc.invert(pc.is_in(delta.done["segment"], pa.array(sorted(before.segments), pa.string())))
     done = delta.done.filter(is_new)
     if done.num_rows:
         results.append(known.results_of(done).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA))
     if delta.adopted is not None and delta.adopted.num_rows:
         results.append(adopted_rows(delta.adopted))
-    large = []
     if chunk.links == "leaders":
-        is_large = pc.greater(work["size"], SMALL_BYTES)
-        large = [large_file(row) for row in work.filter(is_large).to_pylist()]
-        work = work.filter(pc.invert(is_large))
+        large, work = split(work)
     batches = list(batches_of(work.drop_columns(["segment"])))
     event = m.ChunkExpanded(chunk.task, batches, large)
     return Expanded(event, delta.unchanged.select(ENTRY_SCHEMA.names), results)

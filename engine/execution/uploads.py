@@ -132,6 +132,7 @@ class Uploads:
         self._options = options
         self._known = {upload.path: upload for upload in known}
         self._numbers = {upload.path: upload.id for upload in known}
+        self._opened_at = {upload.path: upload.opened_at for upload in known}
         self._committer = committer
         self._server_checks = server_checks
         self._stopping = asyncio.Event()
@@ -198,7 +199,9 @@ class Uploads:
             return self._fail(file, Action.FAILED, "upload not completed", str(error))
         verified = self._verified(seen)
         link = "" if self._destination.capabilities.transport == "objects" else decode(metadata.get(EXTRAS, "")).link
-        self._committer.add_results(_result(file, Action.TRANSFERRED, identity, checksum, etag, verified, link=link))
+        unsure = seen.kept is None and identity.is_unsure(int(self._opened_at[file.path] * 10**9))
+        result = _result(file, Action.TRANSFERRED, identity, checksum, etag, verified, link=link, unsure=unsure)
+        self._committer.add_results(result)
         self._forget(file.path)
         return UploadEnded(file.path, restart=False)
 
@@ -300,8 +303,9 @@ class Uploads:
             return await asyncio.to_thread(self._destination.begin, path, identity.size, metadata, content)
 
         upload_id = await self._patiently(begin)
+        opened_at = self._opened_at[path] = time.time()
         self._numbers[path] = await self._committer.call(
-            lambda journal: journal.open_upload(path, upload_id, identity, size, time.time())
+            lambda journal: journal.open_upload(path, upload_id, identity, size, opened_at)
         )
         return UploadReady(path, upload_id, identity, size, [])
 
@@ -325,6 +329,7 @@ class Uploads:
         return "read-back" if self._options.verify_mode != "NONE" else None
 
     def _forget(self, path: bytes) -> None:
+        self._opened_at.pop(path, None)
         self._committer.end_upload(self._numbers.pop(path))
 
     async def _vanished(self, file: LargeFile) -> UploadEnded:
@@ -395,6 +400,8 @@ def _result(
     reason: str | None = None,
     detail: str | None = None,
     link: str = "",
+    *,
+    unsure: bool = False,
 ) -> pa.Table:
     row: dict[str, Any] = {name: file.row.get(name) for name in ("dir", "name", "task", "mode", "uid", "gid")}
     listed = {name: file.row.get(name) for name in ("size", "mtime_ns", "ctime_ns", "dev", "inode")}
@@ -417,5 +424,6 @@ def _result(
         "verified": verified,
         "finished_ns": time.time_ns(),
         "link": link or None,
+        "unsure": unsure,
     }
     return pa.Table.from_pylist([row], schema=RESULT_SCHEMA)

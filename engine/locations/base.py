@@ -188,11 +188,15 @@ class OpenFile(Protocol):
     """A source file being read.
 
     ``stored_checksum``: the CRC64NVME of the whole content that the location keeps, if it does and all of it was asked
-    for. ``kept``: None but for objects.
+    for. ``kept``: None but for objects. ``unsure``: a change of it after this may not show (Identity.is_unsure).
     """
 
     identity: Identity
     attributes: Attributes
+
+    @property
+    def unsure(self) -> bool:
+        """See above."""
 
     @property
     def stored_checksum(self) -> int | None:

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 
 from engine.locations.base import Attributes
@@ -31,7 +32,7 @@ class PosixFile:
     ``device`` (st_dev) is that of the location's root, which identities give as 0.
     """
 
-    __slots__ = ("_device", "_fd", "_full_path", "attributes", "identity", "is_sparse", "names")
+    __slots__ = ("_device", "_fd", "_full_path", "attributes", "identity", "is_sparse", "names", "unsure")
 
     stored_checksum = None
     kept = None
@@ -42,6 +43,7 @@ class PosixFile:
         self._device = device
         found = os.fstat(fd)
         self.identity = identity_of(found, device)
+        self.unsure = self.identity.is_unsure(time.time_ns())
         self.names = found.st_nlink
         self.is_sparse = found.st_blocks * 512 < found.st_size
         self.attributes = Attributes(found.st_mode, found.st_uid, found.st_gid, found.st_atime_ns)

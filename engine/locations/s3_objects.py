@@ -52,6 +52,8 @@ class S3File:
         "stored_checksum",
     )
 
+    unsure = False  # each version has an identity of its own
+
     def __init__(self, objects: Objects, path: bytes, reply: Reply, start: int, end: int | None, size: int) -> None:
         headers = reply.headers
         self._objects = objects

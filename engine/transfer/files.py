@@ -129,7 +129,8 @@ class FileCopying(Copying):
         source, destination = cast("PosixLocation", self.source), cast("PosixLocation", self.shared.destination)
         self.shared.readers.reading()
         timed = self.shared.config.options.mtime == "PRESERVE"
-        link = make_link(source, destination, leader, self.path(row), folder, timed=timed)
+        began_ns = int(self.shared.config.began_at * 10**9)
+        link = make_link(source, destination, leader, self.path(row), folder, timed=timed, read_ns=began_ns)
         self.shared.readers.waiting()
         if isinstance(link, NoLink):
             if link is NoLink.CANNOT:

@@ -40,13 +40,21 @@ class Link(NamedTuple):
 
 
 def make_link(
-    source: PosixLocation, destination: PosixLocation, leader: bytes, path: bytes, folder: Folder, *, timed: bool
+    source: PosixLocation,
+    destination: PosixLocation,
+    leader: bytes,
+    path: bytes,
+    folder: Folder,
+    *,
+    timed: bool,
+    read_ns: int,
 ) -> Link | NoLink:
     """Link ``leader`` at the destination into ``folder``, where ``path`` is to be.
 
     Only if both names at the source are one file, and the destination's leader has its size and its mtime. Without
-    ``timed`` nothing there tells a leader of today from an older one. Raises OSError if the source cannot be looked at,
-    WriteError.
+    ``timed`` nothing there tells a leader of today from an older one. ``read_ns``: before the leader was read, in ns
+    since the epoch: where that is unsure, so is this name, or it would stay what a leader that is sent again was.
+    Raises OSError if the source cannot be looked at, WriteError.
     """
     ours, theirs = source.status(path), source.status(leader)
     device = os.stat(source.root).st_dev
@@ -57,7 +65,7 @@ def make_link(
         there = destination.status(leader)
         if not timed or not _is_copy(there, theirs):
             return NoLink.NOT_NOW
-        found = _found(identity, ours)
+        found = _found(identity, ours, unsure=identity.is_unsure(read_ns))
         if _is_linked(path.rpartition(b"/")[2], folder, there):
             return Link(b"", found)
         temporary = temporary_name()
@@ -74,7 +82,7 @@ def make_link(
     return Link(temporary, found)
 
 
-def _found(identity: Identity, status: os.stat_result) -> Found:
+def _found(identity: Identity, status: os.stat_result, *, unsure: bool) -> Found:
     return Found(
         identity.size,
         identity.mtime_ns,
@@ -84,6 +92,7 @@ def _found(identity: Identity, status: os.stat_result) -> Found:
         status.st_mode,
         status.st_uid,
         status.st_gid,
+        unsure,
     )
 
 

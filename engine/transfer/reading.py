@@ -81,6 +81,7 @@ def attributes_of(file: OpenFile) -> tuple[Found, int]:
         attributes.mode,
         attributes.uid,
         attributes.gid,
+        file.unsure,
     )
     return found, attributes.atime_ns
 

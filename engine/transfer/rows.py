@@ -15,7 +15,7 @@ from engine.transfer.units import RESULT_SCHEMA
 LINK = "link"
 """Reason of what was made as a hard link."""
 
-_FOUND_COLUMNS = ("size", "mtime_ns", "ctime_ns", "dev", "inode", "mode", "uid", "gid")
+_LISTED_COLUMNS = ("size", "mtime_ns", "ctime_ns", "dev", "inode", "mode", "uid", "gid")
 _ENTRY_COLUMNS = ("dir", "name", "kind", "task")
 
 _TRANSFERRED, _SKIPPED, _FAILED, _RELEASED = map(
@@ -29,7 +29,10 @@ def _nothing() -> None:
 
 
 class Found(NamedTuple):
-    """Identity and attributes of an entry as it was read, in the order of the result columns."""
+    """Identity and attributes of an entry as it was read, in the order of the result columns.
+
+    ``unsure``: a file may have changed after it was read, and be of this identity still (Identity.is_unsure).
+    """
 
     size: int
     mtime_ns: int
@@ -39,6 +42,7 @@ class Found(NamedTuple):
     mode: int
     uid: int
     gid: int
+    unsure: bool = False
 
 
 class Rows:
@@ -90,7 +94,7 @@ class Rows:
 
     def found_in_listing(self, row: int) -> Found:
         """Identity and attributes of a row as listed."""
-        return Found(*(self.listed(column)[row] or 0 for column in _FOUND_COLUMNS))
+        return Found._make([*(self.listed(column)[row] or 0 for column in _LISTED_COLUMNS), False])
 
     def transferred(
         self,
@@ -184,8 +188,8 @@ class Rows:
         found = self.found
         if None in found:
             found = [self.found_in_listing(row) if values is None else values for row, values in enumerate(found)]
-        columns = zip(*found, strict=True) if found else ([] for _ in _FOUND_COLUMNS)
+        columns = zip(*found, strict=True) if found else ([] for _ in Found._fields)
         return {
             name: pa.array(values, RESULT_SCHEMA.field(name).type)
-            for name, values in zip(_FOUND_COLUMNS, columns, strict=True)
+            for name, values in zip(Found._fields, columns, strict=True)
         }

@@ -33,11 +33,13 @@ RESULT_SCHEMA = pa.schema(
         ("agent", pa.string()),
         ("finished_ns", pa.int64()),
         ("link", pa.string()),
+        ("unsure", pa.bool_()),
     ]
 )
 """One row an entry acted on. size..gid are as read, not as listed. ``checksum`` is CRC64NVME.
 
-``link``: of a file that is restored and had other names, the same for all of them (extras.Extras).
+``link``: of a file that is restored and had other names, the same for all of them (extras.Extras). ``unsure``: of a
+file whose content was read, Identity.is_unsure of that moment; null counts as false.
 """
 
 IN_PARTS = "in parts"

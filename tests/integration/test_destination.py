@@ -75,6 +75,7 @@ def test_drift_is_found_and_mended_only_when_the_destination_is_listed(
     xsync: Xsync, source: Path, place: list[str], s3: S3Server, bucket: str, boto: S3Client
 ) -> None:
     assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
     (source / "d" / "c").unlink()
     spoil(boto, bucket)
     assert xsync.run("run", source, *place).result["files"]["transferred"] == 0
@@ -96,6 +97,7 @@ def test_drift_is_found_and_mended_only_when_the_destination_is_listed(
 def test_drift_of_files_is_found_by_size_and_time(xsync: Xsync, source: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     assert xsync.run("run", source, copy).code == 0
+    xsync.settle()
     (copy / "d" / "a").unlink()
     (copy / "d" / "b").write_bytes(b"b" * 100)  # the size stays
     (copy / "d" / "link").unlink()
@@ -131,6 +133,7 @@ def test_what_a_bucket_holds_already_is_adopted_and_known_from_then_on(
     assert (first.code, first.result["files"]["transferred"]) == (0, 4)
     found = acted(xsync)
     assert {name for name, what in found.items() if what == ("skipped", "adopted")} == {"d", "e", "f", "link"}
+    xsync.settle()
     again = xsync.run("run", source, *place)
     assert (again.result["files"]["transferred"], report(xsync)["drift"], acted(xsync)) == (0, None, {})
     assert differing(source, s3, bucket) == {"foreign"}
@@ -162,6 +165,7 @@ def test_a_same_size_edit_under_old_times_is_caught_by_its_ctime_and_content(
     xsync: Xsync, source: Path, place: list[str], s3: S3Server, bucket: str
 ) -> None:
     assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
     for name in ("d/a", "large"):
         status = (source / name).stat()
         with open(source / name, "r+b") as file:
@@ -204,6 +208,7 @@ def test_metadata_alone_is_a_copy_at_the_store_that_keeps_the_rest(
 def test_metadata_alone_is_set_on_files(xsync: Xsync, source: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     assert xsync.run("run", source, copy).code == 0
+    xsync.settle()
     inode = (copy / "d" / "a").stat().st_ino
     (source / "d" / "a").chmod(0o640)
     assert xsync.run("run", source, copy).code == 0
@@ -239,6 +244,7 @@ def test_newer_never_replaces_what_is_newer_or_of_unknown_age(
 def test_newer_compares_times_of_files(xsync: Xsync, source: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     assert xsync.run("run", source, copy).code == 0
+    xsync.settle()
     for name in "ab":
         (source / "d" / name).write_bytes(b"edited")
     os.utime(source / "d" / "a", ns=(1, 1_600_000_000_000_000_000))
@@ -315,6 +321,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
     assert boto.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     assert xsync.executions() == []
     assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
     (source / "d" / "a").write_bytes(b"edited")
     (source / "d" / "b").chmod(0o600)
     (source / "d" / "c").unlink()

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from engine.catalog import compaction
 from engine.catalog.compaction import compact, merge_results
+from engine.catalog.delta import Known
 from engine.catalog.segments import write_results
 from engine.catalog.state import STATE_COLUMNS, State, read_state, write_state
+from engine.catalog.state_files import check_state
 from engine.errors import JournalError
 from engine.model import Action
-from tests.unit.catalog_rows import entry, names, result, results_table
+from tests.unit.catalog_rows import entries_table, entry, names, result, results_table
 
 
 def _segment(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -127,6 +129,28 @@ def test_what_was_found_there_is_known_like_what_was_sent(tmp_path: Path) -> Non
     state = compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", rows)]})
     found = [(row["name"], row["checksum"], row["etag"]) for row in _rows(tmp_path / "s", state)]
     assert found == [(b"a", 5, "e"), (b"b", 6, None)]
+
+
+def test_files_of_the_state_say_how_many_facts_are_unsure(tmp_path: Path) -> None:
+    rows = [result(entry(b"d", b"%d" % number), unsure=number == 1 or None) for number in range(4)]
+    old = compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", rows)]}, rows_per_file=2)
+    assert [file.unsure for file in old.files] == [1, 0]
+    looked = result(entry(b"d", b"1"), Action.SKIPPED, reason="same content", finished_ns=9_000, unsure=False)
+    new = compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [looked])]}, rows_per_file=2)
+    assert [file.unsure for file in new.files] == [0, 0]
+    assert new.files[1] == old.files[1]
+
+
+def test_a_state_of_before_unsure_facts_is_read_and_rewritten(tmp_path: Path) -> None:
+    folder, row = tmp_path / "s", entry(b"d", b"a")
+    state = compact(folder, {"x1": [_segment(tmp_path / "1", [result(row, checksum=5)])]})
+    older = folder / state.files[0].name
+    pq.write_table(pq.read_table(older).drop_columns(["unsure"]), older)
+    check_state(folder, state)
+    with Known(tmp_path / "spill", state=folder, touches=True) as known:
+        assert names(known.work(entries_table([row])).unchanged) == [b"a"]
+    new = compact(folder, {"x2": [_segment(tmp_path / "2", [result(entry(b"d", b"b"), unsure=True)])]})
+    assert [row["unsure"] for row in _rows(folder, new)] == [False, True]
 
 
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.catalog.compaction import compact
-from engine.catalog.delta import Known
+from engine.catalog.delta import Delta, Known
 from engine.catalog.segments import write_results
-from engine.model import Action, Fate, Kind
+from engine.model import Action, Fate, Kind, Look
 from tests.unit.catalog_rows import entries_table, entry, listed, names, result, results_table
 
 _A = entry(b"d", b"a")
@@ -114,3 +114,50 @@ def test_names_with_quotes_zeros_and_bytes_that_are_no_text(tmp_path: Path) -> N
     folder.mkdir()
     earlier = _segment(folder / "r", result(row))
     assert _split(Known(folder / "spill", earlier=earlier), [row]) == ([], [row["name"]])
+
+
+UNSURE = {"unsure": True, "checksum": 5}
+
+
+def _looks(delta: Delta) -> dict[bytes, int]:
+    work = delta.work
+    looks = work["look"].to_pylist() if "look" in work.column_names else [int(Look.NONE)] * work.num_rows
+    return dict(zip(names(work), looks, strict=True))
+
+
+@pytest.mark.parametrize("in_state", [False, True])
+def test_an_unsure_fact_is_no_fact_before_the_content_was_compared(tmp_path: Path, in_state: bool) -> None:
+    sure, unsure, unread = _A, entry(b"d", b"u"), entry(b"d", b"n")
+    facts = [result(sure, checksum=5), result(unsure) | UNSURE, result(unread) | UNSURE | {"checksum": None}]
+    earlier = _segment(tmp_path / "r", *facts)
+    if in_state:
+        compact(tmp_path / "state", {"x1": earlier}, rows_per_file=1)
+    known = {"state": tmp_path / "state"} if in_state else {"earlier": earlier}
+    with Known(tmp_path / "spill", **known, touches=True) as all_known:
+        delta = all_known.work(entries_table([sure, unsure, unread]))
+    assert (_looks(delta), names(delta.unchanged)) == ({b"u": Look.COMPARE, b"n": Look.NONE}, [b"a"])
+    assert delta.work["known_checksum"].to_pylist() == [5, None]
+
+
+def test_an_unsure_fact_counts_where_nothing_may_be_replaced_and_within_its_execution(tmp_path: Path) -> None:
+    facts = _segment(tmp_path / "r", result(_A) | UNSURE)
+    assert _split(Known(tmp_path / "spill", earlier=facts), [_A]) == ([], [b"a"])
+    with Known(tmp_path / "spill", own=facts, touches=True) as known:
+        assert names(known.work(entries_table([_A])).done) == [b"a"]
+
+
+@pytest.mark.parametrize(("newer_is_unsure", "work"), [(False, []), (True, [b"a"])])
+def test_only_the_newest_fact_says_whether_it_is_unsure(
+    tmp_path: Path, newer_is_unsure: bool, work: list[bytes]
+) -> None:
+    earlier = [
+        *_segment(tmp_path / "r1", result(_A, finished_ns=6, checksum=5, unsure=newer_is_unsure)),
+        *_segment(tmp_path / "r2", result(_A, finished_ns=5, checksum=5, unsure=not newer_is_unsure)),
+    ]
+    assert _split(Known(tmp_path / "spill", earlier=earlier, touches=True), [_A])[0] == work
+
+
+def test_an_unsure_file_that_is_seen_to_have_changed_is_simply_sent(tmp_path: Path) -> None:
+    earlier = _segment(tmp_path / "r", result(_A) | UNSURE)
+    with Known(tmp_path / "spill", earlier=earlier, touches=True) as known:
+        assert _looks(known.work(entries_table([_A | {"mtime_ns": 9}]))) == {b"a": Look.NONE}

@@ -61,6 +61,14 @@ def test_what_is_recorded_must_still_be_there(
     assert _looks(delta) == [Look.NONE] * (missing + changed)
 
 
+def test_what_is_there_and_unsure_is_compared_and_what_was_lost_is_sent(tmp_path: Path) -> None:
+    lost = entry(b"d", b"b")
+    facts = [result(row, checksum=5, etag="e", unsure=True) for row in (_A, lost)]
+    known = _known(tmp_path, [entry(b"d", b"a", etag="e")], *facts, touches=True)
+    delta = _delta(known, _A, lost)
+    assert (names(delta.work), _looks(delta), known.missing) == ([b"a", b"b"], [Look.COMPARE, Look.NONE], 1)
+
+
 def test_an_etag_that_was_not_recorded_is_not_compared(tmp_path: Path) -> None:
     delta = _delta(_known(tmp_path, [entry(b"d", b"a", etag="x")], result(_A)), _A)
     assert names(delta.unchanged) == [b"a"]

@@ -289,6 +289,7 @@ def test_each_row_is_resolved_once_and_the_last_one_completes() -> None:
         "agent": "agent-1",
         "finished_ns": 0,
         "link": None,
+        "unsure": False,
     }
     assert found[2]["detail"] == "Input/output error"
     assert found[3]["size"] == 3
