@@ -18,6 +18,17 @@ from engine import locks
 from engine.errors import BusyError, JournalError
 from engine.locks import Holder
 
+FORK = """
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    os.write(write, b"runs")  # until then it shares the lock
+    sys.stdin.read()
+    os._exit(0)
+os.read(read, 4)
+print(child)
+"""
+
 FORKSERVER = """
 import multiprocessing, time
 child = multiprocessing.get_context("forkserver").Process(target=time.sleep, args=(60,))
@@ -116,7 +127,7 @@ def test_a_runner_waits_out_a_probe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make_child",
     [
-        "child = os.fork()\nif child == 0:\n    sys.stdin.read()\n    os._exit(0)\nprint(child)",
+        FORK,
         "import subprocess\nchild = subprocess.Popen(['sleep', '60'], close_fds=False)\nprint(child.pid)",
         FORKSERVER,
     ],
