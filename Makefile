@@ -20,7 +20,7 @@ demo: $(READY) ## migrate a made-up dataset into an S3 server on this machine, a
 	$(BIN)/xsync demo $(ARGS)
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

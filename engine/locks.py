@@ -1,7 +1,8 @@
 """Locks between processes of one host: held by flock, so that a dead holder never needs cleaning up.
 
 A lock lasts as long as the open file description that took it. Descriptors are closed on exec, and in the child of a
-plain fork by the hook below: no child ever keeps a lock of its parent alive.
+plain fork by the hook below, which is the first that it runs: no child keeps a lock of its parent alive. Only a parent
+that is killed before its forked child first gets a processor leaves the lock to it for that long.
 """
 
 from __future__ import annotations

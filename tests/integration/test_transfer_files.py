@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +30,7 @@ from tests.faults.agents import (
     results_of,
     spec_of,
 )
-from tests.privileges import mounted, needs_root
+from tests.privileges import NOBODY, mounted, needs_root
 
 DONE = (Action.TRANSFERRED, None)
 
@@ -348,23 +351,21 @@ def test_owners_that_may_not_be_kept_are_reported_once(source: Path, destination
     for folder in (source, destination, *destination.parents):
         if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
             folder.chmod(0o777)
-    config = config_of(source, spec_of(destination), reader_threads=1)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.setgid(65534)
-            os.setuid(65534)
-            with engine_of(config) as engine:
-                outcome = engine.submit(unit).result(SECONDS)
-            os.write(writer, repr((set(actions_of(outcome).values()) == {DONE}, outcome.not_kept)).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    told = os.read(reader, 10_000).decode()
-    os.close(reader)
-    assert told == "(True, {'owner': 5})"
+    given = pickle.dumps((config_of(source, spec_of(destination), reader_threads=1), unit))
+    script = "from tests.integration.test_transfer_files import copy_as_nobody; copy_as_nobody()"
+    told = subprocess.run([sys.executable, "-c", script], input=given, stdout=subprocess.PIPE, check=True).stdout
+    outcome = pickle.loads(told)
+    assert set(actions_of(outcome).values()) == {DONE}
+    assert outcome.not_kept == {"owner": 5}
     found = (destination / "f0").stat()
     assert stat.S_IMODE(found.st_mode) == 0o755
-    assert found.st_uid == 65534
+    assert found.st_uid == NOBODY
+
+
+def copy_as_nobody() -> None:
+    """Do the unit on standard input as an account without rights, and print its outcome."""
+    config, unit = pickle.load(sys.stdin.buffer)
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    with engine_of(config) as engine:
+        sys.stdout.buffer.write(pickle.dumps(engine.submit(unit).result(SECONDS)))

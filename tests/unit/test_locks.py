@@ -18,6 +18,17 @@ from engine import locks
 from engine.errors import BusyError, JournalError
 from engine.locks import Holder
 
+FORK = """
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    os.write(write, b"runs")  # until then it shares the lock
+    sys.stdin.read()
+    os._exit(0)
+os.read(read, 4)
+print(child)
+"""
+
 FORKSERVER = """
 import multiprocessing, time
 child = multiprocessing.get_context("forkserver").Process(target=time.sleep, args=(60,))
@@ -116,7 +127,7 @@ def test_a_runner_waits_out_a_probe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make_child",
     [
-        "child = os.fork()\nif child == 0:\n    sys.stdin.read()\n    os._exit(0)\nprint(child)",
+        FORK,
         "import subprocess\nchild = subprocess.Popen(['sleep', '60'], close_fds=False)\nprint(child.pid)",
         FORKSERVER,
     ],
@@ -133,16 +144,11 @@ def test_a_child_does_not_keep_the_lock_of_its_runner(tmp_path: Path, start: Sta
         os.kill(child, signal.SIGKILL)
 
 
-def test_releasing_in_a_forked_child_leaves_the_lock_of_the_parent(tmp_path: Path) -> None:
-    lock = locks.destination_lock(tmp_path, "s3 bucket", b"a", holder())
-    child = os.fork()
-    if child == 0:
-        lock.release()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert locks.is_locked(lock.path)
-    lock.release()
-    assert not lock.path.exists()
+def test_releasing_in_a_forked_child_leaves_the_lock_of_the_parent(tmp_path: Path, start: Start) -> None:
+    release = "\nif os.fork() == 0:\n    lock.release()\n    os._exit(0)\nprint(os.wait()[1], lock.path)"
+    status, path = start(hold_destination(tmp_path, "s3 bucket", b"a") + release).said.split()
+    assert status == "0"
+    assert locks.is_locked(Path(path))
 
 
 def test_a_resume_waits_for_every_agent_and_names_the_stuck_one(tmp_path: Path, start: Start) -> None:

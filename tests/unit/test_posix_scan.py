@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,10 @@ def test_a_folder_larger_than_a_block_and_the_limit_is_finished(tmp_path: Path) 
     _assert_like_lstat(tmp_path, _by_path(table))
 
 
-def _slices(root: Path, slice_rows: int, *, keep_names: bool) -> list[ScanBatch]:
+def _slices(root: Path, slice_rows: int, *, keep_names: bool, folders: Sequence[bytes] = (b"",)) -> list[ScanBatch]:
     """All batches of a scan in slices; without its names a rest is read again, as by another agent."""
     limit = ScanLimit(10 * slice_rows, 60.0, slice_rows)
-    batches = [scan_folders(os.fsencode(root), [b""], limit, _Selector(), 7)]
+    batches = [scan_folders(os.fsencode(root), folders, limit, _Selector(), 7)]
     while (last := batches[-1]).rest or last.folders_left:
         rest = last.rest if keep_names or not last.rest else last.rest._replace(names=None)
         batches.append(scan_folders(os.fsencode(root), last.folders_left, limit, _Selector(), 7, rest))
@@ -240,6 +240,20 @@ def test_a_large_folder_comes_in_slices_and_is_closed_by_the_last(tmp_path: Path
     assert set(_by_path(table)) == _paths_of(tmp_path)
     assert set(table["listing"].to_pylist()) == {7}
     _assert_like_lstat(tmp_path, _by_path(table))
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_flat_folders_of_one_scan_are_sliced_one_after_the_other(tmp_path: Path, keep_names: bool) -> None:
+    flat = [b"flat-0", b"flat-1", b"flat-2"]
+    for folder in flat:
+        for number in range(8):
+            (tmp_path / os.fsdecode(folder) / f"{number}-sub").mkdir(parents=True)
+            (tmp_path / os.fsdecode(folder) / f"{number}").touch()
+    batches = _slices(tmp_path, 5, keep_names=keep_names, folders=flat)
+    assert [batch.rest[0] for batch in batches if batch.rest] == [folder for folder in flat for _ in range(3)]
+    table = pa.concat_tables([batch.rows for batch in batches])
+    assert set(_by_path(table)) == _paths_of(tmp_path) - {b"", *flat}
+    assert set(_listed(table)) == {*flat, *(b"%s/%d-sub" % (folder, number) for folder in flat for number in range(8))}
 
 
 def test_a_root_in_slices_has_its_own_row_once_and_its_subfolders_are_left(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
+from collections.abc import Sequence
 from urllib.parse import quote_plus
 
 import pyarrow as pa
@@ -66,10 +68,10 @@ def _xml(names: list[bytes], level: bool, token: str | None) -> bytes:
     return f"<ListBucketResult><EncodingType>url</EncodingType>{objects}{prefixes}{more}</ListBucketResult>".encode()
 
 
-def listed(bucket: Bucket, limit: ScanLimit) -> list[dict[str, object]]:
+def listed(bucket: Bucket, limit: ScanLimit, folders: Sequence[bytes] = (b"",)) -> list[dict[str, object]]:
     """All rows, scanned as the runner does: the rest of a folder first, its subfolders when it is closed."""
     tables: list[pa.Table] = []
-    left, rest, listing = [b""], None, 1
+    left, rest, listing = [*folders], None, 1
     for _ in range(10_000):
         scan = Listing(bucket.read, PREFIX.encode(), limit, Everything(), listing)
         batch = scan.scan_rest(rest) if rest is not None else scan.scan(left[-3:])
@@ -115,6 +117,34 @@ def test_every_key_once_and_every_folder_closed(
     for row in found:
         listings.setdefault(row["dir"], set()).add(row["listing"])
     assert all(len(numbers) == 1 for numbers in listings.values())
+
+
+class BusyBucket(Bucket):
+    """Answers the first requests only when there are ``together`` of them."""
+
+    def __init__(self, keys: set[bytes], page: int, together: int) -> None:
+        super().__init__(keys, page)
+        self._gate = threading.Barrier(together)
+        self._is_first = True
+
+    def read(self, asked: Asked) -> bytes:
+        if self._is_first:
+            self._gate.wait(60.0)
+            self._is_first = False
+        return super().read(asked)
+
+
+def test_flat_folders_that_reach_their_slice_at_the_same_time_are_all_listed() -> None:
+    """A scan hands back one rest: what the others have begun must come again, as a whole."""
+    flat = [b"flat-%d" % number for number in range(3)]
+    keys = {b"%s/%02d" % (folder, number) for folder in flat for number in range(20)}
+    keys |= {b"%s/sub-%02d/x" % (folder, number) for folder in flat for number in range(5)}
+    found = listed(BusyBucket(keys, 2, together=len(flat)), ScanLimit(6, 60.0, slice_rows=4), flat)
+    assert Counter(path_of_row(row) for row in found if row["kind"] == Kind.FILE) == Counter(keys)
+    closed = [row for row in found if row["kind"] == Kind.LISTED]
+    assert Counter(row["dir"] for row in closed) == Counter({key.rpartition(b"/")[0] for key in keys})
+    listings = {row["dir"]: row["listing"] for row in closed}
+    assert all(row["listing"] == listings[row["dir"]] for row in found)
 
 
 def test_a_small_tree_costs_one_request() -> None:
