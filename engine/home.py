@@ -61,6 +61,11 @@ class Home(NamedTuple):
         return self.base / "test-runs"
 
     @property
+    def cutovers(self) -> Path:
+        """How far cutovers are, and their sign-off reports."""
+        return self.base / "cutovers"
+
+    @property
     def locks(self) -> Path:
         """Locks of destinations."""
         return self.base / "locks"

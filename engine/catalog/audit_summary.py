@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from engine.catalog.database import Connection, database, read_files
+from engine.names import text_of
 
 MEMORY_BYTES = 64 << 20
 """What the sums keep in memory, whatever the number of rows."""
+
+MOST_TOP_FOLDERS = 20
 
 _FILES = "action = 'transferred' AND kind <> 'folder'"
 
@@ -37,10 +40,19 @@ class AgentWork(msgspec.Struct, frozen=True):
     bytes_by_time: tuple[int, ...]
 
 
+class TopFolder(msgspec.Struct, frozen=True):
+    """Files transferred below a top folder, and their bytes; ``folder`` is text, "" for the root's own files."""
+
+    folder: str
+    files: int
+    bytes: int
+
+
 class AuditSummary(msgspec.Struct, frozen=True):
     """Counts of files, symlinks included; ``failures`` are by reason and count folders too.
 
-    ``verified``: by how it was; the empty key counts what was not. ``not_deleted``: by kind.
+    ``verified``: by how it was; the empty key counts what was not. ``not_deleted``: by kind. ``top_folders``: those with
+    most bytes.
     """
 
     sizes: tuple[SizeBin, ...] = ()
@@ -50,6 +62,7 @@ class AuditSummary(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}
     metadata_updates: int = 0
     not_deleted: dict[str, int] = {}
+    top_folders: tuple[TopFolder, ...] = ()
 
 
 def summarise(audit: Path, spill: Path, shares: int) -> AuditSummary:
@@ -63,6 +76,7 @@ def summarise(audit: Path, spill: Path, shares: int) -> AuditSummary:
             failures=_counts(connection, "reason", "action = 'failed'"),
             not_deleted=_counts(connection, "kind", "action = 'not_deleted'"),
             skipped=_counts(connection, "reason", "action = 'skipped' AND kind <> 'folder'"),
+            top_folders=_top_folders(connection),
             metadata_updates=_counts(connection, "reason", _FILES).get("metadata", 0),
         )
 
@@ -86,6 +100,14 @@ def _counts(connection: Connection, column: str, where: str) -> dict[str, int]:
     """Rows by the value of a column, most first."""
     query = f"SELECT coalesce({column}, ''), count(*) AS n FROM audit WHERE {where} GROUP BY 1 ORDER BY n DESC, 1"
     return dict(_rows(connection, query))
+
+
+def _top_folders(connection: Connection) -> tuple[TopFolder, ...]:
+    """As text a BLOB shows what is not ASCII as escapes: ``/`` can be searched for."""
+    query = f"""
+        SELECT split_part(dir::VARCHAR, '/', 1)::BLOB AS folder, count(*), coalesce(sum(size), 0)::BIGINT AS bytes
+        FROM audit WHERE {_FILES} GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT {MOST_TOP_FOLDERS}"""
+    return tuple(TopFolder(text_of(folder), files, size) for folder, files, size in _rows(connection, query))
 
 
 def _agents(connection: Connection, shares: int) -> tuple[AgentWork, ...]:

@@ -32,7 +32,7 @@ def judging(facts: str, there: str, held: Held) -> str:
     """SQL that judges the rows of the table ``chunk``, in their order.
 
     ``difference`` and ``detail``, null if none is known; ``stored_size``; ``how`` the content is known to be the same,
-    null where that has to be looked at; ``same``: no fact is about the entry as it was before.
+    null where that has to be looked at; ``same``: no fact is about the entry as it was before; ``known``: one is about it.
     """
     is_file = f"c.kind <> {_FOLDER}"
     sizes = f"c.kind = {_FILE} OR (c.kind = {_SYMLINK} AND {held.objects})"
@@ -50,7 +50,8 @@ def judging(facts: str, there: str, held: Held) -> str:
                     ELSE nullif({metadata}, '') END AS detail,
                d.size AS stored_size,
                CASE WHEN c.kind = {_FOLDER} THEN 'folder' {how} END AS how,
-               f.verdict IS NULL OR coalesce(f.same, false) AS same
+               f.verdict IS NULL OR coalesce(f.same, false) AS same,
+               f.verdict IS NOT NULL AS known
         FROM chunk c LEFT JOIN ({newest_facts(facts)}) f USING (position)
              LEFT JOIN {there} d ON d.dir = c.dir AND d.name = c.name AND {held.of_a_kind("d", "c")}
         ORDER BY c.position"""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -57,7 +56,7 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
             status = Status.ERROR
             outcome = outcome._replace(status=status, message=message)
     session.resources.close()
-    await asyncio.to_thread(_report, session.folder, outcome)
+    await asyncio.to_thread(_report, session, outcome)
 
     def conclude(journal: Journal) -> None:
         with journal.transaction():
@@ -71,8 +70,8 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         path.unlink(missing_ok=True)
 
 
-def _report(folder: Path, outcome: Outcome) -> None:
+def _report(session: Session, outcome: Outcome) -> None:
     status, message, transfer_seconds = outcome
-    with SnapshotReader(folder) as reader:
+    with SnapshotReader(session.folder) as reader:
         snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
-        write_report(folder, snapshot, reader, transfer_seconds)
+        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases)

@@ -130,6 +130,7 @@ def create(request: RunRequest) -> Path:
 
 
 def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
+    _refuse_after_hand_over(folder)
     (folder / REFUSAL).unlink(missing_ok=True)
     with open(folder / RUNNER_LOG, "ab") as log:
         process = subprocess.Popen(
@@ -142,6 +143,21 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
         )
     _await_acceptance(folder, process)
     return Launched(folder.name, folder, continued, process)
+
+
+def _refuse_after_hand_over(folder: Path) -> None:
+    """Raise RefusedError if the destination belongs to its users since a cutover of the same profile."""
+    from engine.execution.cutover.record import handed_over
+    from engine.journal.reader import read_migration
+
+    migration = read_migration(folder)
+    done = handed_over(home.find_home(), migration.name) if migration.name else None
+    if done is not None:
+        raise RefusedError(
+            f"{migration.destination.url} was handed over to its users by the cutover of {migration.name}: another run "
+            "would replace what they wrote there by what the source has. To take it back all the same: "
+            f"xsync cutover {migration.name} --restart"
+        )
 
 
 def _scope(detached: bool) -> list[str]:

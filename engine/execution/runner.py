@@ -19,6 +19,7 @@ from engine.execution.coordination.state import Coordinator
 from engine.execution.ending import Outcome
 from engine.execution.fleet import Fleet, FleetEvent, Progressed, UnitBroken
 from engine.execution.orders import failed_folder, failed_rows
+from engine.execution.phases import DELETIONS, FOLDERS, LISTING, Phases
 from engine.execution.session import Session, paths
 from engine.execution.uploads import Uploads
 from engine.execution.watch import Watch
@@ -74,6 +75,7 @@ class Runner:
         self._finish: m.Finish | None = None
         self._cancelled = self._drained = False
         self._first_copy_at = self._copy_seconds = 0.0
+        self._phases = Phases(session.phases, whole=not session.before.segments)
         self._over = asyncio.Event()
         self._problem: XsyncError | None = None
 
@@ -122,6 +124,8 @@ class Runner:
 
     def _handle(self, event: m.Event) -> None:
         self._carry_out(self._state.handle(event))
+        if self._state.listing_complete:
+            self._phases.end(LISTING)
 
     async def _commit_groups(self) -> None:
         while True:
@@ -266,10 +270,15 @@ class Runner:
                 self._watch.note(kind, text)
             case m.Finish():
                 self._finish = order
+                self._phases.end(DELETIONS)
+                self._phases.end(FOLDERS)
                 self._over.set()
             case m.Expand() | m.BeginUpload() | m.CompleteUpload() | m.AbortUpload():
                 self._begin(order)
-            case m.ListLinks() | m.ListFolders() | m.ListDeletions() | m.ReadDeletions():
+            case m.ListFolders() | m.ListDeletions():
+                self._phases.begin(FOLDERS if isinstance(order, m.ListFolders) else DELETIONS)
+                self._begin(order)
+            case m.ListLinks() | m.ReadDeletions():
                 self._begin(order)
 
     def _begin(self, order: m.Slow) -> None:

@@ -46,7 +46,8 @@ class Session:
     ``state``: folder of what is known to be at the destination. ``listing``: of what it held before, if it was listed.
     ``unclean``: a session between these two sides did not
     end as it should. ``earlier``: results of other executions that the state does not hold yet. ``mounts``: what was
-    mounted below the source when the session began. ``resources``: closed when the session ends.
+    mounted below the source when the session began. ``phases``: seconds that parts of it took, for the report.
+    ``resources``: closed when the session ends.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Session:
     uploads: Sequence[Upload]
     earlier: Sequence[Path]
     mounts: Mapping[str, str]
+    phases: dict[str, float]
     unclean: bool
     resources: ExitStack
 
@@ -158,10 +160,13 @@ async def _gather(
     changed_only = migration.options.transfer_mode == "CHANGED"
     earlier = earlier_results(sides.source_identity, sides.destination_identity, but=execution.id)
     listing: Path | None = folder / LISTING
+    phases: dict[str, float] = {}
     if not (folder / LISTING).exists():
         something_known = bool(earlier or decided or read_state(state).files)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
+        began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)
+        phases |= {} if reason is None else {"destination listing": time.monotonic() - began}
     known = Known(
         folder / SPILL,
         state=state if changed_only else None,
@@ -188,6 +193,7 @@ async def _gather(
         uploads=await committer.call(Journal.open_uploads),
         earlier=earlier,
         mounts=await asyncio.to_thread(mounts_below, sides.source),
+        phases=phases,
         unclean=bool(listed or earlier),
         resources=resources,
     )

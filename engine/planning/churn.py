@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from engine.planning.values import Seconds
+from engine.planning.values import Range, Seconds
 
 LIKELY_POWER = 0.7
 """Between all-new arrivals (1: twice as long, twice as much) and one hot set (0): where one pass cannot tell."""
@@ -23,6 +23,8 @@ LEAST_SPREAD = 1.25
 FEW = 3
 """Passes below this tell too little about how the curve bends: the bracket of all concave curves is kept."""
 
+_NOTHING = Range(0.0, 0.0, 0.0)
+
 
 class Pass(msgspec.Struct, frozen=True):
     """One incremental pass: how long after the one before it began (seconds), and what had changed until it looked.
@@ -32,17 +34,17 @@ class Pass(msgspec.Struct, frozen=True):
 
     began_at: float
     length: float
-    files: int
-    bytes: int
-    deletions: int = 0
+    files: float
+    bytes: float
+    deletions: float = 0
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What changes in a while, as ranges; fields are counts and bytes, not seconds, in spite of their type's name."""
+    """What changes in a while: new or changed files and their bytes, and entries that go."""
 
-    files: Seconds
-    bytes: Seconds
-    deletions: Seconds
+    files: Range
+    bytes: Range
+    deletions: Range
 
 
 class Churn:
@@ -56,27 +58,45 @@ class Churn:
         """Whether any pass tells about it."""
         return bool(self.passes)
 
-    def after(self, length: float, factor: float = 1.0) -> Changes:
-        """What has changed after ``length`` seconds, times ``factor``. Without passes nothing is known: zero."""
-        return Changes(
-            self._curve(lambda each: each.files, length, factor),
-            self._curve(lambda each: each.bytes, length, factor),
-            self._curve(lambda each: each.deletions, length, factor),
+    def scaled(self, files: float, size: float) -> Churn:
+        """The same with ``files`` (and deletions) and ``size`` (bytes) times these factors."""
+        return Churn(
+            [
+                Pass(each.began_at, each.length, each.files * files, each.bytes * size, each.deletions * files)
+                for each in self.passes
+            ]
         )
 
-    def _curve(self, value: Callable[[Pass], float], length: float, factor: float) -> Seconds:
-        points = [(each.length, float(value(each)) * factor) for each in self.passes]
-        if length <= 0 or not any(amount for _, amount in points):
-            return Seconds(0.0, 0.0, 0.0)
-        scale, power = _power_law(points)
-        likely = scale * length**power
-        spread = max(LEAST_SPREAD, _spread(points, scale, power))
-        low, high = likely / spread, likely * spread
-        if len(points) < FEW:
-            bracket = [_concave(length, each, amount) for each, amount in points]
-            low = min(low, *(least for least, _ in bracket))
-            high = max(high, *(most for _, most in bracket))
-        return Seconds(low, likely, high)
+    def after(self, length: float | Seconds) -> Changes:
+        """What has changed after ``length`` seconds, or a time that is itself a range. Without passes nothing is known:
+        zero."""
+        times = length if isinstance(length, Seconds) else Seconds(length, length, length)
+        return Changes(
+            self._curve(lambda each: each.files, times),
+            self._curve(lambda each: each.bytes, times),
+            self._curve(lambda each: each.deletions, times),
+        )
+
+    def _curve(self, value: Callable[[Pass], float], times: Seconds) -> Range:
+        points = [(each.length, float(value(each))) for each in self.passes]
+        if not any(amount for _, amount in points):
+            return _NOTHING
+        ends = [_at(points, length) for length in (times.low, times.likely, times.high)]
+        return Range(ends[0].low, ends[1].likely, ends[2].high)
+
+
+def _at(points: Sequence[tuple[float, float]], length: float) -> Range:
+    if length <= 0:
+        return _NOTHING
+    scale, power = _power_law(points)
+    likely = scale * length**power
+    ratios = [amount / (scale * known**power) for known, amount in points]
+    low, high = likely * min(1 / LEAST_SPREAD, *ratios), likely * max(LEAST_SPREAD, *ratios)
+    if len(points) < FEW:
+        bracket = [_concave(length, known, amount) for known, amount in points]
+        low = min(low, *(least for least, _ in bracket))
+        high = max(high, *(most for _, most in bracket))
+    return Range(low, likely, high)
 
 
 def _concave(length: float, known: float, amount: float) -> tuple[float, float]:
@@ -86,7 +106,10 @@ def _concave(length: float, known: float, amount: float) -> tuple[float, float]:
 
 
 def _power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Scale a and power b of D = a * length**b, by least squares of the logarithms; b is kept between 0 and 1."""
+    """Scale a and power b of D = a * length**b, by least squares of the logarithms; b is kept between 0 and 1.
+
+    Passes that found nothing have no logarithm: they lower the scale by their share.
+    """
     logs = [(math.log(length), math.log(amount)) for length, amount in points if amount > 0]
     middle_x = sum(x for x, _ in logs) / len(logs)
     middle_y = sum(y for _, y in logs) / len(logs)
@@ -95,10 +118,4 @@ def _power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
         power = LIKELY_POWER
     else:
         power = min(1.0, max(0.0, sum((x - middle_x) * (y - middle_y) for x, y in logs) / width))
-    return math.exp(middle_y - power * middle_x), power
-
-
-def _spread(points: Sequence[tuple[float, float]], scale: float, power: float) -> float:
-    """The factor within which the passes lie around the curve; those that found nothing count as one."""
-    ratios = [max(amount, 1.0) / max(scale * length**power, 1.0) for length, amount in points]
-    return max(max(ratio, 1 / ratio) for ratio in ratios)
+    return math.exp(middle_y - power * middle_x) * len(logs) / len(points), power

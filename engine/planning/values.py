@@ -94,6 +94,14 @@ class Seconds(msgspec.Struct, frozen=True):
         return Seconds(self.low + other.low, self.likely + other.likely, self.high + other.high)
 
 
+class Range(msgspec.Struct, frozen=True):
+    """A number that is not known better, in the unit of the field that holds it; low <= likely <= high."""
+
+    low: float
+    likely: float
+    high: float
+
+
 class FolderNode(msgspec.Struct, frozen=True):
     """A folder of the source: what lies directly in it (``own_*``), and with all below it. ``b""`` is the root.
 

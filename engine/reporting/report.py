@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -60,10 +62,12 @@ def report_of(
     throughput: list[Sample],
     folder: Path,
     transfer_seconds: float,
+    phases: Mapping[str, float],
 ) -> dict[str, Any]:
     """The report as JSON values; counters as DescribeTaskExecution names them, then ours.
 
     ``transfer_seconds``: from the first unit given out to copy until the last that came back, in the last session.
+    ``phases``: seconds of its other parts, by name.
     """
     seconds = (snapshot.ended_at or snapshot.heartbeat_at) - snapshot.started_at
     return {
@@ -79,6 +83,7 @@ def report_of(
         "ended_at": snapshot.ended_at,
         "seconds": seconds,
         "transfer_seconds": transfer_seconds,
+        "phase_seconds": dict(phases),
         **_datasync(snapshot, migration, summary, seconds, transfer_seconds),
         "files": tally(snapshot.totals.files),
         "folders": tally(snapshot.totals.folders),
@@ -91,6 +96,7 @@ def report_of(
         "failure_counts": snapshot.failure_counts,
         "failures": msgspec.to_builtins(failures[:SHOWN_FAILURES]),
         "sizes": msgspec.to_builtins(summary.sizes),
+        "top_folders": msgspec.to_builtins(summary.top_folders),
         "agents": msgspec.to_builtins(summary.agents),
         "agents_sent": {agent.name: agent.bytes for agent in snapshot.agents},
         "throughput": msgspec.to_builtins(throughput),
@@ -113,7 +119,13 @@ def tally(counts: Tally) -> dict[str, int]:
     return named | {"pending": counts.pending}
 
 
-def write_report(folder: Path, snapshot: Snapshot, reader: SnapshotReader, transfer_seconds: float) -> Path:
+def write_report(
+    folder: Path,
+    snapshot: Snapshot,
+    reader: SnapshotReader,
+    transfer_seconds: float,
+    phases: Mapping[str, float] = MappingProxyType({}),
+) -> Path:
     """Write ``report.json`` and ``report.html`` into the execution's folder, after its audit trail.
 
     ``snapshot`` says how it ended. Raises OSError, JournalError.
@@ -126,6 +138,7 @@ def write_report(folder: Path, snapshot: Snapshot, reader: SnapshotReader, trans
         reader.history(SHOWN_SAMPLES),
         folder,
         transfer_seconds,
+        phases,
     ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION)}
     with replacing(folder / HTML) as file:
         file.write(render(report).encode())

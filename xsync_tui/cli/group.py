@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "retry": "Copy only what failed in an execution, as a new one.",
     "cancel": "End an execution for good; finished files stay.",
     "fleet": "List, add and drain the agents of a running execution.",
+    "cutover": "Switch over: whether it is time, and the last pass as a checklist.",
     "verify": "Compare both sides now: what is missing, foreign, or differs, and how.",
     "report": "What an execution did, and what it could not do.",
     "cleanup": "Discard what broken runs left at a destination: open uploads, temporary files.",

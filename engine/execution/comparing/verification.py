@@ -69,7 +69,8 @@ class Progress(NamedTuple):
 class Verification(msgspec.Struct, frozen=True):
     """``verified``: files by how their content is known to be the same. ``differences``: entries by how they differ.
 
-    ``requests`` beyond the listings. ``read_bytes``: of content, at both sides.
+    ``requests`` beyond the listings. ``read_bytes``: of content, at both sides. ``source_changed``: files that are new
+    or not what they were when they were put there, counted where the verification is strict.
     """
 
     source: str
@@ -83,6 +84,7 @@ class Verification(msgspec.Struct, frozen=True):
     requests: dict[str, int]
     read_bytes: int
     listed: dict[str, int]
+    source_changed: int = 0
 
     @property
     def same(self) -> bool:
@@ -126,7 +128,7 @@ class Verifier:
         self._verified: Counter[str] = Counter()
         self._differences: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
-        self._bytes = self._read_bytes = self._files = self._folders = 0
+        self._bytes = self._read_bytes = self._files = self._folders = self._source_changed = 0
 
     def run(self, facts: Facts, out: Path) -> Verification:
         """Write what differs to ``out`` (DIFFERENCES_SCHEMA). Raises SourceError, DestinationError, StoppedError."""
@@ -159,6 +161,7 @@ class Verifier:
             dict(self._requests),
             self._read_bytes,
             {"source": at_source, "destination": at_destination},
+            self._source_changed,
         )
 
     def _list(
@@ -179,11 +182,11 @@ class Verifier:
             file.unlink()
         return sorted_, listing.entries
 
-    def _compare(self, rows: pa.Table, known: Known, pool: ThreadPoolExecutor) -> pa.Table:
+    def _compare(self, rows: pa.Table, facts: Known, pool: ThreadPoolExecutor) -> pa.Table:
         """The differences of a chunk of source rows."""
         if not rows.num_rows:
             return DIFFERENCES_SCHEMA.empty_table()
-        judged = known.judged(rows)
+        judged = facts.judged(rows)
         is_folder = pc.equal(rows["kind"], int(Kind.FOLDER))
         folders = pc.sum(is_folder).as_py()
         self._folders += folders
@@ -191,8 +194,12 @@ class Verifier:
         self._bytes += pc.sum(rows["size"].filter(pc.invert(is_folder))).as_py() or 0
         found = judged.select(["difference", "detail", "stored_size", "how"]).to_pydict()
         if self._strict:
+            known = judged["known"].to_pylist()
             for row, same in enumerate(judged["same"].to_pylist()):
-                if not same and found["how"][row] != "folder" and found["difference"][row] is None:
+                if found["how"][row] == "folder":
+                    continue
+                self._source_changed += not same or (found["difference"][row] == "missing" and not known[row])
+                if not same and found["difference"][row] is None:
                     found["difference"][row] = CHANGED
         self._look(rows, found, pool)
         self._verified.update(
@@ -304,10 +311,15 @@ def verify(
     out: Path,
     *,
     read_source: bool = False,
+    strict: bool = False,
+    began_at: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Verification:
-    """Verify ``migration`` now; nothing is changed. Raises SourceError, DestinationError, StoppedError, OSError."""
+    """Verify ``migration`` now; nothing is changed. ``strict``, ``began_at`` (None: now): as the Verifier has them.
+
+    Raises SourceError, DestinationError, StoppedError, OSError.
+    """
     source, destination = open_location(migration.source), open_location(migration.destination)
     try:
         source.check_source()
@@ -320,8 +332,9 @@ def verify(
                 source=source,
                 destination=destination,
                 held=lambda listing: held(listing, source, destination, migration.options),
-                began_at=time.time(),
+                began_at=time.time() if began_at is None else began_at,
                 read_source=read_source,
+                strict=strict,
                 cancelled=cancelled,
                 on_progress=on_progress,
             )

@@ -1,0 +1,1 @@
+"""The last pass of a migration, as a checklist whose steps are recorded."""

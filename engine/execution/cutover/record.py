@@ -1,0 +1,146 @@
+"""How far a cutover is: one small file a profile. What is done, when and by whom; what has to be done again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from engine.catalog.files import replacing
+from engine.errors import BusyError, XsyncError
+from engine.home import Home, list_execution_folders, private_folder
+from engine.journal.reader import read_migration
+from engine.locations.registry import overlap
+from engine.model import Migration
+
+Step = Literal["readiness", "read-only", "delta", "verification", "sign-off", "rollback", "hand-over"]
+
+STEPS: dict[Step, str] = {
+    "readiness": "readiness seen and confirmed",
+    "read-only": "source read-only",
+    "delta": "final delta",
+    "verification": "point-in-time verification",
+    "sign-off": "sign-off report",
+    "rollback": "rollback note",
+    "hand-over": "hand over",
+}
+"""In their order."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A step that is done: when (Unix time), by whom (account@host), what came of it, and its figures."""
+
+    at: float
+    who: str
+    text: str
+    facts: dict[str, Any] = {}
+
+
+class Cutover(msgspec.Struct, frozen=True):
+    """The cutover of a profile. ``migration``: as it was when it began. ``delta``: execution of the final delta, once it
+    is begun. Steps may be done again, so that one before another may be missing."""
+
+    profile: str
+    migration: Migration
+    began_at: float
+    began_by: str
+    steps: dict[Step, Done] = {}
+    delta: str | None = None
+
+    @property
+    def next(self) -> Step | None:
+        """The first step that is not done."""
+        return next((step for step in STEPS if step not in self.steps), None)
+
+    def done(self, step: Step, done: Done) -> Cutover:
+        """With this step done."""
+        return msgspec.structs.replace(self, steps=self.steps | {step: done})
+
+    def without(self, step: Step) -> Cutover:
+        """With this step to be done again, but for what follows it."""
+        return msgspec.structs.replace(self, steps={name: each for name, each in self.steps.items() if name != step})
+
+    def back_to(self, step: Step) -> Cutover:
+        """With this step and all after it to be done again; another final delta is another execution."""
+        names = list(STEPS)
+        kept = names[: names.index(step)]
+        delta = self.delta if "delta" in kept else None
+        return msgspec.structs.replace(self, steps={s: d for s, d in self.steps.items() if s in kept}, delta=delta)
+
+    def resumed(self) -> Cutover:
+        """As another session may go on with it: what that one verified may have changed since."""
+        return self if self.next is None or "verification" not in self.steps else self.back_to("verification")
+
+
+def delta_of(migration: Migration) -> Migration:
+    """The migration of a final delta: what is at the destination is looked at, and the checklist verifies by itself."""
+    options = msgspec.structs.replace(migration.options, delta="destination")
+    if options.verify_mode == "POINT_IN_TIME_CONSISTENT":
+        options = msgspec.structs.replace(options, verify_mode="ONLY_FILES_TRANSFERRED")
+    return msgspec.structs.replace(migration, options=options)
+
+
+def newer_execution(home: Home, cutover: Cutover) -> str | None:
+    """An execution begun after the final delta that may have written where that did; None if there is none.
+
+    Raises JournalError.
+    """
+    newer = False
+    for folder in list_execution_folders(home):
+        if newer and overlap(read_migration(folder).destination, cutover.migration.destination):
+            return folder.name
+        newer = newer or folder.name == cutover.delta
+    return None
+
+
+def read_cutover(home: Home, profile: str) -> Cutover | None:
+    """How far the cutover of a profile is, None if it has not begun. Raises XsyncError if that cannot be read."""
+    path = _path(home, profile)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Cutover)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise XsyncError(f"{path} cannot be read: {error}. Look at it; without it the cutover begins anew.") from error
+
+
+def handed_over(home: Home, profile: str) -> Done | None:
+    """When and by whom the destination of a profile was handed over to its users; None if it was not. Raises XsyncError."""
+    known = read_cutover(home, profile)
+    return None if known is None else known.steps.get("hand-over")
+
+
+def write_cutover(home: Home, cutover: Cutover) -> None:
+    """Keep it, whole or not at all. Raises OSError."""
+    private_folder(home.cutovers)
+    with replacing(_path(home, cutover.profile)) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(cutover), indent=2))
+
+
+def forget_cutover(home: Home, profile: str) -> None:
+    """Begin anew next time; sign-off reports stay."""
+    _path(home, profile).unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(home: Home, profile: str) -> Iterator[None]:
+    """Hold the cutover of a profile. Raises BusyError if another process does."""
+    private_folder(home.cutovers)
+    fd = os.open(home.cutovers / f"{profile}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"another xsync cutover {profile} is at work on this host: let that one go on") from None
+        yield
+    finally:
+        os.close(fd)
+
+
+def _path(home: Home, profile: str) -> Path:
+    return home.cutovers / f"{profile}.json"
