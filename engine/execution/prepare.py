@@ -158,6 +158,11 @@ def _source(migration: Migration) -> tuple[Location, str]:
 
 
 def _destination(migration: Migration) -> tuple[Location, str]:
+    present = [name for _, name in socket.if_nameindex()]
+    if unknown := [name for name in migration.destination.interfaces if name not in present]:
+        raise DestinationError(
+            f"interfaces: this host has no {', '.join(unknown)}; it has {', '.join(present)}. Correct [destination]"
+        )
     location = open_location(migration.destination)
     location.check_destination()
     return location, location.identity()

@@ -36,6 +36,8 @@ START_SECONDS = 2.0
 
 DRAIN_SECONDS = 20.0
 
+KEPT_CANDIDATES = 50
+
 _RESERVE = 0.9
 """Share of the dataset that steps divide among themselves by agents, if it is small."""
 
@@ -105,11 +107,22 @@ class Prepared(NamedTuple):
         return counted
 
 
+class Ranked(msgspec.Struct, frozen=True):
+    """A folder (text) and its distance from the whole, 0 to 1; ``problem``: why it was not taken by itself, if so."""
+
+    path: str
+    distance: float
+    files: int
+    bytes: int
+    problem: str
+
+
 class TestRun(msgspec.Struct, frozen=True):
     """What a test run came to; kept as JSON. ``one``, ``curve``: None unless a step was steady.
 
     ``mix``: how like the whole the steps were, at least (1: the same). ``missing``: agents of steps for which no
-    comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents.
+    comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents. ``candidates``: the
+    folders most like the whole, as ranked before the test.
     """
 
     __test__ = False
@@ -131,6 +144,7 @@ class TestRun(msgspec.Struct, frozen=True):
     files: int
     bytes: int
     stopped: bool = False
+    candidates: tuple[Ranked, ...] = ()
 
 
 def prepare(
@@ -278,7 +292,13 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
         files=sum(step.moved_files for step in steps),
         bytes=sum(step.moved_bytes for step in steps),
         stopped=stopped,
+        candidates=tuple(_ranked(each) for each in prepared.candidates[:KEPT_CANDIDATES]),
     )
+
+
+def _ranked(candidate: Candidate) -> Ranked:
+    mix = candidate.mix
+    return Ranked(text_of(mix.path), candidate.distance, mix.files, mix.bytes, candidate.problem)
 
 
 def _keep(found: TestRun) -> None:

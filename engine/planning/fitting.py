@@ -19,6 +19,9 @@ from engine.planning.values import Figure, Origin, Roofline, SizeBin
 LEAST_MARGIN = 0.02
 """No rate is known better than this."""
 
+GOODPUT = 0.88
+"""Share of a stated cap that arrives as content until it is measured."""
+
 GAINS = 0.5
 """An additional agent has to bring this share of what one agent brings, or the curve counts as flat there."""
 
@@ -120,11 +123,6 @@ def predicted(curve: Scaling, one: Fit, bins: Sequence[SizeBin], agents: int) ->
     return Range(rate * (1 - curve.margin), rate, rate * (1 + curve.margin))
 
 
-def efficiency(step: Step, one: Fit) -> float:
-    """What each agent of a step brought, in multiples of one agent."""
-    return seconds_of(_measured(step), one.roofline) / step.seconds / step.agents
-
-
 def _measured(step: Step) -> tuple[_Part, ...]:
     """The bins of a step scaled to what was copied in the time that counts."""
     files, size = sum(each.files for each in step.bins), sum(each.bytes for each in step.bins)
@@ -221,7 +219,3 @@ def assumed(per_agent: float | None, files: float | None, size: float | None, at
         Figure(3_548.0, published) if files is None else Figure(files, measured),
         rate if size is None else Figure(size, measured),
     )
-
-
-GOODPUT = 0.88
-"""Share of a stated cap that arrives as content until it is measured."""

@@ -77,14 +77,20 @@ def began(series: Series) -> float | None:
 
 
 def latest(series: Series, pace: Pace) -> Span | None:
-    """The last windows and their spread; None while there are not enough since the first byte."""
+    """The last windows and their spread; None while there are not enough since the first byte.
+
+    They are as short as the pace has it, or divide all but the first quarter of the time so far, whichever is steadier:
+    where little arrives in a short window, what comes in lumps is steady only over longer ones.
+    """
     start = began(series)
     if start is None:
         return None
     end = min(readings[-1].at for readings in series.values() if readings)
     if end - start < pace.least:
         return None
-    return _span(series, end - pace.least, end)
+    short, long = end - pace.least, end - 0.75 * (end - start)
+    spans = [_span(series, since, end) for since in (short, min(short, long))]
+    return min(spans, key=lambda span: (span.spread, span.start))
 
 
 def middle(series: Series, ended: float) -> Span | None:

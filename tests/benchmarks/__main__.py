@@ -15,6 +15,7 @@ from tests.benchmarks.downloads import large_from_seaweedfs, listing, small_from
 from tests.benchmarks.files import files_large, files_small
 from tests.benchmarks.inputs import inputs
 from tests.benchmarks.limit import limit
+from tests.benchmarks.paths import paths
 from tests.benchmarks.report import sections_of, written
 from tests.benchmarks.scale import first_byte_and_memory
 from tests.benchmarks.section import Benchmark, Section, Settings
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "survey": survey,
     "scale": first_byte_and_memory,
     "startup": startup,
+    "paths": paths,
 }
 
 _REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"

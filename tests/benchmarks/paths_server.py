@@ -1,6 +1,7 @@
 """``python -m tests.benchmarks.paths_server FOLDER ADDRESS PORT``: SeaweedFS that is reached at another address.
 
-It listens on loopback alone, so that a relay passes on what comes. Prints its credentials as JSON; ends with SIGINT.
+It listens on loopback alone, so that a relay passes on what comes. Prints its credentials as JSON; ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ async def _serve(address: str, port: int, target: int) -> None:
             await asyncio.gather(_pump(reader, out), _pump(to, writer))
 
     server = await asyncio.start_server(joined, address, port)
-    await server.serve_forever()
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,8 +37,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def main(folder: str, address: str, port: str) -> None:
-    """Serve until interrupted."""
-    with s3_server(Path(folder)) as server, suppress(KeyboardInterrupt):
+    """Serve until nobody holds the standard input open any more."""
+    with s3_server(Path(folder)) as server:
         client = s3_client(server)
         client.create_bucket(Bucket="bench")
         client.close()

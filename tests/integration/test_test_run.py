@@ -66,6 +66,7 @@ def test_what_a_ladder_copies_is_not_sent_again(
     first, second = (set(step["folders"]) for step in found["steps"])
     assert not first & second
     assert found["mix"] == pytest.approx(1)
+    assert [each["problem"][:9] for each in found["candidates"] if "/" in each["path"]] == [""] * FOLDERS
     assert 0 < found["files"] < FOLDERS * FILES
     statuses = {summary.status for summary in _summaries(xsync)}
     assert statuses <= {Status.SUCCESS, Status.CANCELLED}
@@ -144,3 +145,16 @@ def test_a_folder_that_is_not_there_is_said(xsync: Xsync, source: Path, tmp_path
 
 def _summaries(xsync: Xsync) -> list[Summary]:
     return list_executions(Home(xsync.home, xsync.home / "profiles", False))
+
+
+def test_agents_send_through_the_interface_that_is_named(xsync: Xsync, source: Path, s3: S3Server, bucket: str) -> None:
+    place = f'url = "s3://{bucket}/data"\n'
+    path = save_profile(xsync, s3, source, bucket)
+    path.write_text(path.read_text().replace(place, place + 'interfaces = ["lo"]\n'))
+    done = xsync.run("run", "lab")
+    assert done.code == 0, done.errors
+    assert verify(source, s3, bucket, "data").differences == ()
+    path.write_text(path.read_text().replace('"lo"', '"eth77"'))
+    refused = xsync.run("run", "lab")
+    assert refused.code != 0
+    assert "this host has no eth77; it has lo" in refused.message

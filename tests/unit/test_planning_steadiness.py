@@ -45,6 +45,15 @@ def test_bytes_count_where_sizes_differ_and_files_are_uneven() -> None:
     assert span.spread < 0.05
 
 
+def test_what_comes_in_lumps_is_steady_over_longer_windows() -> None:
+    lumps = [Reading(at / 2, 0, at // 3 * 1_000_000) for at in range(60)]
+    assert latest({"a": lumps[:14]}, PACE) != latest({"a": lumps}, PACE)
+    span = latest({"a": lumps}, PACE)
+    assert span is not None
+    assert span.spread < 0.25
+    assert span.end - span.start > PACE.least
+
+
 def test_time_counts_from_the_first_byte() -> None:
     late = line(1e6, 12, start=8)
     assert began({"a": late}) == 8.5

@@ -58,8 +58,9 @@ def command(
     agents = chosen["agents"] or (max(migration.agents, DEFAULT_LADDER) if ladder else 1)
     with cancelled_by_signals() as came:
         prepared = _prepare(what, migration, profile, folders, agents, seconds, came, ladder=ladder)
-        if not _agreed(prepared, yes=yes, as_json=as_json):
-            return STOPPED
+    if not _agreed(prepared, yes=yes, as_json=as_json):
+        return STOPPED
+    with cancelled_by_signals() as came:
         found = _run(prepared, came, as_json=as_json)
     saved = _save(what[0], found) if profile is not None and found.one is not None else None
     _tell(found, saved, as_json=as_json)

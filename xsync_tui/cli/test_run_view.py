@@ -22,7 +22,8 @@ def announcement(prepared: Prepared, look: Look) -> list[Line]:
     migration = prepared.request.migration
     arrow = "→" if look.unicode else "->"
     most, requests = prepared.bytes, prepared.requests
-    cost = f"; at most {requests.dollars:,.2f} USD of requests at S3 list prices" if requests.counts else ""
+    dollars = f"at most {requests.dollars:,.2f}" if requests.dollars >= 0.01 else "less than 0.01"
+    cost = f"; {dollars} USD of requests at S3 list prices" if requests.counts else ""
     lines = [
         Line(
             f" Test run: {look.text(migration.source.url)} {arrow} {look.text(migration.destination.url)}", Role.TITLE
