@@ -5,6 +5,7 @@ XsyncError                    1  something failed that a person can act on
 |   `-- ProfileError          2  bad profile: names file, key, nearest valid key
 |-- LocationError             1  a source or destination cannot be used
 |   |-- SourceError           1
+|   |   `-- SilentSourceError 1  the source does not answer now, and may later
 |   `-- DestinationError      1
 |       |-- UploadGoneError   1  a multipart upload vanished: the file starts again
 |       |-- UnavailableError  1  the destination does not answer now, and may later
@@ -46,6 +47,10 @@ class LocationError(XsyncError):
 
 class SourceError(LocationError):
     """The source cannot be read."""
+
+
+class SilentSourceError(SourceError):
+    """The source does not answer or is too busy: the same request may succeed later."""
 
 
 class DestinationError(LocationError):

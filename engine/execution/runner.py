@@ -364,7 +364,10 @@ class Runner:
         try:
             await self._committer.commit(listing_complete=self._state.listing_complete)
             if self._cancelled or (self._finish is not None and self._finish.complete):
-                await self._uploads.discard_all()
+                problem = await self._uploads.discard_all()
+                if problem:
+                    text = f"uploads stay open at the destination: {problem} Discard them with: xsync cleanup"
+                    self._watch.note("warning", text)
             self._watch.not_kept(getattr(self._session.sides.destination, "not_kept", {}))
             self._watch.conclude()
             await self._record()

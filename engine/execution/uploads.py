@@ -33,7 +33,6 @@ from engine.locations.base import (
     OpenUpload,
     PartResult,
     Reads,
-    RequestError,
     StoredObject,
 )
 from engine.locations.extras import EXTRAS, Extras, decode, encode
@@ -42,6 +41,7 @@ from engine.model import Action, Identity, Kind, TransferOptions
 from engine.transfer import retry
 from engine.transfer.crt import combine_crc64nvme
 from engine.transfer.looking import too_old
+from engine.transfer.reading import fault_of
 from engine.transfer.units import RESULT_SCHEMA
 
 PART_BYTES = 16 << 20
@@ -59,6 +59,8 @@ CLOCK_SKEW_SECONDS = 5.0
 
 RETRY_SECONDS = 300.0
 """How long a destination may be out of reach before an upload that is to be begun or completed fails."""
+
+_MISREAD = ("checksum mismatch", "it was read twice, and is not what the source's own checksum says")
 
 _T = TypeVar("_T")
 
@@ -149,7 +151,7 @@ class Uploads:
         """Open an upload for the file as it is now, or go on with the one the journal knows for this very content."""
         file = order.file
         try:
-            seen = await self._patiently(lambda: asyncio.to_thread(self._look, file.path))
+            seen = await self._asked(lambda: self._look(file.path))
             identity = seen.identity
             reused = await self._reuse(file.path, identity)
             if reused is not None:
@@ -171,14 +173,13 @@ class Uploads:
         """Give the file its name, if the source still is what was sent."""
         file, identity = order.file, order.identity
         try:
-            seen = await self._patiently(lambda: asyncio.to_thread(self._look, file.path))
-            metadata = await asyncio.to_thread(self._metadata, file, seen)
+            seen = await self._asked(lambda: self._look(file.path))
+            metadata = await self._asked(lambda: self._metadata(file, seen))
             if seen.identity != identity:
                 return await self._again(file, order.upload_id)
             checksum = _combined([(part.checksum, part.size) for part in order.parts])
             if seen.stored_checksum not in (None, checksum):
-                await self._discard(file.path, order.upload_id)
-                return self._fail(file, Action.FAILED, "checksum mismatch", "the source's own checksum says otherwise")
+                return await self._again(file, order.upload_id, *_MISREAD)
             complete = self._destination.complete
             etag = await self._patiently(
                 lambda: asyncio.to_thread(
@@ -213,17 +214,25 @@ class Uploads:
             return UploadEnded(order.file.path, restart=True)
         return self._fail(order.file, Action.FAILED, order.reason, order.detail)
 
-    async def discard_all(self) -> None:
-        """Discard every upload that the journal knows as open: the execution is over."""
+    async def discard_all(self) -> str:
+        """Discard every upload that the journal knows as open: the execution is over. Returns what kept it from that.
+
+        What is left then is open in the journal for good: cleanup knows of it.
+        """
+        problem = ""
         for upload in await self._committer.call(Journal.open_uploads):
             self._numbers[upload.path] = upload.id
-            await self._discard(upload.path, upload.upload_id)
+            problem = await self._discard(upload.path, upload.upload_id) or problem
         intents = await self._committer.call(Journal.intents)
-        if intents:
-            await asyncio.to_thread(self._discard_intended, intents)
+        try:
+            if intents:
+                await asyncio.to_thread(self._discard_intended, intents)
+        except DestinationError as error:
+            problem = str(error)
+        return problem
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """What ``attempt`` returns, made again while the destination is out of reach."""
+        """What ``attempt`` returns, made again while the other side is out of reach."""
         began, failures = time.monotonic(), 0
         while True:
             try:
@@ -243,14 +252,23 @@ class Uploads:
             if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
                 self._destination.abort(found.path, found.upload_id)
 
+    async def _asked(self, ask: Callable[[], _T]) -> _T:
+        """What ``ask`` finds at the source, again while that is out of reach. Raises OSError, UnavailableError."""
+
+        def attempt() -> _T:
+            try:
+                return ask()
+            except OSError as error:
+                fault = fault_of(error)
+                if fault is not None and retry.retryable(fault.kind):
+                    raise UnavailableError(f"the source cannot be read: {error}") from error
+                raise
+
+        return await self._patiently(lambda: asyncio.to_thread(attempt))
+
     def _look(self, path: bytes) -> _Seen:
-        """The file as it is now. Raises OSError, UnavailableError while the source is out of reach."""
-        try:
-            file = self._source.open_file(path, 0, 0)
-        except RequestError as error:
-            if retry.retryable(retry.classify(error.code, error.status).kind):
-                raise UnavailableError(f"the source cannot be read: {error}") from error
-            raise
+        """The file as it is now. Raises OSError."""
+        file = self._source.open_file(path, 0, 0)
         try:
             return _Seen(file.identity, file.attributes, file.kept, file.stored_checksum)
         finally:
@@ -295,8 +313,8 @@ class Uploads:
     async def _open(self, file: LargeFile, seen: _Seen) -> UploadReady:
         identity = seen.identity
         path, size = file.path, part_size(identity.size, COPY_PART_BYTES if self._copies_itself else PART_BYTES)
-        metadata = await asyncio.to_thread(self._metadata, file, seen)
-        content = await asyncio.to_thread(self._content, file.path, seen)
+        metadata = await self._asked(lambda: self._metadata(file, seen))
+        content = await self._asked(lambda: self._content(file.path, seen))
 
         async def begin() -> str:
             await self._committer.call(lambda journal: journal.add_intent(path, time.time()))
@@ -309,16 +327,18 @@ class Uploads:
         )
         return UploadReady(path, upload_id, identity, size, [])
 
-    async def _again(self, file: LargeFile, upload_id: str) -> UploadEnded:
+    async def _again(self, file: LargeFile, upload_id: str, reason: str = "", detail: str = "") -> UploadEnded:
         await self._discard(file.path, upload_id)
-        return UploadEnded(file.path, restart=True)
+        return UploadEnded(file.path, restart=True, reason=reason, detail=detail)
 
-    async def _discard(self, path: bytes, upload_id: str) -> None:
+    async def _discard(self, path: bytes, upload_id: str) -> str:
+        """Discard an upload, or return why not: then it stays open in the journal, and is tried again at the end."""
         try:
             await asyncio.to_thread(self._destination.abort, path, upload_id)
-        except DestinationError:
-            return  # still open in the journal: cleanup and the next resume know of it
+        except DestinationError as error:
+            return str(error)
         self._forget(path)
+        return ""
 
     def _verified(self, seen: _Seen) -> str | None:
         """How a completed file was verified: by the server, or by the agents that read their parts back."""

@@ -266,7 +266,7 @@ class CopiesObjects(Reads, Protocol):
         """
 
     def tags(self, path: bytes) -> str:
-        """The tags of an object as a query string. Raises RequestError."""
+        """The tags of an object as a query string. Raises FileNotFoundError, RequestError."""
 
     def marker(self, path: bytes) -> Kept | None:
         """What a folder's marker has, or None without one. Raises RequestError."""

@@ -58,10 +58,11 @@ UNREADABLE = Extras()
 
 
 def encode(extras: Extras) -> str:
-    """ASCII text of ``extras``; "" if there are none."""
+    """ASCII text of ``extras``, with a checksum in it; "" if there are none."""
     if not extras:
         return ""
-    return _VERSION + base64.b64encode(zstandard.compress(msgspec.msgpack.encode(extras))).decode()
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(msgspec.msgpack.encode(extras))
+    return _VERSION + base64.b64encode(packed).decode()
 
 
 def decode(text: str) -> Extras:
@@ -112,6 +113,14 @@ def resolved(value: str, read_side: Callable[[], bytes]) -> Extras:
     if _ELSEWHERE + _digest(side) != value:
         raise ExtrasError("the side object belongs to another version of the file")
     return decode(side.decode("ascii", "replace"))
+
+
+def reread(read: Callable[[], Extras]) -> Extras:
+    """What ``read`` returns, asked once more after an ExtrasError: the value may have been damaged on its way."""
+    try:
+        return read()
+    except ExtrasError:
+        return read()
 
 
 def lengths_of(data: Iterable[tuple[int, int]], size: int) -> tuple[int, ...]:

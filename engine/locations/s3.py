@@ -24,12 +24,13 @@ from engine.locations.extras import (
     Extras,
     ExtrasError,
     is_side_object,
+    reread,
     resolved,
     side_path,
 )
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.s3_canaries import TriedBucket
-from engine.locations.s3_client import DataPath
+from engine.locations.s3_client import DataPath, failure_of
 from engine.locations.s3_copies import CopyingBucket
 from engine.locations.s3_errors import as_boto, is_passing, region_of, wrong_region
 from engine.locations.s3_listing import Listing, list_all
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 DELETE_BATCH = 1_000
 """DeleteObjects takes so many keys."""
+
+AGAIN_SECONDS = (0.2, 0.8, 3.2)
+"""Waits before a page of a listing is asked for again; who can wait longer asks for the whole listing again."""
 
 _UNFIT_FOR_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 """Keys with these are deleted one by one: XML cannot hold them, or changes them."""
@@ -84,7 +88,13 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
 
         def try_upload(client: S3Client) -> None:
             upload = client.create_multipart_upload(Bucket=self._bucket, Key=key)
-            client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload["UploadId"])
+            begun = {upload["UploadId"]}
+            if upload["ResponseMetadata"].get("RetryAttempts"):  # an attempt whose answer was lost has begun one, too
+                with suppress(ClientError):
+                    found = client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+                    begun.update(each["UploadId"] for each in found.get("Uploads", []))
+            for upload_id in begun:
+                client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
 
         self._ask(DestinationError, doing, try_upload)
 
@@ -138,7 +148,7 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
         if not value:
             return NOTHING
         try:
-            return resolved(value, lambda: self._objects.read(side_path(path), MAX_DECODED_BYTES))
+            return reread(lambda: resolved(value, lambda: self._objects.read(side_path(path), MAX_DECODED_BYTES)))
         except (ExtrasError, FileNotFoundError):
             return UNREADABLE
 
@@ -249,13 +259,14 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
 
     def _page(self, kind: type[LocationError], asked: Asked) -> bytes:
         """The XML of a page of a listing; tried again while that can help."""
-        for delay in (0.2, 0.8, 3.2, None):
+        for delay in (*AGAIN_SECONDS, None):
             try:
                 return self._objects.page(asked)
             except OSError as error:
                 failure = as_boto(error, self.connection.endpoint)
                 if delay is None or not is_passing(failure):
-                    raise kind(f"{self.url} cannot be listed: {self.connection.sentence(failure)}") from error
+                    text = f"{self.url} cannot be listed: {self.connection.sentence(failure)}"
+                    raise failure_of(kind, failure)(text) from error
                 time.sleep(delay)
         raise AssertionError("unreachable")
 
@@ -265,7 +276,9 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
         def look(client: S3Client) -> str:
             try:
                 found = client.list_buckets(Prefix=self._bucket)
-            except ClientError:
+            except ClientError as error:
+                if is_passing(error):
+                    raise  # without its date the bucket would pass for another one
                 return ""
             dates = [b["CreationDate"].isoformat() for b in found.get("Buckets", []) if b["Name"] == self._bucket]
             return dates[0] if dates else ""

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from engine import __version__
-from engine.errors import DestinationError, LocationError, UnavailableError
+from engine.errors import DestinationError, LocationError, SilentSourceError, SourceError, UnavailableError
 from engine.locations.credentials import new_session, proxy_for
 from engine.locations.registry import bucket_and_prefix
 from engine.locations.s3_errors import EXPIRED_CODES, code_of, is_passing, sentence
@@ -31,7 +31,16 @@ READ_SECONDS = 60
 ATTEMPTS = 4
 """botocore's standard mode waits at most 20 s between them, 3 s in all as a rule."""
 
+_PASSING: Mapping[type[LocationError], type[LocationError]] = MappingProxyType(
+    {DestinationError: UnavailableError, SourceError: SilentSourceError}
+)
+
 _T = TypeVar("_T")
+
+
+def failure_of(kind: type[LocationError], error: Exception) -> type[LocationError]:
+    """The error to raise for what botocore raised: ``kind``, or the form of it for what may pass."""
+    return _PASSING.get(kind, kind) if is_passing(error) else kind
 
 
 class DataPath(NamedTuple):
@@ -103,7 +112,7 @@ class Connection:
         """Return ``call(client)``; once more with fresh credentials if they have expired. ``once``: no other attempt.
 
         What botocore raises becomes ``kind``: "<doing>: <why, and what to do>"; a DestinationError that may pass is an
-        UnavailableError.
+        UnavailableError, a SourceError a SilentSourceError.
         """
         try:
             try:
@@ -114,8 +123,7 @@ class Connection:
                 self.close()
                 return call(self.once if once else self.client)
         except (BotoCoreError, ClientError) as error:
-            failure = UnavailableError if kind is DestinationError and is_passing(error) else kind
-            raise failure(f"{doing}: {self.sentence(error)}") from error
+            raise failure_of(kind, error)(f"{doing}: {self.sentence(error)}") from error
 
     def sentence(self, error: Exception) -> str:
         """Why a request failed and what to do."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlencode
+from xml.etree import ElementTree
 
-from engine.errors import LocationError, SourceError
 from engine.locations.base import Duplicate, RequestError
 from engine.locations.s3_bucket import Bucket
-from engine.locations.s3_http import TransportError
+from engine.locations.s3_http import Reply, TransportError
 from engine.locations.s3_objects import checksum_of_text, error_in, failure_of
 from engine.names import key_of
 
@@ -42,12 +41,7 @@ class CopyingBucket(Bucket):
         if source.spec.bucket_owner:
             asked["x-amz-source-expected-bucket-owner"] = source.spec.bucket_owner
         reply = self._objects.request("PUT", place, asked, query)
-        try:
-            body = reply.read(_ANSWER_BYTES)
-        except TransportError as error:
-            raise failure_of(error) from error
-        finally:
-            reply.close()
+        body = _whole(reply)
         etag, checksum = _ETAG.search(body), _CHECKSUM.search(body)
         code, message = error_in(body)
         if code or etag is None:
@@ -57,14 +51,29 @@ class CopyingBucket(Bucket):
         return Duplicate(etag[1].decode(), checksum_of_text(checksum[1].decode()) if checksum else None)
 
     def tags(self, path: bytes) -> str:
-        """The tags of an object as a query string; "" if it has none or its store knows none. Raises SourceError."""
-        key = self._key_prefix + key_of(path)
-
-        def look(client: Any) -> str:
-            answer = client.get_object_tagging(Bucket=self._bucket, Key=key)
-            return urlencode([(tag["Key"], tag["Value"]) for tag in answer.get("TagSet", [])])
-
+        """The tags of an object as a query string; "" if it has none. Raises FileNotFoundError, RequestError."""
         try:
-            return self._ask(SourceError, "the tags of an object cannot be read", look)
-        except LocationError as error:
-            raise RequestError("tags not readable", None, str(error)) from error
+            reply = self._objects.request("GET", self._objects.address(path), {}, "tagging=")
+        except RequestError as error:
+            raise RequestError("tags not readable" if error.status else error.code, error.status, str(error)) from error
+        body = _whole(reply)
+        code, message = error_in(body)
+        try:
+            root = ElementTree.fromstring(body)
+        except ElementTree.ParseError:
+            root = ElementTree.Element("")
+        if code or not root.tag.endswith("Tagging"):
+            raise RequestError(code or "InvalidResponse", reply.status, message or "the answer is no list of tags")
+        return urlencode(
+            [(tag.findtext("{*}Key", ""), tag.findtext("{*}Value", "")) for tag in root.iterfind(".//{*}Tag")]
+        )
+
+
+def _whole(reply: Reply) -> bytes:
+    """The short body of an answer, which is closed. Raises RequestError."""
+    try:
+        return reply.read(_ANSWER_BYTES)
+    except TransportError as error:
+        raise failure_of(error) from error
+    finally:
+        reply.close()

@@ -10,6 +10,9 @@ from botocore.exceptions import ClientError
 from engine.locations.base import RequestError
 from engine.locations.credentials import NO_CREDENTIALS
 
+NOT_IMPLEMENTED = 501
+"""The one answer of its class that stays what it is."""
+
 REGION_HEADER = "x-amz-bucket-region"
 
 EXPIRED_CODES = frozenset({"ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException"})
@@ -55,10 +58,14 @@ def code_of(error: ClientError) -> str:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed later: the endpoint does not answer, or is too busy."""
+    """Whether the same request may succeed later: the endpoint does not answer, is too busy, or its answer is damaged.
+
+    An error that came as a success (200) is one of those.
+    """
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or code_of(error) in ("SlowDown", "RequestTimeout")
+        answered = 200 <= status < 300 or (status >= 500 and status != NOT_IMPLEMENTED)
+        return answered or code_of(error) in ("SlowDown", "RequestTimeout")
     if isinstance(error, exceptions.SSLError):
         return False
     return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)

@@ -16,12 +16,12 @@ import msgspec
 
 from engine.locations.base import Attributes, Kept, RequestError
 from engine.locations.credentials import current_credentials
-from engine.locations.extras import EXTRAS, MAX_DECODED_BYTES, ExtrasError, decode, encode, side_path
+from engine.locations.extras import EXTRAS, MAX_DECODED_BYTES, ExtrasError, decode, encode, reread, side_path
 from engine.locations.metadata import DEFAULT_FOLDER_MODE, DEFAULT_ID, DEFAULT_MODE, FileAttributes, parse_metadata
 from engine.locations.s3_client import Connection, DataPath
 from engine.locations.s3_errors import EXPIRED_CODES
 from engine.locations.s3_http import Pool, Reply, TransportError
-from engine.locations.s3_pages import Asked, version_number
+from engine.locations.s3_pages import Asked, check_page, version_number
 from engine.locations.s3_signing import Signer, quoted
 from engine.model import Identity, Kind, LocationSpec
 from engine.names import check_key, key_of
@@ -139,13 +139,16 @@ class Objects:
         elif start or end is not None:
             headers = {"range": f"bytes={start}-{'' if end is None else end - 1}"}
         reply = self.request(method, self.address(path), headers)
-        size = _size_of(reply.headers)
-        if start and method == "GET" and reply.status != 206:
+        try:
+            _check_object(reply)
+            if start and method == "GET" and reply.status != 206:
+                raise RequestError("InvalidRange", reply.status, "the server sent something else than the range asked")
+            file = S3File(self, path, reply, start, end, _size_of(reply.headers))
+            if path.endswith(b"/") and not file.kept.metadata:
+                file.kept = self._found_aside(path.removesuffix(b"/"), file.kept)
+        except BaseException:
             reply.close()
-            raise RequestError("InvalidRange", reply.status, "the server sent something else than the range asked for")
-        file = S3File(self, path, reply, start, end, size)
-        if path.endswith(b"/") and not file.kept.metadata:
-            file.kept = self._found_aside(path.removesuffix(b"/"), file.kept)
+            raise
         return file
 
     def _open_root(self) -> S3File:
@@ -154,20 +157,25 @@ class Objects:
             file = self._open(side_path(b""), 0, 0)
         except FileNotFoundError:
             return self._open(b"", 0, 0)
-        file.kept = self._found_aside(b"", file.kept)
+        try:
+            file.kept = self._found_aside(b"", file.kept)
+        except BaseException:
+            file.close()
+            raise
         return file
 
     def _found_aside(self, path: bytes, kept: Kept) -> Kept:
         """What a marker has whose server keeps no metadata of markers: it is in the side object."""
         try:
-            extras = decode(self.read(side_path(path), MAX_DECODED_BYTES).decode("ascii", "replace"))
+            side = side_path(path)
+            extras = reread(lambda: decode(self.read(side, MAX_DECODED_BYTES).decode("ascii", "replace")))
         except (FileNotFoundError, ExtrasError):
             return kept
         value = encode(msgspec.structs.replace(extras, metadata={}))
         return kept._replace(metadata=extras.metadata | ({EXTRAS: value} if value else {}))
 
     def page(self, asked: Asked) -> bytes:
-        """The XML of a page of ListObjectsV2. Raises OSError."""
+        """The XML of a page of ListObjectsV2, whole. Raises OSError."""
         prefix = self._connection.key_prefix
         more = {
             "continuation-token": asked.token,
@@ -182,12 +190,14 @@ class Objects:
         bucket = base[: len(base) - len(quoted(prefix))].rstrip("/") or "/"
         reply = self.request("GET", bucket, {}, query)
         try:
-            body = bytearray()
-            while piece := reply.read(_PAGE_BYTES):
-                body += piece
-            return bytes(body)
+            body = b"".join(iter(lambda: reply.read(_PAGE_BYTES), b""))
+            check_page(body)
+            return body
         except TransportError as error:
             raise failure_of(error) from error
+        except ValueError as error:
+            code, message = error_in(body)
+            raise RequestError(code or "InvalidResponse", reply.status, message or str(error)) from error
         finally:
             reply.close()
 
@@ -328,6 +338,12 @@ def _failure(reply: Reply, method: str) -> OSError:
 def _may_be_expired(failure: OSError) -> bool:
     """An answer to HEAD has no body that would say so."""
     return isinstance(failure, RequestError) and (failure.code in EXPIRED_CODES or failure.code == "400")
+
+
+def _check_object(reply: Reply) -> None:
+    """Raise RequestError for an answer that is about no object: a page of a proxy, or an error called a success."""
+    if "etag" not in reply.headers and "last-modified" not in reply.headers:
+        raise RequestError("InvalidResponse", reply.status, "the answer has neither ETag nor date: it is of no object")
 
 
 def _size_of(headers: Mapping[str, str]) -> int:

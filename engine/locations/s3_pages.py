@@ -66,6 +66,16 @@ class Page(NamedTuple):
     next_token: str | None
 
 
+def check_page(body: bytes) -> None:
+    """Raise ValueError unless ``body`` is a whole page: what is cut short would pass for the end of the listing."""
+    if b"<ListBucketResult" not in body[:500]:
+        raise ValueError("the server's answer is not a listing")
+    if not body.rstrip().endswith(b"</ListBucketResult>"):
+        raise ValueError("the server's answer is cut short")
+    if _TRUNCATED.search(body) and not _TOKEN.search(body):
+        raise ValueError("the server says that more follows, and not how to ask for it")
+
+
 def next_token(body: bytes) -> str | None:
     """The token of the page that follows, or None."""
     found = _TOKEN.search(body, max(0, len(body) - 4_096)) or _TOKEN.search(body)
@@ -75,12 +85,10 @@ def next_token(body: bytes) -> str | None:
 
 
 def parse_page(body: bytes, prefix: bytes) -> Page:
-    """Read the XML of a page; ``prefix`` of the location is cut off. Raises ValueError if it is none.
+    """Read the XML of a page that was checked; ``prefix`` of the location is cut off.
 
     Side objects (extras.py) are no objects of their own: they are left out.
     """
-    if b"<ListBucketResult" not in body[:500]:
-        raise ValueError("the server's answer is not a listing")
     decode = _decoded if _ENCODED.search(body) else _plain
     columns = [pattern.findall(body) for pattern in (_KEY, _SIZE, _TIME, _ETAG)]
     classes: list[bytes] = _CLASS.findall(body)

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from engine.errors import DestinationError, ExistsError, UploadGoneError
+from engine.errors import DestinationError, ExistsError, UnavailableError, UploadGoneError
 from engine.locations.base import NO_HEADERS, OpenUpload, PartResult, StoredObject
 from engine.locations.extras import EXTRAS, placed, side_path
 from engine.locations.s3_bucket import Bucket
@@ -46,6 +46,8 @@ class UploadingBucket(Bucket):
                 if code_of(error) in ("404", "NoSuchKey", "NotFound"):
                     return None
                 raise
+            if not (found.get("ETag") or found.get("LastModified")):
+                raise UnavailableError(f"{self.url} answered something that is about no object")
             size, metadata = found["ContentLength"], dict(found["Metadata"])
             return StoredObject(path, size, _etag(found), _full_checksum(found), metadata)
 

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import cast
 
-from engine.errors import LocationError
+from engine.errors import LocationError, SilentSourceError, UnavailableError
 from engine.locations.base import HasExtras, OpenFile, Reads
 from engine.locations.extras import NOTHING, UNREADABLE, Extras
 from engine.locations.posix_files import XATTRS
@@ -163,6 +163,8 @@ class Copying(ABC):
             self._not_there(row)
         except OSError as error:
             self._not_read(row, error)
+        except (SilentSourceError, UnavailableError) as error:
+            self.failed(row, Fault(retry.Kind.TRANSIENT, "unavailable", str(error)))
         except LocationError as error:
             self.stop(row, str(error))
         except NameError_ as error:

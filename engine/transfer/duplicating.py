@@ -13,7 +13,7 @@ from engine.transfer.copying import FOLDER, SMALL_FILE
 from engine.transfer.crt import Header, checksum_text, crc64nvme
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.put import ticket_of
-from engine.transfer.reading import Reading, TooLargeError, attributes_of, read_whole
+from engine.transfer.reading import Reading, TooLargeError, attributes_of, read_whole, same_as_stored
 from engine.transfer.rows import Found
 from engine.transfer.sender import SendError
 from engine.transfer.shared import Shared
@@ -75,7 +75,9 @@ class Duplicating(ObjectCopying):
         file = self._store.open_file(path)
         try:
             buffer = memoryview(bytearray(min(file.identity.size, MAX_DECODED_BYTES)))
-            return bytes(buffer[: file.read_into(buffer, 0)])
+            content = bytes(buffer[: file.read_into(buffer, 0)])
+            same_as_stored(file, crc64nvme(content))
+            return content
         finally:
             file.close()
 

@@ -28,6 +28,7 @@ from engine.transfer.files import FileCopying
 from engine.transfer.folders import finish_folders
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.parts import Parts
+from engine.transfer.patience import patiently
 from engine.transfer.selecting import selected, with_devices
 from engine.transfer.shared import Shared
 from engine.transfer.units import (
@@ -180,7 +181,7 @@ class Engine:
     def _scan(self, unit: ScanUnit) -> UnitOutcome:
         began = time.monotonic()
         try:
-            batch = self._list(unit)
+            batch = patiently(self._shared, lambda: self._shared.control.allows(unit.epoch), lambda: self._list(unit))
             problem = self._shared.source_problem()  # afterwards: what vanished meanwhile must not look empty
         except LocationError as error:
             problem = str(error)

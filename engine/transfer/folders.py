@@ -20,6 +20,7 @@ from engine.names import OWN_PREFIX
 from engine.transfer.files import remove_obstacle
 from engine.transfer.linking import HARD_LINK, relink
 from engine.transfer.markers import folder_at
+from engine.transfer.patience import patiently
 from engine.transfer.rows import Found, Rows
 from engine.transfer.shared import Shared
 from engine.transfer.system import syncfs, syncfs_proves
@@ -39,13 +40,17 @@ def finish_folders(shared: Shared, unit: FoldersUnit, agent: str) -> UnitOutcome
     rows = Rows(entries, lambda: None)
     attributing = attributing_of(shared) if shared.destination.capabilities.real_folders else None
     not_kept: Counter[str] = Counter()
+
+    def allowed() -> bool:
+        return shared.control.allows(unit.epoch)
+
     for row in range(rows.count):
-        if not shared.control.allows(unit.epoch):
+        if not allowed():
             rows.released(row)
         elif attributing is None:
             rows.transferred(row, 0, None)
         else:
-            not_kept.update(_finish_folder(shared, rows, row, attributing, sweep=unit.sweep))
+            not_kept.update(_finish_folder(shared, rows, row, attributing, allowed, sweep=unit.sweep))
     if shared.destination.capabilities.real_folders and syncfs_proves() and rows.count:
         sync_folders(shared)
     seconds = time.monotonic() - began
@@ -71,15 +76,17 @@ def _relink(shared: Shared, unit: FoldersUnit, entries: pa.Table) -> UnitOutcome
     return UnitOutcome(unit.id, unit.epoch, nothing, seconds=time.monotonic() - began, not_kept=not_kept)
 
 
-def _finish_folder(shared: Shared, rows: Rows, row: int, attributing: Attributing, *, sweep: bool) -> tuple[str, ...]:
+def _finish_folder(
+    shared: Shared, rows: Rows, row: int, attributing: Attributing, allowed: Callable[[], bool], *, sweep: bool
+) -> tuple[str, ...]:
     folders = cast("PosixLocation", shared.destination).folders
     path = rows.path(row)
     try:
         folder = _open_folder(folders, path, replaces=shared.config.options.overwrite_mode != "NEVER")
         if sweep:
             _sweep(folder.fd)
-        found, atime_ns = _attributes(shared, rows, row, lambda: shared.control.allows(0))
-        missed = attributing.apply(folder.fd, found, atime_ns, _xattrs(shared, path))
+        found, atime_ns = _attributes(shared, rows, row, allowed)
+        missed = attributing.apply(folder.fd, found, atime_ns, _xattrs(shared, path, allowed))
     except RequestError as error:
         rows.failed(row, "unreadable", str(error))
         return ()
@@ -109,12 +116,13 @@ def _attributes(shared: Shared, rows: Rows, row: int, allowed: Callable[[], bool
     return folder_at(shared, rows.path(row), found, allowed)
 
 
-def _xattrs(shared: Shared, path: bytes) -> Xattrs:
+def _xattrs(shared: Shared, path: bytes, allowed: Callable[[], bool]) -> Xattrs:
     """The xattrs of a folder at the source; none if it is gone by now."""
-    if not isinstance(shared.source, HasExtras):
+    source = shared.source
+    if not isinstance(source, HasExtras):
         return ()
     try:
-        return shared.source.extras(path).xattrs
+        return patiently(shared, allowed, lambda: source.extras(path).xattrs)
     except (FileNotFoundError, NotADirectoryError):
         return ()
 

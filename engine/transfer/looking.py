@@ -106,7 +106,7 @@ class Looking(ABC):
     def _settled(self, row: int, look: Look) -> bool:
         if look is Look.ADOPT:
             return self._adopt(row)
-        content = read_content(self._source, self._rows.path(row), self._allowed)
+        content = self._content(row)
         if content is None:
             return False
         known, etag = self._rows.hints("known_checksum")[row], self._rows.hints("known_etag")[row] or ""
@@ -126,6 +126,15 @@ class Looking(ABC):
             self._rows.transferred(row, 0, known, updated.etag or etag, "stored-checksum", reason=METADATA)
         return updated.done or bool(updated.held_back)
 
+    def _content(self, row: int) -> Content | None:
+        """What is at the source; what comes out of a bucket passes the bandwidth limit as what is sent does."""
+        path = self._rows.path(row)
+        if self._shared.source.capabilities.transport == "files":
+            return read_content(self._source, path, self._allowed)
+        return read_content(
+            self._source, path, self._allowed, lambda size: self._shared.throttle.take(size, self._allowed)
+        )
+
     def _adopt(self, row: int) -> bool:
         """Take what nothing is known about for the row's copy, if its content or its time says so."""
         seen = self.see(row)
@@ -135,7 +144,7 @@ class Looking(ABC):
         if self._shared.config.options.checksum and self._rows.kinds[row] == Kind.FILE:
             if seen.checksum is None:
                 return False
-            content = read_content(self._source, self._rows.path(row), self._allowed)
+            content = self._content(row)
             if content is None:
                 return False
             content.file.close()
@@ -187,10 +196,13 @@ class Looking(ABC):
         self._rows.skipped(row, reason, checksum, etag, verified, detail)
 
 
-def read_content(source: Reads, path: bytes, allowed: Callable[[], bool]) -> Content | None:
+def read_content(
+    source: Reads, path: bytes, allowed: Callable[[], bool], take: Callable[[int], bool] = lambda _: True
+) -> Content | None:
     """Read a whole file for its checksum, or take the one its store keeps; the caller closes it. Raises OSError.
 
-    None if it changed meanwhile, or ``allowed()`` ended.
+    ``take(size)`` waits until bytes that were received are within the bandwidth limit. None if the file changed
+    meanwhile, or either of the two ended.
     """
     file = source.open_file(path, 0, 0)
     if file.stored_checksum is not None:
@@ -201,6 +213,8 @@ def read_content(source: Reads, path: bytes, allowed: Callable[[], bool]) -> Con
         checksum, offset, size = 0, 0, file.identity.size
         step = memoryview(bytearray(min(STEP, size)))
         while offset < size and allowed() and (count := file.read_into(step[: min(STEP, size - offset)], offset)):
+            if not take(count):
+                break
             checksum = crc64nvme(step[:count], checksum)
             offset += count
         if offset == size and file.confirm() == file.identity:

@@ -140,6 +140,9 @@ class ObjectCopying(Copying):
             self._drop(reading)
             self.failed(row, error.fault)
             return
+        except BaseException:
+            self._drop(reading)
+            raise
         if not self.shared.gate.enter(self.allowed):
             self._drop(reading)
             self.rows.released(row)

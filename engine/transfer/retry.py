@@ -48,6 +48,7 @@ _BY_CODE = {
             "OperationAborted",
             "ConditionalRequestConflict",
             "XAmzContentSHA256Mismatch",
+            "InvalidResponse",
             "connection failed",
         ),
         Kind.TRANSIENT,
@@ -76,7 +77,7 @@ _BY_CODE = {
     **dict.fromkeys(("AccessDenied", "AccessForbidden", "403"), Kind.DENIED),
     "AWS_ERROR_S3_CANCELED": Kind.CANCELLED,
     "no connection": Kind.UNREACHABLE,
-    "InvalidObjectState": Kind.PERMANENT,
+    **dict.fromkeys(("InvalidObjectState", "NotImplemented", "501"), Kind.PERMANENT),
 }
 
 _BY_PREFIX = (

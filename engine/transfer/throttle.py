@@ -2,8 +2,7 @@
 
 Each byte passes once, on its way to the destination: ``pieces`` where it is sent or written step by step, ``take``
 before the request of a small body; every attempt anew. So what is read from an object store only as fast as it is
-written need not pass when it arrives. What is read there and goes nowhere, to compare it, is for whoever reads it:
-``shared.throttle.take(size, allowed)`` after each step.
+written need not pass when it arrives. What is read there and goes nowhere, to compare it, passes after each step.
 """
 
 from __future__ import annotations

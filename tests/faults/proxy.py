@@ -21,6 +21,7 @@ Fault = Literal[
     "lost-answer",
     "stall",
     "corrupt",
+    "truncated",
     "wrong-part-checksum",
     "expired",
     "denied",
@@ -88,9 +89,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._forward(self._body())
 
     def _corrupt(self) -> None:
-        body = bytearray(self._body())
-        body[len(body) // 2] ^= 0xFF
-        self._forward(bytes(body))
+        """Change a byte on its way: of what is sent, or of the answer if nothing is."""
+        body = self._body()
+        if body:
+            self._forward(_damaged(body))
+        else:
+            self._forward(body, damage=_damaged)
+
+    def _truncated(self) -> None:
+        """Pass on the headers of the answer and half of its body, then cut the connection."""
+        self._forward(self._body(), damage=lambda content: content[: len(content) // 2])
 
     def _wrong_part_checksum(self) -> None:
         self._forward(self._body(), {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="})
@@ -138,8 +146,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def _forward(self, body: bytes, changed: dict[str, str] | None = None, *, answered: bool = True) -> None:
-        """Pass the request on with its own Host header, which is signed."""
+    def _forward(
+        self,
+        body: bytes,
+        changed: dict[str, str] | None = None,
+        *,
+        answered: bool = True,
+        damage: Callable[[bytes], bytes] = bytes,
+    ) -> None:
+        """Pass the request on with its own Host header, which is signed; ``damage`` is done to the answer's body."""
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
             upstream.putrequest(
@@ -155,25 +170,36 @@ class _Handler(BaseHTTPRequestHandler):
             response = upstream.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()} | (changed or {})
             content = response.read()
+            size = int(headers.get("content-length", 0)) if self.command == "HEAD" else len(content)
             if answered:
-                self._answer(response.status, content, headers)
+                self._answer(response.status, damage(content), headers, size)
             else:
                 self._cut()
         finally:
             upstream.close()
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None, size: int | None = None) -> None:
+        """``size``: what is promised of the body, and more than there is if the connection is to break."""
+        size = len(body) if size is None else size
         self.send_response_only(status)
         for name, value in (headers or {"content-type": "application/xml"}).items():
             if name not in ("content-length", "connection", "transfer-encoding"):
                 self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-length", str(size))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+            if len(body) < size:
+                self._cut()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Quiet."""
+
+
+def _damaged(content: bytes) -> bytes:
+    """``content`` with another byte in its middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes(255 ^ byte for byte in content[middle : middle + 1]) + content[middle + 1 :]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from engine.locations.extras import (
     is_side_object,
     lengths_of,
     placed,
+    reread,
     resolved,
     side_path,
 )
@@ -43,6 +46,23 @@ def test_nothing_is_no_text() -> None:
 def test_what_cannot_be_read_is_an_error(text: str) -> None:
     with pytest.raises(ExtrasError):
         decode(text)
+
+
+def test_a_value_that_was_damaged_is_told() -> None:
+    extras = Extras(((b"user.a", bytes(range(256))),))
+    text = encode(extras)
+    for place in range(1, len(text)):
+        damaged = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        with suppress(ExtrasError):
+            assert decode(damaged) == extras
+
+
+def test_a_value_that_makes_no_sense_is_read_once_more() -> None:
+    texts = ["1damaged", encode(Extras(link="a")), "1damaged", "1for good"]
+    assert reread(lambda: decode(texts.pop(0))).link == "a"
+    with pytest.raises(ExtrasError):
+        reread(lambda: decode(texts.pop(0)))
+    assert texts == []
 
 
 def test_short_values_lie_in_the_metadata() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.locations.listing import ScanLimit
 from engine.locations.s3_listing import Listing, list_all
-from engine.locations.s3_pages import Asked, next_token, parse_page, version_number
+from engine.locations.s3_pages import Asked, check_page, next_token, parse_page, version_number
 from engine.model import Fate, Kind
 from tests.contract.sides import Everything, path_of_row
 
@@ -180,8 +180,13 @@ def test_tokens_and_what_is_no_page() -> None:
     token = b"<IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b</NextContinuationToken>"
     assert next_token(b"<ListBucketResult>" + token) == "a&b"
     assert next_token(b"<ListBucketResult>" + token.replace(b"true", b"false")) is None
+    check_page(b'<?xml version="1.0"?>\n<ListBucketResult xmlns="a">' + token + b"</ListBucketResult>\n")
     with pytest.raises(ValueError, match="not a listing"):
-        parse_page(b"<html></html>", b"")
+        check_page(b"<html></html>")
+    with pytest.raises(ValueError, match="cut short"):
+        check_page(b"<ListBucketResult>" + token)
+    with pytest.raises(ValueError, match="more follows"):
+        check_page(b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>")
 
 
 def test_versions_are_told_apart() -> None:

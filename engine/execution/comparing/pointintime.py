@@ -16,7 +16,7 @@ from engine.execution.committer import Committer
 from engine.execution.comparing.verification import Facts, Progress, Verification, Verifier
 from engine.execution.session import Session, held
 from engine.journal.writer import Journal
-from engine.model import Event, Status
+from engine.model import Event, Limit, Status
 from engine.reporting.report import DIFFERENCES, VERIFICATION
 
 BEAT_SECONDS = 0.5
@@ -29,7 +29,8 @@ async def verify_session(session: Session, committer: Committer) -> str:
     the destination is counted and no reason. Raises OSError, JournalError.
     """
     progress = [Progress("listing the source", 0)]
-    work = asyncio.create_task(asyncio.to_thread(_verify, session, progress))
+    limit = await committer.call(Journal.limit)
+    work = asyncio.create_task(asyncio.to_thread(_verify, session, limit, progress))
     while not work.done():
         step, entries = progress[0]
         await committer.call(partial(_beat, text=f"{step}: {entries:,} entries"))
@@ -49,7 +50,7 @@ async def verify_session(session: Session, committer: Committer) -> str:
     return f"verification found {sum(faults.values()):,} differences ({text}): see {session.folder / DIFFERENCES}"
 
 
-def _verify(session: Session, progress: list[Progress]) -> Verification:
+def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verification:
     sides = session.sides
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=session.folder) as folder:
         verifier = Verifier(
@@ -60,6 +61,7 @@ def _verify(session: Session, progress: list[Progress]) -> Verification:
             held=lambda listing: held(listing, sides.source, sides.destination, session.migration.options),
             began_at=session.execution.started_at,
             strict=True,
+            limit=limit,
             on_progress=lambda now: progress.__setitem__(0, now),
         )
         return verifier.run(Facts(session.state), session.folder / DIFFERENCES)

@@ -26,17 +26,19 @@ from engine.catalog.held import Held
 from engine.catalog.merging import grouped, read
 from engine.catalog.segments import candidates, results_writer
 from engine.errors import DestinationError, LocationError, SourceError, StoppedError
+from engine.execution.bandwidth import Bandwidth
 from engine.execution.session import earlier_results, held, state_folder_of
 from engine.filters import Filters
 from engine.locations.base import Location, Reads
 from engine.locations.metadata import FileAttributes, parse_metadata
 from engine.locations.registry import open_location
-from engine.model import Kind, LocationSpec, Migration
+from engine.model import Kind, Limit, LocationSpec, Migration
 from engine.names import text_of
 from engine.survey.listing import list_entries
 from engine.transfer.crt import crc64nvme
-from engine.transfer.looking import STEP, read_content
+from engine.transfer.looking import STEP, Content, read_content
 from engine.transfer.selecting import selected
+from engine.transfer.throttle import Throttle
 from engine.transfer.writing import checksum_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ LOOKERS = 16
 """Files looked at or read at the same time."""
 
 CHUNK_ROWS = 20_000
+
+NO_LIMIT = Limit()
 
 CHANGED = "source changed"
 """Difference of an entry that is not what it was when it was read."""
@@ -96,7 +100,7 @@ class Verifier:
     """Compares the two sides of ``migration``; works in ``folder``, where ``out`` gets the list of differences.
 
     ``began_at``: what ages of files are relative to, in seconds since the epoch. ``strict``: a source entry that is not
-    what it was when it was put there is a difference, too.
+    what it was when it was put there is a difference, too. ``limit``: of a person, in place of the migration's.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class Verifier:
         began_at: float,
         read_source: bool = False,
         strict: bool = False,
+        limit: Limit = NO_LIMIT,
         cancelled: Callable[[], bool] = lambda: False,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
@@ -124,6 +129,9 @@ class Verifier:
         self._cancelled = cancelled
         self._tell = on_progress
         self._objects = destination.capabilities.transport == "objects"
+        self._throttle = Throttle()
+        self._bandwidth = Bandwidth(migration)
+        self._bandwidth.keep(limit)
         self._lock = threading.Lock()
         self._verified: Counter[str] = Counter()
         self._differences: Counter[str] = Counter()
@@ -254,7 +262,7 @@ class Verifier:
         if stored.stored_checksum is not None:
             return self._compare_content(path, stored.stored_checksum, "stored-checksum")
         self._count(GET=1)
-        there = read_content(cast("Reads", self._destination), path, self._go_on)
+        there = self._content(self._destination, path)
         if there is None:
             return "content", "it changed while it was read", ""
         there.file.close()
@@ -262,12 +270,25 @@ class Verifier:
         return self._compare_content(path, there.checksum, "read-back")
 
     def _compare_content(self, path: bytes, expected: int, how: str) -> tuple[str | None, str | None, str]:
-        content = read_content(cast("Reads", self._source), path, self._go_on)
+        content = self._content(self._source, path)
         if content is None:
             return "content", "the source changed while it was read", ""
         content.file.close()
         self._count(content.found.size)
         return (None, None, how) if content.checksum == expected else ("content", "the checksums differ", "")
+
+    def _content(self, location: Location, path: bytes) -> Content | None:
+        """Read a file whole; what comes out of a bucket within the bandwidth limit."""
+        if location.capabilities.transport == "files":
+            return read_content(cast("Reads", location), path, self._go_on)
+        return read_content(cast("Reads", location), path, self._go_on, self._take)
+
+    def _take(self, size: int) -> bool:
+        with self._lock:
+            rate = self._bandwidth.limit(time.time()).bytes_per_second
+            if rate != self._throttle.rate:
+                self._throttle.set_rate(rate)
+        return self._throttle.take(size, self._go_on)
 
     def _read_back(self, path: bytes, size: int) -> int:
         """CRC64NVME of what the device of the destination holds."""

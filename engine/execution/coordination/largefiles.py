@@ -24,7 +24,10 @@ RANGE_BYTES = 64 << 20
 """Bytes of parts that an agent gets at once: what a crash may send again."""
 
 MAX_STARTS = 2
-"""A file that changes while it is sent is begun once more, then it fails."""
+"""A file that changes while it is sent, or comes damaged, is begun once more, then it fails."""
+
+CHANGED = ("changed while read", "it changed each time it was sent")
+"""Why it fails, if nothing else is known."""
 
 
 @dataclass(slots=True)
@@ -153,7 +156,8 @@ class LargeFiles:
             return []
         if upload.starts >= MAX_STARTS:
             self._open[event.path] = upload
-            return [AbortUpload(upload.file, "", "changed while read", "it changed each time it was sent")]
+            why = (event.reason, event.detail) if event.reason else CHANGED
+            return [AbortUpload(upload.file, "", *why)]
         self._open[event.path] = _Upload(upload.file, starts=upload.starts + 1)
         return [BeginUpload(upload.file)]
 

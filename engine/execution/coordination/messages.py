@@ -131,11 +131,16 @@ class UploadReady:
 
 @dataclass(frozen=True, slots=True)
 class UploadEnded:
-    """A large file is done, or failed with ``reason``; ``restart``: its upload is gone or stale, begin again."""
+    """A large file is done or failed; ``restart``: its upload is gone or of no use, begin again.
+
+    ``reason``, ``detail``: why, if it is not that the file changes while it is sent; with it a second time it fails.
+    """
 
     path: bytes
     restart: bool
     waits: bool = False  # a folder holds its name, and may be deleted: then it is begun
+    reason: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
