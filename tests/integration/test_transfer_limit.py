@@ -93,7 +93,7 @@ def test_an_object_that_is_read_to_be_compared_passes(
     boto.put_object(Bucket=bucket, Key="a", Body=content)  # with no CRC64NVME that could be asked for
     location = open_location(s3_spec(bucket))
     assert isinstance(location, S3Location)
-    rows = location.scan([b""], ScanLimit(), TaskSelector(Filters(FilterSpec()), {}), 1).rows
+    rows = location.scan([b""], ScanLimit(), TaskSelector(Filters(FilterSpec())), 1).rows
     location.close()
     hints = pa.table([[int(Look.COMPARE)], [crc64nvme(content) ^ (not same)], ["e"]], HINT_SCHEMA)
     entries = rows.filter(pc.equal(rows["name"], b"a"))

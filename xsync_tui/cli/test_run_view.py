@@ -9,6 +9,7 @@ from engine.execution.testrun import Prepared, TestRun
 from engine.names import text_of
 from engine.planning.fitting import Range
 from engine.planning.measurement import Step
+from engine.planning.prices import load_prices
 from engine.planning.verdict import Change, number
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.cli.look import Line, Look, Role
@@ -22,7 +23,8 @@ def announcement(prepared: Prepared, look: Look) -> list[Line]:
     migration = prepared.request.migration
     arrow = "→" if look.unicode else "->"
     most, requests = prepared.bytes, prepared.requests
-    dollars = f"at most {requests.dollars:,.2f}" if requests.dollars >= 0.01 else "less than 0.01"
+    price = requests.dollars(load_prices(), migration.destination.storage_class)
+    dollars = f"at most {price:,.2f}" if price >= 0.01 else "less than 0.01"
     cost = f"; {dollars} USD of requests at S3 list prices" if requests.counts else ""
     lines = [
         Line(
