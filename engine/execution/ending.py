@@ -15,6 +15,7 @@ from engine.execution.committer import Committer
 from engine.execution.comparing.drift import LISTING, conclude_listing
 from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
+from engine.execution.forecast import outcome as forecast_outcome
 from engine.execution.session import SPILL, Session, paths
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
@@ -74,4 +75,7 @@ def _report(session: Session, outcome: Outcome) -> None:
     status, message, transfer_seconds = outcome
     with SnapshotReader(session.folder) as reader:
         snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
-        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases)
+        took = (snapshot.ended_at or 0.0) - snapshot.started_at
+        whole = status is Status.SUCCESS and not session.before.segments
+        said = forecast_outcome(session.folder, took) if whole else None
+        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said)

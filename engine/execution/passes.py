@@ -30,6 +30,10 @@ _KNEE_BYTES = 256 << 10
 """Smaller files than this on average tell files/s, larger ones bytes/s (published tests: 190 to 310 KB)."""
 
 
+MOST_EXECUTIONS = 100
+"""The latest executions that are looked through."""
+
+
 class PastPass(msgspec.Struct, frozen=True):
     """An execution that has ended. ``files``, ``bytes``: sent because they were new or changed at the source.
 
@@ -95,7 +99,17 @@ class History(msgspec.Struct, frozen=True):
 
 def read_history(home: Home, migration: Migration) -> History:
     """What the executions of ``migration`` tell, whatever profile they were of. Raises JournalError."""
-    return history_of([report for folder in list_execution_folders(home) if (report := _report(folder, migration))])
+    return history_of(reports_of(home, migration))
+
+
+def reports_of(home: Home, migration: Migration, *, any_filters: bool = False) -> list[dict[str, Any]]:
+    """Reports of executions between the same two sides, oldest first; with other filters too, such as of test runs.
+
+    Raises JournalError.
+    """
+    folders = list_execution_folders(home)[-MOST_EXECUTIONS:]
+    found = (_report(folder, migration, any_filters=any_filters) for folder in folders)
+    return [report for report in found if report is not None]
 
 
 def history_of(reports: Sequence[dict[str, Any]]) -> History:
@@ -115,7 +129,7 @@ def history_of(reports: Sequence[dict[str, Any]]) -> History:
     return History(tuple(passes), _measured([r for r, _ in whole]), entries, folders, held, asked, _busiest(churned))
 
 
-def _report(folder: Path, migration: Migration) -> dict[str, Any] | None:
+def _report(folder: Path, migration: Migration, *, any_filters: bool) -> dict[str, Any] | None:
     """The report of an execution of ``migration``; None for others, for retries, and where there is none to read."""
     try:
         report: dict[str, Any] = msgspec.json.decode((folder / REPORT).read_bytes())
@@ -123,7 +137,7 @@ def _report(folder: Path, migration: Migration) -> dict[str, Any] | None:
             report["source"] == migration.source.url
             and report["destination"] == migration.destination.url
             and report["migration"]["destination"].get("endpoint_url") == migration.destination.endpoint_url
-            and report["migration"]["filters"] == msgspec.to_builtins(migration.filters)
+            and (any_filters or report["migration"]["filters"] == msgspec.to_builtins(migration.filters))
         )
         return report if same and report["retry"] is None else None
     except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):

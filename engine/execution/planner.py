@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 
 from engine.errors import UsageError
+from engine.execution.learning import learn
+from engine.execution.passes import reports_of
 from engine.filters import Filters
 from engine.home import Home
 from engine.locations.mounts import mount_of, read_mounts
@@ -22,16 +26,13 @@ from engine.planning.datasync_cost import datasync_cost
 from engine.planning.estimate import EstimateOptions
 from engine.planning.fleet import size_fleet
 from engine.planning.partition import DATASYNC
-from engine.planning.partition.scope import within
-from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan, part_of
+from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import cut
-from engine.survey.dataset import dataset_of
-from engine.survey.report import SurveyReport, latest_survey, reading
-from engine.survey.tree import folder_tree
+from engine.survey.cutting import cut, surveyed
+from engine.survey.report import SurveyReport, latest_survey
 
 START_SECONDS = 1.5
 """From the command to the first byte, as measured for docs/benchmarks.md."""
@@ -93,9 +94,9 @@ def _survey(source: LocationSpec, home: Home) -> SurveyReport:
 def _plan(request: PlanRequest, home: Home, survey: SurveyReport, spill: Path) -> Plan:
     migration = request.migration
     filters = Filters(migration.filters)
-    dataset, warnings = _dataset(survey, filters, home, spill)
+    dataset = surveyed(home.surveys, survey, filters, spill)
     datasync = request.service == "datasync"
-    one = roofline_of(request)
+    one = roofline_of(request, reports_of(home, migration, any_filters=True))
     around = _surroundings(request, survey, datasync=datasync)
     known = (*limits(one, around), *([request.measured.shared] if request.measured.shared else []))
     options = _options(migration, survey, datasync=datasync)
@@ -138,31 +139,24 @@ def _plan(request: PlanRequest, home: Home, survey: SurveyReport, spill: Path) -
         start_at=request.start_at,
         options=options,
         helps=not datasync,
-        warnings=(*warnings, *_old(survey, request.start_at)),
+        warnings=tuple(_doubts(survey, filters, request.start_at)),
     )
     return make_plan(parts, timetable)
 
 
-def roofline_of(request: PlanRequest) -> Roofline:
-    """What one agent does: as measured, else as its stated cap allows, else the published default."""
+def roofline_of(request: PlanRequest, reports: Sequence[dict[str, Any]] = ()) -> Roofline:
+    """What one agent does: as a test run or executions showed last, else as its stated cap allows, else by default."""
     cap = None if request.per_agent is None else Figure(request.per_agent, Origin("profile", "network.per_agent"))
     assumed = default_roofline("4 vCPU" if (os.cpu_count() or 1) < 8 else "8 vCPU", cap)
-    found = request.measured
+    learned, found = learn(reports, assumed, request.agents), request.measured
     return Roofline(
-        found.files_per_second or assumed.files_per_second, found.bytes_per_second or assumed.bytes_per_second
+        _newest(found.files_per_second, learned.files_per_second) or assumed.files_per_second,
+        _newest(found.bytes_per_second, learned.bytes_per_second) or assumed.bytes_per_second,
     )
 
 
-def _dataset(survey: SurveyReport, filters: Filters, home: Home, spill: Path) -> tuple[Dataset, tuple[str, ...]]:
-    """What the filters leave of the survey, as far as folders tell."""
-    whole = dataset_of(survey)
-    warnings = ("the survey is partial: there is more than it counted",) if survey.partial else ()
-    if filters.trivial(b""):
-        return whole, warnings
-    with reading(home.surveys, survey) as files:
-        root = within(folder_tree(files, spill, 1, level=2), filters)[0]
-    left = part_of(whole, root.files, root.bytes, root.entries)
-    return left, (*warnings, "filters are counted by folders alone: what patterns of names leave out is still in it")
+def _newest(*figures: Figure | None) -> Figure | None:
+    return max((each for each in figures if each is not None), key=lambda each: each.origin.at or 0.0, default=None)
 
 
 def _surroundings(request: PlanRequest, survey: SurveyReport, *, datasync: bool) -> Surroundings:
@@ -266,6 +260,11 @@ def _place(spec: LocationSpec) -> networks.Place:
     return _PLACES.get(mount_of(file_path(spec.url), read_mounts()).type, "file")
 
 
-def _old(survey: SurveyReport, now: float) -> list[str]:
-    days = (now - survey.surveyed_at) / 86_400
-    return [f"the survey is {days:.0f} days old: survey again"] if days * 86_400 > OLD_SECONDS else []
+def _doubts(survey: SurveyReport, filters: Filters, now: float) -> Iterator[str]:
+    """What the survey does not tell."""
+    if survey.partial:
+        yield "the survey is partial: there is more than it counted"
+    if not filters.trivial(b""):
+        yield "filters are counted by folders alone: what patterns of names leave out is still in it"
+    if now - survey.surveyed_at > OLD_SECONDS:
+        yield f"the survey is {(now - survey.surveyed_at) / 86_400:.0f} days old: survey again"

@@ -25,6 +25,7 @@ from engine.execution.comparing.drift import LISTING, list_destination, reason_t
 from engine.execution.comparing.nested import mounts_below
 from engine.execution.coordination.messages import Chunk, LinksListed
 from engine.execution.expand import Before, Expanded, expand
+from engine.execution.foretelling import foretell
 from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
@@ -163,6 +164,8 @@ async def _gather(
     phases: dict[str, float] = {}
     if not (folder / LISTING).exists():
         something_known = bool(earlier or decided or read_state(state).files)
+        if not entries:
+            await asyncio.to_thread(foretell, folder, execution, sides, incremental=something_known and changed_only)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
         began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)

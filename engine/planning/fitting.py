@@ -66,16 +66,26 @@ class Scaling(msgspec.Struct, frozen=True):
         return min(agents * self.each, self.ceiling or math.inf)
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """What was copied of a size bin in the time that counts."""
 
     files: float
     bytes: float
 
 
-class _Sample(NamedTuple):
-    bins: tuple[_Part, ...]
-    seconds: float  # of one agent
+class Work(NamedTuple):
+    """What was copied, and the seconds that one agent would have taken: agents times seconds."""
+
+    bins: tuple[Part, ...]
+    seconds: float
+
+
+class Shown(NamedTuple):
+    """F in files/s and B in bytes/s of one agent, and which of them was at work: ``files``, ``bytes``."""
+
+    files_per_second: float
+    bytes_per_second: float
+    at_work: tuple[str, ...]
 
 
 def fit(steps: Sequence[Step], before: Roofline, at: float) -> Fit:
@@ -85,20 +95,23 @@ def fit(steps: Sequence[Step], before: Roofline, at: float) -> Fit:
     """
     first = min(steps, key=lambda step: step.agents)
     comparable = [step for step in steps if step.agents == first.agents or _as_fast(step, first, before)]
-    samples = [_Sample(_measured(step), step.agents * step.seconds) for step in comparable]
+    samples = [Work(_measured(step), step.agents * step.seconds) for step in comparable]
     margin = max(LEAST_MARGIN, *(step.spread / 2 for step in comparable))
     origin = Origin("test run", f"{len(steps)} step{'s' if len(steps) > 1 else ''}, up to {_most(steps)} agents", at)
-    sizes = [_mean_size(sample.bins) for sample in samples]
-    if max(sizes) >= _DIFFERENT * max(1.0, min(sizes)):
-        files, size, shown = _fit_both(samples, before)
-    else:
-        files, size, shown = _fit_one(samples, before)
+    files, size, shown = fit_work(samples, before)
     roofline = Roofline(
         Figure(files, origin) if "files" in shown else before.files_per_second,
         Figure(size, origin) if "bytes" in shown else before.bytes_per_second,
     )
     residual = max(abs(math.log(seconds_of(each.bins, roofline) / each.seconds)) for each in samples)
     return Fit(roofline, "files" in shown, "bytes" in shown, min(1.0, max(margin, residual)), _note(shown, before))
+
+
+def fit_work(samples: Sequence[Work], before: Roofline) -> Shown:
+    """F and B that explain ``samples`` (at least one) best; what they do not show stays as it was ``before``."""
+    sizes = [_mean_size(sample.bins) for sample in samples]
+    unlike = max(sizes) >= _DIFFERENT * max(1.0, min(sizes))
+    return _fit_both(samples, before) if unlike else _fit_one(samples, before)
 
 
 def scaling(steps: Sequence[Step], one: Fit) -> Scaling:
@@ -123,12 +136,12 @@ def predicted(curve: Scaling, one: Fit, bins: Sequence[SizeBin], agents: int) ->
     return Range(rate * (1 - curve.margin), rate, rate * (1 + curve.margin))
 
 
-def _measured(step: Step) -> tuple[_Part, ...]:
+def _measured(step: Step) -> tuple[Part, ...]:
     """The bins of a step scaled to what was copied in the time that counts."""
     files, size = sum(each.files for each in step.bins), sum(each.bytes for each in step.bins)
     by_files = step.files_per_second * step.seconds / files if files else 0.0
     by_bytes = step.bytes_per_second * step.seconds / size if size else 0.0
-    return tuple(_Part(each.files * by_files, each.bytes * by_bytes) for each in step.bins)
+    return tuple(Part(each.files * by_files, each.bytes * by_bytes) for each in step.bins)
 
 
 def _as_fast(step: Step, first: Step, before: Roofline) -> bool:
@@ -137,7 +150,7 @@ def _as_fast(step: Step, first: Step, before: Roofline) -> bool:
     return seconds_of(_measured(step), before) / step.seconds / step.agents >= 0.9 * one
 
 
-def _fit_one(samples: Sequence[_Sample], before: Roofline) -> tuple[float, float, tuple[str, ...]]:
+def _fit_one(samples: Sequence[Work], before: Roofline) -> Shown:
     """The one of F and B that binds most of the time by what is known; both, with their knee, if that is no answer."""
     files, size = before.files_per_second.value, before.bytes_per_second.value
     bins = [each for sample in samples for each in sample.bins]
@@ -147,7 +160,7 @@ def _fit_one(samples: Sequence[_Sample], before: Roofline) -> tuple[float, float
     least = sum(each.files / files if data else each.bytes / size for each in bins)
     if least >= wanted:
         factor = seconds_of(bins, before) / wanted
-        return files * factor, size * factor, ("bytes", "files") if data else ("files", "bytes")
+        return Shown(files * factor, size * factor, ("bytes", "files") if data else ("files", "bytes"))
     low, high = 1e-6, 1e6
     for _ in range(80):
         middle = math.sqrt(low * high)
@@ -156,10 +169,10 @@ def _fit_one(samples: Sequence[_Sample], before: Roofline) -> tuple[float, float
             for each in bins
         )
         low, high = (middle, high) if taken > wanted else (low, middle)
-    return (files, size * low, ("bytes",)) if data else (files * low, size, ("files",))
+    return Shown(files, size * low, ("bytes",)) if data else Shown(files * low, size, ("files",))
 
 
-def _fit_both(samples: Sequence[_Sample], before: Roofline) -> tuple[float, float, tuple[str, ...]]:
+def _fit_both(samples: Sequence[Work], before: Roofline) -> Shown:
     """Least squares of the logarithms of times, on a grid that is narrowed; says which of the two the steps showed."""
     files, size = before.files_per_second.value, before.bytes_per_second.value
 
@@ -181,7 +194,7 @@ def _fit_both(samples: Sequence[_Sample], before: Roofline) -> tuple[float, floa
         "bytes": (min(error(best[0], best[1] * 1.5), error(best[0], best[1] / 1.5)), error(best[0], 1.0)),
     }
     shown = tuple(name for name, values in moved.items() if max(values) - least > _SHOWN)
-    return files * best[0], size * best[1], shown
+    return Shown(files * best[0], size * best[1], shown)
 
 
 def _note(shown: Sequence[str], before: Roofline) -> str:
@@ -196,7 +209,7 @@ def _words(figure: Figure) -> str:
     return f"still {figure.origin.kind}, {figure.origin.source}"
 
 
-def _mean_size(bins: Sequence[_Part]) -> float:
+def _mean_size(bins: Sequence[Part]) -> float:
     return sum(each.bytes for each in bins) / max(1e-9, sum(each.files for each in bins))
 
 

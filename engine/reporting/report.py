@@ -107,6 +107,7 @@ def report_of(
             "filters": msgspec.to_builtins(migration.filters),
             "options": msgspec.to_builtins(msgspec.structs.asdict(migration.options)),
             "agents": migration.agents,
+            "limits": msgspec.to_builtins(migration.limits),
         },
         "retry": None if migration.retry is None else msgspec.to_builtins(migration.retry),
         "audit_trail": str(folder / AUDIT),
@@ -125,10 +126,12 @@ def write_report(
     reader: SnapshotReader,
     transfer_seconds: float,
     phases: Mapping[str, float] = MappingProxyType({}),
+    estimate: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``report.json`` and ``report.html`` into the execution's folder, after its audit trail.
 
-    ``snapshot`` says how it ended. Raises OSError, JournalError.
+    ``snapshot`` says how it ended; ``estimate``: what was said of it before, and how it came out. Raises OSError,
+    JournalError.
     """
     report = report_of(
         snapshot,
@@ -139,7 +142,7 @@ def write_report(
         folder,
         transfer_seconds,
         phases,
-    ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION)}
+    ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION), "estimate": estimate}
     with replacing(folder / HTML) as file:
         file.write(render(report).encode())
     with replacing(folder / REPORT) as file:

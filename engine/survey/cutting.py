@@ -10,7 +10,9 @@ from engine.errors import UsageError
 from engine.filters import Filters
 from engine.planning.partition import Partition, TaskLimits, partition
 from engine.planning.partition.scope import within
-from engine.planning.values import NameGroup
+from engine.planning.plan import part_of
+from engine.planning.values import Dataset, NameGroup
+from engine.survey.dataset import dataset_of
 from engine.survey.report import SurveyReport, reading
 from engine.survey.tree import SHARE, folder_tree, name_groups
 
@@ -44,3 +46,13 @@ def cut(
                 return found
             names |= name_groups(files, spill, found.wide, knee_bytes, 2 * share / FINENESS)
     return None
+
+
+def surveyed(surveys: Path, survey: SurveyReport, filters: Filters, spill: Path) -> Dataset:
+    """What the filters leave of a survey, as far as folders tell. Raises UsageError if its entries are gone."""
+    whole = dataset_of(survey)
+    if filters.trivial(b""):
+        return whole
+    with reading(surveys, survey) as files:
+        root = within(folder_tree(files, spill, 1, level=2), filters)[0]
+    return part_of(whole, root.files, root.bytes, root.entries)

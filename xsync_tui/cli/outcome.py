@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from engine.model import Failure, Retry, Snapshot, Status, Tally
-from engine.quantities import format_bytes, format_count, format_duration, format_rate
+from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.cli.ledger import ledger_rows
 from xsync_tui.cli.look import Line, Look, Role, paint
 
@@ -157,6 +157,7 @@ def summary_lines(
     lines = [
         Line(_first_line(snapshot, report, look, gone=gone), roles.get(exit_code(snapshot, gone=gone), Role.ALARM)),
         *(Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)),
+        *(Line(f" {row}") for row in _foretold(report)),
     ]
     # Of a drained or cancelled execution the message only says so again.
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
@@ -170,6 +171,16 @@ def summary_lines(
     if exit_code(snapshot, gone=gone) == STOPPED or work_left(snapshot):
         lines += _how_to_go_on(snapshot)
     return paint(lines, look, cut=False)
+
+
+def _foretold(report: dict[str, Any]) -> list[str]:
+    """What was said of it before, and what it took; nothing if nothing was said."""
+    said = report.get("estimate")
+    if not said:
+        return []
+    low, high, took = said["seconds"]["low"], said["seconds"]["high"], said["took_seconds"]
+    how = "inside" if said["inside"] else "sooner" if took < low else "later"
+    return [f"Foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}."]
 
 
 def covers_line(retry: Retry) -> str:

@@ -1,0 +1,127 @@
+"""How long an execution will take, said before its first byte moves, and kept to be held against what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.catalog.files import replacing
+from engine.execution.learning import Learned, learn
+from engine.execution.passes import History
+from engine.model import Migration
+from engine.planning.capacity import Fleet
+from engine.planning.estimate import MARGINS, EstimateOptions, estimate
+from engine.planning.plan import part_of
+from engine.planning.surroundings import default_roofline
+from engine.planning.timetable import Timetable
+from engine.planning.values import Dataset, Figure, Origin, Roofline, Seconds
+
+FORECAST = "forecast.json"
+"""In an execution's folder."""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """``seconds`` of the whole execution, for ``files`` and ``bytes`` to be sent; ``rests_on``: each origin once.
+
+    ``incremental``: of what is expected to have changed since the last pass.
+    """
+
+    made_at: float
+    seconds: Seconds
+    files: int
+    bytes: int
+    incremental: bool
+    rests_on: tuple[Origin, ...]
+
+
+def forecast(
+    migration: Migration,
+    dataset: Dataset,
+    history: History,
+    reports: Sequence[dict[str, Any]],
+    *,
+    incremental: bool,
+    now: float,
+) -> Forecast | None:
+    """The forecast of an execution that begins ``now``; None for an incremental one before any pass told of changes.
+
+    ``dataset``: what the source holds inside the filters; ``reports``: past executions between the same two sides, from
+    which files/s and bytes/s are learned. Pure.
+    """
+    changes = dataset
+    if incremental:
+        known = _changed(dataset, history, now)
+        if known is None:
+            return None
+        changes = known
+    before = default_roofline()
+    learned = learn(reports, before, migration.agents)
+    fleet = fleet_of(before, learned, migration.agents)
+    found = history.measured
+    overhead = found.overhead or Figure(1.5, Origin("default", "start and end of a run"))
+    options = EstimateOptions(start_seconds=overhead.value)
+    seconds = estimate(changes, fleet, fleet.shared(migration.agents), options, start=now, timetable=_limits(migration))
+    if found.listing is not None:
+        seconds = _with_listing(seconds, (dataset.files + dataset.others) / found.listing.value, found.listing.origin)
+    used = [*(figure.origin for scope in fleet.scopes for figure in (scope.bytes_per_second, scope.files_per_second))]
+    used += [figure.origin for figure in (found.listing, found.overhead) if figure is not None]
+    rests_on = tuple(dict.fromkeys(used))
+    return Forecast(now, seconds, changes.files, changes.bytes, incremental, rests_on)
+
+
+def fleet_of(before: Roofline, learned: Learned, agents: int) -> Fleet:
+    """What so many agents do together by what was learned, each figure ``before`` where nothing was."""
+    one = (learned.files_per_second or before.files_per_second, learned.bytes_per_second or before.bytes_per_second)
+    return Fleet((Roofline(*(Figure(figure.value * agents, figure.origin) for figure in one)),))
+
+
+def keep(folder: Path, made: Forecast) -> None:
+    """Keep a forecast beside the journal of its execution. Raises OSError."""
+    with replacing(folder / FORECAST) as file:
+        file.write(msgspec.json.encode(made))
+
+
+def outcome(folder: Path, took: float) -> dict[str, Any] | None:
+    """What was said of an execution that ``took`` so many seconds, and how it came out; None if nothing was said."""
+    try:
+        said = msgspec.json.decode((folder / FORECAST).read_bytes(), type=Forecast)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    likely = said.seconds.likely
+    values: dict[str, Any] = msgspec.to_builtins(said)
+    return values | {
+        "took_seconds": took,
+        "inside": said.seconds.low <= took <= said.seconds.high,
+        "error": (took - likely) / likely if likely else None,
+    }
+
+
+def _changed(dataset: Dataset, history: History, now: float) -> Dataset | None:
+    """What is likely to have changed since the last complete pass began, with the sizes of the whole."""
+    churn = history.churn
+    complete = [each for each in history.passes if each.complete]
+    if not churn.known or not complete:
+        return None
+    changes = churn.after(now - complete[-1].began_at)
+    files, size = round(changes.files.likely), round(changes.bytes.likely)
+    return part_of(dataset, min(files, dataset.files), min(size, dataset.bytes), files)
+
+
+def _with_listing(copying: Seconds, listing: float, origin: Origin) -> Seconds:
+    """Listing goes on while files are copied: at best the longer of the two counts, at worst both."""
+    less, more = MARGINS[origin.kind]
+    return Seconds(
+        max(copying.low, listing * (1 - less)),
+        max(copying.likely, listing),
+        max(copying.high, copying.likely + listing * (1 + more)),
+    )
+
+
+def _limits(migration: Migration) -> Timetable | None:
+    always = migration.options.bytes_per_second
+    if not migration.limits and always < 0:
+        return None
+    return Timetable(migration.limits, None if always < 0 else float(always))
