@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from engine.execution.planner import PlanRequest, plan
 from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan
-from tests.support import Xsync
+from tests.support import Xsync, make_source
 from xsync_tui.cli.look import Look
 from xsync_tui.cli.plan_view import plan_lines
 
@@ -135,3 +137,27 @@ def test_prices_that_are_not_valid_name_file_and_key(xsync: Xsync, source: Path,
     assert ran.code == 2
     assert "prices.toml" in ran.message
     assert "per_gb" in ran.message
+
+
+def _report(xsync: Xsync) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((xsync.folder() / "report.json").read_text())
+    return found
+
+
+def test_a_run_of_a_surveyed_source_says_before_how_long_it_takes_and_reports_how_that_came_out(
+    xsync: Xsync, tmp_path: Path
+) -> None:
+    source, destination = make_source(tmp_path / "small", files=50), tmp_path / "destination"
+    destination.mkdir()
+    assert xsync.run("survey", source).code == 0
+    assert xsync.run("run", source, destination).code == 0
+    report = _report(xsync)
+    said = report["estimate"]
+    assert (said["files"], said["incremental"]) == (50, False)
+    assert said["inside"] == (said["seconds"]["low"] <= said["took_seconds"] <= said["seconds"]["high"])
+    assert said["took_seconds"] == pytest.approx(report["seconds"], abs=0.01)
+    assert xsync.run("run", source, destination).code == 0
+    assert _report(xsync)["estimate"] is None  # no pass has told of changes yet
+    (source / "new").write_text("new")
+    assert xsync.run("run", source, destination).code == 0
+    assert _report(xsync)["estimate"]["incremental"]
