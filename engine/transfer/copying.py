@@ -187,12 +187,15 @@ class Copying(ABC):
             self.rows.released(row)
         elif row not in self._failures and self.shared.renews(fault):
             self._try_later(row, fault)
-        elif kind is retry.Kind.FATAL or (kind is retry.Kind.DENIED and not self.shared.succeeded):
-            self.stop(row, str(fault))
-        elif not retry.retryable(kind):
-            self.rows.failed(row, reason_for(fault), str(fault))
         else:
-            self._try_later(row, fault)
+            attempt = self._failures.get(row, (0, 0.0))[0] + 1
+            of_all = retry.concerns_all(kind, attempt, succeeded=self.shared.succeeded)
+            if of_all:
+                self.stop(row, str(fault))
+            elif of_all is None or retry.retryable(kind):
+                self._try_later(row, fault)
+            else:
+                self.rows.failed(row, reason_for(fault), str(fault))
 
     def stop(self, row: int, why: str) -> None:
         """Nothing else can be sent either."""

@@ -267,6 +267,7 @@ class FileCopying(Copying):
 
     def _keep(self, written: Written, found: Found, missed: Iterable[str]) -> None:
         self.rows.found[written.row] = found._replace(inode=0) if written.row in self._unsettled else found
+        self.shared.succeeded = True
         with self._lock:
             self._written.append(written)
             self.not_kept.update(missed)

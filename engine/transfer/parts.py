@@ -123,12 +123,12 @@ class Parts:
             raise _ChangedError
         if attempt == 1 and shared.renews(fault):
             return 0.0
-        hopeless = fault.kind is Kind.FATAL or (fault.kind is Kind.DENIED and not shared.succeeded)
+        of_all = retry.concerns_all(fault.kind, attempt, succeeded=shared.succeeded)
         delay = retry.delay(attempt, elapsed, shared.config.retry_seconds, random.random())
-        if hopeless or (delay is None and fault.kind is Kind.UNREACHABLE):
+        if of_all or (delay is None and fault.kind is Kind.UNREACHABLE):
             self._fatal = str(fault)
             raise InterruptedCopyError
-        if delay is None or not retry.retryable(fault.kind):
+        if delay is None or not (of_all is None or retry.retryable(fault.kind)):
             raise _PartError(reason_for(fault), str(fault))
         return delay
 

@@ -139,6 +139,20 @@ def delay(attempt: int, elapsed: float, budget: float, jitter: float) -> float |
     return seconds if elapsed + seconds <= budget else None
 
 
+DENIED_ATTEMPTS = 4
+"""How often what is denied is tried while nothing else has succeeded: the first one may be the only one."""
+
+
+def concerns_all(kind: Kind, attempt: int, *, succeeded: bool) -> bool | None:
+    """Whether a failure means that nothing can be sent; None if that cannot be told yet.
+
+    ``attempt`` counts the failed ones from 1; ``succeeded``: something else was not denied.
+    """
+    if kind is Kind.DENIED and not succeeded:
+        return True if attempt >= DENIED_ATTEMPTS else None
+    return kind is Kind.FATAL
+
+
 class Backoff:
     """How many requests may be in flight: halved when the server says so, one more per full window of successes."""
 

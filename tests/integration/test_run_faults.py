@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -209,6 +210,18 @@ def test_the_command_outlives_all_of_them(world: World, tmp_path: Path, directio
     assert files["discovered"] == files["transferred"] == files["verified"] == FILES
     assert world.wrong(direction) == []
     assert {kind for _, kind in drawn.hits} == set(kinds)
+
+
+def test_the_command_names_what_it_may_not_read(world: World, tmp_path: Path) -> None:
+    """Though nothing has its final name yet: one object that may not be read does not stop the others."""
+    world.decide(lambda request: "denied" if request.path.endswith("/data/top/b") else "pass")
+    source, destination = world.ends("S3 to file")
+    xsync = Xsync(tmp_path / "home")
+    done = xsync.run("run", source.url, destination.url, "--endpoint-url", world.far.url, "--region", "us-east-1")
+    assert (done.code, done.result["failures"]) == (3, {"access denied": 1}), done.errors
+    report = json.loads((xsync.folder() / "report.json").read_bytes())
+    assert [(failure["path"], failure["reason"]) for failure in report["failures"]] == [("top/b", "access denied")]
+    assert "AccessDenied" in report["failures"][0]["detail"]
 
 
 @pytest.mark.parametrize(

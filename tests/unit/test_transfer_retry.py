@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.transfer.crt import error_in, fault_of
-from engine.transfer.retry import LONGEST_DELAY_SECONDS, Backoff, Kind, classify, delay, retryable
+from engine.transfer.retry import (
+    DENIED_ATTEMPTS,
+    LONGEST_DELAY_SECONDS,
+    Backoff,
+    Kind,
+    classify,
+    concerns_all,
+    delay,
+    retryable,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +114,11 @@ def test_the_window_never_closes() -> None:
     for second in range(20):
         backoff.slowed(second * 2.0)
     assert backoff.window == 1
+
+
+def test_what_is_denied_concerns_all_only_if_nothing_else_succeeds() -> None:
+    assert concerns_all(Kind.DENIED, 1, succeeded=False) is None
+    assert concerns_all(Kind.DENIED, DENIED_ATTEMPTS, succeeded=False) is True
+    assert concerns_all(Kind.DENIED, DENIED_ATTEMPTS, succeeded=True) is False
+    assert concerns_all(Kind.FATAL, 1, succeeded=True) is True
+    assert concerns_all(Kind.TRANSIENT, 9, succeeded=False) is False

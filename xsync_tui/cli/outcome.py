@@ -32,8 +32,13 @@ _REMEDIES = (
     ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
     ("unsafe", "The destination cannot hold such a name: rename it."),
     ("no space", "Free space at the destination, then run again."),
-    ("denied", "The destination does not let this account write: check its policy."),
-    ("killed", "Each agent that took it died: look at the file, and at the memory of the agents."),
+    ("denied", "The server does not let this account do it: check the policy of the bucket."),
+    ("kills", "Each agent that took it died: look at the file, and at the agents' memory."),
+    ("checksum", "What arrived was not what was sent, each time: look at the network."),
+    ("busy", "The server asked to slow down for five minutes: run again later."),
+    ("transfer error", "It was tried for five minutes: run again when the server is well."),
+    ("upload not", "It was tried for five minutes: run again when the server is well."),
+    ("archived", "Restore the object from its archive class first, then run again."),
 )
 
 
