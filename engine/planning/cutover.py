@@ -183,8 +183,8 @@ def _figures_of(part: str, work: Work) -> list[Figure]:
         "folder times": [work.folder_times],
         "verification": listings if work.verifying is None else [work.verifying],
         "start and end": [work.overhead],
-    }[part]
-    return [figure for figure in found if figure is not None]
+    }
+    return [figure for figure in found[part] if figure is not None]
 
 
 def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest: Busiest | None) -> tuple[Lever, ...]:

@@ -237,8 +237,8 @@ class Checklist:
 
         if read_record(self._home, self._profile) is not None:
             raise RefusedError(
-                f"{self._profile} has a schedule: its next run would replace what users write at the destination "
-                f"by what the source had. First: xsync schedule remove {self._profile}. Then: xsync cutover {self._profile}"
+                f"{self._profile} has a schedule: its next run would replace what users write at the destination by "
+                f"what the source had. First: xsync schedule remove {self._profile}, then this again"
             )
         self._say(f"\n--- {POINT_OF_NO_RETURN}\n")
         self._typed(f" To hand {self._migration.destination.url} over to its users, type {self._profile}: ")

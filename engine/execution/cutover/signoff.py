@@ -50,7 +50,8 @@ def _ways_back(cutover: Cutover) -> list[str]:
         destination could not keep are set back to what it has.""",
         "If both sides were written to, xsync cannot merge them: list what differs (xsync verify), and decide by file.",
         """What was deleted at the destination after the switch comes back from the old source unless it is deleted
-        there too. Objects that others than xsync wrote hold no owner, mode or mtime of a file: those cannot come back.""",
+        there too. Objects that others than xsync wrote hold no owner, mode or mtime of a file: these cannot come
+        back.""",
         "Keep the source, read-only, until nobody will want to go back; a snapshot of it costs little.",
     ]
 
