@@ -51,8 +51,8 @@ class TopFolder(msgspec.Struct, frozen=True):
 class AuditSummary(msgspec.Struct, frozen=True):
     """Counts of files, symlinks included; ``failures`` are by reason and count folders too.
 
-    ``verified``: by how it was; the empty key counts what was not. ``not_deleted``: by kind. ``top_folders``: those with
-    most bytes.
+    ``verified``: by how it was; the empty key counts what was not. ``not_deleted``: by kind. ``top_folders``: with most
+    bytes.
     """
 
     sizes: tuple[SizeBin, ...] = ()

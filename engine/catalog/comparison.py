@@ -32,7 +32,7 @@ def judging(facts: str, there: str, held: Held) -> str:
     """SQL that judges the rows of the table ``chunk``, in their order.
 
     ``difference`` and ``detail``, null if none is known; ``stored_size``; ``how`` the content is known to be the same,
-    null where that has to be looked at; ``same``: no fact is about the entry as it was before; ``known``: one is about it.
+    null where that has to be looked at; ``same``: no fact is about the entry as it was before; ``known``: there is one.
     """
     is_file = f"c.kind <> {_FOLDER}"
     sizes = f"c.kind = {_FILE} OR (c.kind = {_SYMLINK} AND {held.objects})"

@@ -37,8 +37,8 @@ MOST_EXECUTIONS = 100
 class PastPass(msgspec.Struct, frozen=True):
     """An execution that has ended. ``files``, ``bytes``: sent because they were new or changed at the source.
 
-    ``scan_seconds``: None where it was not timed. ``length``: seconds since the pass before it began, None where it does
-    not tell what changed: the first one, one after an execution that was left unfinished, one that sends everything.
+    ``scan_seconds``: None where it was not timed. ``length``: seconds since the pass before it began, None where it
+    does not tell what changed: the first one, one after an execution left unfinished, one that sends everything.
     ``complete``: it looked at all there is, and left nothing for the next one.
     """
 

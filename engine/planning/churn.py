@@ -48,7 +48,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Churn:
-    """The changes of a source as a function of time, from ``passes`` in any order; those without length say nothing."""
+    """The changes of a source as a function of time, from ``passes`` in any order; without length they do not count."""
 
     def __init__(self, passes: Sequence[Pass]) -> None:
         self.passes = tuple(each for each in passes if each.length > 0)
@@ -68,8 +68,7 @@ class Churn:
         )
 
     def after(self, length: float | Seconds) -> Changes:
-        """What has changed after ``length`` seconds, or a time that is itself a range. Without passes nothing is known:
-        zero."""
+        """What has changed after ``length`` seconds, or a time that is itself a range; nothing without passes."""
         times = length if isinstance(length, Seconds) else Seconds(length, length, length)
         return Changes(
             self._curve(lambda each: each.files, times),

@@ -167,7 +167,7 @@ def _narrower(found: Freeze, churn: Churn, work: Work) -> str:
         ):
             return f"{wide}, because its rates are not measured: xsync test-run measures them."
         if len(churn.passes) < FEW:
-            return f"{wide}, because {len(churn.passes)} pass tells little about the changes: run the profile again."
+            return f"{wide}, because so few passes tell little about the changes: run the profile again."
         return f"{wide}, because passes differ: cut over when the source is at its quietest."
     if any(figure.origin.kind not in _MEASURED for figure in _figures_of(name, work)):
         return f"{wide}, because its rate is not measured: a pass, or xsync verify, measures it."
@@ -175,16 +175,16 @@ def _narrower(found: Freeze, churn: Churn, work: Work) -> str:
 
 
 def _figures_of(part: str, work: Work) -> list[Figure]:
-    listings = [work.listing, work.destination_listing]
-    found = {
+    listings: list[Figure | None] = [work.listing, work.destination_listing]
+    found: dict[str, list[Figure | None]] = {
         "look at the source": [work.listing],
         "scan": listings,
         "deletions": [work.deleting, work.destination_listing],
         "folder times": [work.folder_times],
         "verification": listings if work.verifying is None else [work.verifying],
         "start and end": [work.overhead],
-    }[part]
-    return [figure for figure in found if figure is not None]
+    }
+    return [figure for figure in found[part] if figure is not None]
 
 
 def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest: Busiest | None) -> tuple[Lever, ...]:

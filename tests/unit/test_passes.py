@@ -17,14 +17,14 @@ from engine.planning.values import Figure, Origin, Roofline
 SENT = Roofline(Figure(100.0, Origin("test run", "one")), Figure(1e8, Origin("test run", "one")))
 
 
-def report(began: float, files: int = 10, size: int = 1_000, **more: Any) -> dict[str, Any]:
+def report(began: float, sent: int = 10, size: int = 1_000, **more: Any) -> dict[str, Any]:
     given = {
         "execution": f"run-{began:.0f}",
         "started_at": began,
         "seconds": 30.0,
         "status": "SUCCESS",
         "listing_complete": True,
-        "files": {"discovered": 1_000, "transferred": files, "deleted": 3, "pending": 0},
+        "files": {"discovered": 1_000, "transferred": sent, "deleted": 3, "pending": 0},
         "folders": {"discovered": 100, "deleted": 1},
         "bytes": {"transferred": size},
         "transfer_seconds": 10.0,

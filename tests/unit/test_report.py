@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.catalog.audit import FILES_SCHEMA
-from engine.catalog.audit_summary import AgentWork, SizeBin, summarise
+from engine.catalog.audit_summary import AgentWork, SizeBin, TopFolder, summarise
 from engine.journal.reader import SnapshotReader
 from engine.model import Failure, Status
 from engine.reporting.report import write_report
@@ -76,6 +76,7 @@ def test_the_sums_of_an_audit_trail(tmp_path: Path) -> None:
     ]
     assert [(each.from_, each.to) for each in found.sizes] == [(0, 1), *((10**n, 10 ** (n + 1)) for n in range(7))]
     assert found.verified == {"": 2, "server-checked": 2}
+    assert found.top_folders == (TopFolder("d", 4, 1_001_009),)
     assert found.agents == (
         AgentWork("agent-2", 2, 1_009, (9, 1_000)),
         AgentWork("agent-10", 1, 0, (0, 0)),

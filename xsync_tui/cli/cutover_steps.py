@@ -97,8 +97,8 @@ class Checklist:
         if known is not None and known.next is None:
             handed = known.steps["hand-over"]
             text = (
-                f"{self._migration.destination.url} was handed over to its users on {moment(handed.at)}: another cutover "
-                "replaces what they wrote there by what the source has"
+                f"{self._migration.destination.url} was handed over to its users on {moment(handed.at)}: another "
+                "cutover replaces what they wrote there by what the source has"
             )
             if self._yes or not self._answerable():
                 raise RefusedError(f"{text}. To take it back all the same, say so on a terminal, without --yes")
@@ -112,8 +112,8 @@ class Checklist:
             return Cutover(self._profile, self._migration, time.time(), self._who)
         if known.migration != self._migration:
             raise RefusedError(
-                f"the profile {self._profile} was changed since its cutover began on {moment(known.began_at)}: what was "
-                f"done is not about it any more. Begin anew: xsync cutover {self._profile} --restart"
+                f"the profile {self._profile} was changed since its cutover began on {moment(known.began_at)}: what "
+                f"was done is not about it any more. Begin anew: xsync cutover {self._profile} --restart"
             )
         self._say(f"Goes on with the cutover that {known.began_by} began on {moment(known.began_at)}.")
         for step, done in known.steps.items():
@@ -237,8 +237,8 @@ class Checklist:
 
         if read_record(self._home, self._profile) is not None:
             raise RefusedError(
-                f"{self._profile} has a schedule: its next run would replace what users write at the destination by what "
-                f"the source had. First: xsync schedule remove {self._profile}. Then: xsync cutover {self._profile}"
+                f"{self._profile} has a schedule: its next run would replace what users write at the destination by "
+                f"what the source had. First: xsync schedule remove {self._profile}, then this again"
             )
         self._say(f"\n--- {POINT_OF_NO_RETURN}\n")
         self._typed(f" To hand {self._migration.destination.url} over to its users, type {self._profile}: ")

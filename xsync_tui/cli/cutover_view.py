@@ -71,7 +71,8 @@ def _passes(history: History, ready: Readiness, look: Look) -> list[str]:
         note = "" if each.status == "SUCCESS" else f"  {each.status}"
         lines.append(
             f" {number:>4}  {moment(each.began_at, look.zone)[:16]}  {scan:>8}  {format_count_short(each.files):>8}  "
-            f"{format_bytes(each.bytes):>8}  {format_count_short(each.deletions):>7}  {format_duration(each.seconds)}{note}"
+            f"{format_bytes(each.bytes):>8}  {format_count_short(each.deletions):>7}  "
+            f"{format_duration(each.seconds)}{note}"
         )
     if ready.changes is not None and ready.next_pass is not None:
         changes = ready.changes

@@ -42,8 +42,8 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Cutover(msgspec.Struct, frozen=True):
-    """The cutover of a profile. ``migration``: as it was when it began. ``delta``: execution of the final delta, once it
-    is begun. Steps may be done again, so that one before another may be missing."""
+    """The cutover of a profile. ``migration``: as it was when it began. ``delta``: execution of the final delta, once
+    that has begun."""
 
     profile: str
     migration: Migration
@@ -60,10 +60,6 @@ class Cutover(msgspec.Struct, frozen=True):
     def done(self, step: Step, done: Done) -> Cutover:
         """With this step done."""
         return msgspec.structs.replace(self, steps=self.steps | {step: done})
-
-    def without(self, step: Step) -> Cutover:
-        """With this step to be done again, but for what follows it."""
-        return msgspec.structs.replace(self, steps={name: each for name, each in self.steps.items() if name != step})
 
     def back_to(self, step: Step) -> Cutover:
         """With this step and all after it to be done again; another final delta is another execution."""
@@ -110,7 +106,7 @@ def read_cutover(home: Home, profile: str) -> Cutover | None:
 
 
 def handed_over(home: Home, profile: str) -> Done | None:
-    """When and by whom the destination of a profile was handed over to its users; None if it was not. Raises XsyncError."""
+    """When and by whom the destination of a profile was handed over to users; None: not yet. Raises XsyncError."""
     known = read_cutover(home, profile)
     return None if known is None else known.steps.get("hand-over")
 

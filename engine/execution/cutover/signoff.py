@@ -18,7 +18,7 @@ from engine.execution.cutover.record import STEPS, Cutover
 from engine.home import Home, private_folder
 from engine.locations.registry import file_path, scheme_of
 from engine.model import LocationSpec
-from engine.names import text_of
+from engine.names import text_of, visible
 from engine.quantities import format_bytes, format_count
 
 POINT_OF_NO_RETURN = (
@@ -29,23 +29,29 @@ POINT_OF_NO_RETURN = (
 
 def rollback_note(cutover: Cutover) -> list[str]:
     """How to go back, before and after the switch, a paragraph each."""
+    return [" ".join(text.split()) for text in _ways_back(cutover)]
+
+
+def _ways_back(cutover: Cutover) -> list[str]:
     migration = cutover.migration
     back = ["xsync", "run", _place(migration.destination), "NEW-FOLDER", *_reach(migration.destination)]
     return [
-        "Before anybody writes at the destination: xsync has only read the source, so it is whole. Make it writable again "
-        "and let users go on there; what is at the destination may stay for the next cutover "
-        f"(xsync cutover {cutover.profile} --restart).",
-        "After users wrote at the destination the source is out of date. Do not run this profile again: it would replace "
-        "what they wrote by what the source had. Stop its schedule.",
-        "Back then is a reverse migration, safest into a new, empty folder beside the old source, for there it can replace "
-        f"nothing: {shlex.join(back)}; xsync verify with the same two places; then switch users to the new folder.",
-        "Into the old source itself only if it stayed read-only since the cutover: then what the destination has is "
-        "never older, and the default overwrite_mode ALWAYS is right. Look first: --dry-run. overwrite_mode NEWER is not "
-        "safer: it leaves out a file that was replaced by one with an older mtime. Owners, ACLs and whatever else the "
-        "destination could not keep are set back to what it has.",
+        f"""Before anybody writes at the destination: xsync has only read the source, so it is whole. Make it writable
+        again and let users go on there; what is at the destination may stay for the next cutover
+        (xsync cutover {cutover.profile} --restart).""",
+        """After users wrote at the destination the source is out of date. Do not run this profile again: it would
+        replace what they wrote by what the source had. Stop its schedule.""",
+        f"""Back then is a reverse migration, safest into a new, empty folder beside the old source, for there it can
+        replace nothing: {shlex.join(back)}; xsync verify with the same two places; then switch users to the new
+        folder.""",
+        """Into the old source itself only if it stayed read-only since the cutover: then what the destination has is
+        never older, and the default overwrite_mode ALWAYS is right. Look first: --dry-run. overwrite_mode NEWER is not
+        safer: it leaves out a file that was replaced by one with an older mtime. Owners, ACLs and whatever else the
+        destination could not keep are set back to what it has.""",
         "If both sides were written to, xsync cannot merge them: list what differs (xsync verify), and decide by file.",
-        "What was deleted at the destination after the switch comes back from the old source unless it is deleted there "
-        "too. Objects that others than xsync wrote hold no owner, mode or mtime of a file: those cannot come back.",
+        """What was deleted at the destination after the switch comes back from the old source unless it is deleted
+        there too. Objects that others than xsync wrote hold no owner, mode or mtime of a file: these cannot come
+        back.""",
         "Keep the source, read-only, until nobody will want to go back; a snapshot of it costs little.",
     ]
 
@@ -111,26 +117,23 @@ def sign_off(home: Home, cutover: Cutover, who: str, delta: dict[str, Any], now:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    files, size = facts["delta"]["files"], facts["delta"]["bytes"]
     lines = [
         f"# Cutover of {facts['profile']}",
         "",
-        f"- From: `{facts['source']}`",
-        f"- To: `{facts['destination']}`",
+        f"- From: `{visible(facts['source'])}`",
+        f"- To: `{visible(facts['destination'])}`",
         f"- Signed off: {_moment(facts['signed_off_at'])} by {facts['signed_off_by']}, xsync {facts['xsync_version']}",
         "",
         "## Steps",
         "",
     ]
     for name, step in facts["steps"].items():
-        lines.append(f"- **{STEPS[name]}** {_moment(step['at'])} by {step['who']}: {step['text']}")  # type: ignore[index]
+        lines.append(f"- **{STEPS[name]}** {_moment(step['at'])} by {step['who']}: {step['text']}")
     lines += [
         "",
         "## What is at the destination",
         "",
-        f"- {format_count(files['discovered'] - files['excluded'])} files, {format_bytes(size['source'])}",
-        f"- Final delta `{facts['delta']['execution']}`: {format_count(files['transferred'])} files sent, "
-        f"{format_bytes(size['transferred'])}, {format_count(files['deleted'])} deleted, 0 failed",
+        _delta(facts["delta"]),
         f"- Verified: {_verified(facts['verification'])}",
         "",
         "## What is not known",
@@ -147,12 +150,21 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _delta(delta: dict[str, Any]) -> str:
+    files, size = delta["files"], delta["bytes"]
+    return (
+        f"- {format_count(files['discovered'] - files['excluded'])} files, {format_bytes(size['source'])}\n"
+        f"- Final delta `{delta['execution']}`: {format_count(files['transferred'])} files sent, "
+        f"{format_bytes(size['transferred'])}, {format_count(files['deleted'])} deleted, 0 failed"
+    )
+
+
 def _verified(found: dict[str, Any] | None) -> str:
     if found is None:
         return "only what the final delta sent"
     how = ", ".join(f"{format_count(count)} {name}" for name, count in sorted(found["verified"].items()))
     return (
-        f"{format_count(found['files'])} files and {format_count(found['folders'])} folders of both sides, point in time"
+        f"{format_count(found['files'])} files, {format_count(found['folders'])} folders of both sides, point in time"
         + (f" ({how})" if how else "")
     )
 
