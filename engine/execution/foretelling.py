@@ -17,7 +17,7 @@ from engine.survey.report import latest_survey
 
 
 def foretell(folder: Path, execution: Execution, sides: Sides, *, incremental: bool) -> None:
-    """Keep a forecast in the folder of an execution, if its source was surveyed; whatever goes wrong, it does without."""
+    """Keep a forecast with an execution, if its source was surveyed; whatever goes wrong, it does without."""
     migration, place = execution.migration, home.find_home()
     if migration.retry is not None:
         return

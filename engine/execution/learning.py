@@ -1,4 +1,4 @@
-"""What past executions teach about one agent: its files/s and bytes/s, from how long they took for which sizes. Pure."""
+"""What past executions teach about one agent: its files/s and bytes/s, from what they took for which sizes. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
 def learn(reports: Sequence[dict[str, Any]], before: Roofline, agents: int | None = None) -> Learned:
     """What ``reports`` of one migration, oldest first, tell; those with as many ``agents`` before others.
 
-    ``before``: what is assumed where they tell nothing. Runs with a bandwidth limit tell of the limit, and are left out.
+    ``before``: what is assumed where they tell nothing. Runs with a bandwidth limit tell of that, and are left out.
     """
     telling = [report for report in reports if _tells(report)]
     alike = [report for report in telling if report["migration"]["agents"] == agents] or telling

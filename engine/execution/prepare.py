@@ -34,7 +34,9 @@ class Sides:
 
     ``server_checks``: the destination was seen to refuse an object with a wrong checksum. ``source_mounts``,
     ``destination_mounts``: what agents take in turn; of the source each with the identity it has there.
-    ``marker_metadata``: the destination keeps the metadata of folder markers.
+    ``marker_metadata``: the destination keeps the metadata of folder markers. ``folds_names``: it is a file system
+    where names that differ in case or Unicode form alone are one. Found out once: an agent that tried it when it starts
+    would touch a folder whose last times may be set by then.
     """
 
     source: Any
@@ -45,6 +47,7 @@ class Sides:
     source_mounts: Sequence[tuple[LocationSpec, str]]
     destination_mounts: Sequence[LocationSpec]
     marker_metadata: bool = True
+    folds_names: bool = False
 
 
 def open_sides(migration: Migration) -> Sides:
@@ -75,6 +78,7 @@ def open_sides(migration: Migration) -> Sides:
         source_mounts=mounts_in_turn(migration.source, reader, SourceError),
         destination_mounts=[spec for spec, _ in destinations],
         marker_metadata=_keeps_marker_metadata(writer),
+        folds_names=_folds_names(writer),
     )
 
 
@@ -149,6 +153,11 @@ def _keeps_marker_metadata(destination: Any) -> bool:
         return bool(destination.probe_markers())
     except DestinationError:
         return True
+
+
+def _folds_names(destination: Any) -> bool:
+    """What check_destination() found by trying."""
+    return destination.capabilities.transport == "files" and bool(destination.folders.folds)
 
 
 def _source(migration: Migration) -> tuple[Location, str]:

@@ -255,6 +255,7 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         destination_mounts=tuple(sides.destination_mounts),
         server_checks=sides.server_checks,
         marker_metadata=sides.marker_metadata,
+        folds_names=sides.folds_names,
         began_at=execution.started_at,
         task_includes=tuple(task.include for task in tasks),
     )

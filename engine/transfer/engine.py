@@ -75,7 +75,7 @@ class Engine:
         if self._shared.destination.capabilities.transport == "objects":
             self._shared.crew.submit(self._connect_early)
         else:
-            cast("PosixLocation", self._shared.destination).watch_names()
+            cast("PosixLocation", self._shared.destination).folders.folds = config.folds_names
 
     def submit(self, unit: Unit) -> Future[UnitOutcome]:
         """Begin a unit; several at once share readers, window and memory. The future raises LocationError at worst."""

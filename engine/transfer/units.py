@@ -69,6 +69,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     destination_mounts: tuple[LocationSpec, ...] = ()
     server_checks: bool = True  # the destination refuses a body whose CRC64NVME is wrong
     marker_metadata: bool = True  # the destination keeps the metadata of folder markers
+    folds_names: bool = False  # names of the destination that differ in case or Unicode form alone are one there
     began_at: float = 0.0  # start of the execution, seconds since the epoch: ages are relative to it
     memory_bytes: int = 128 << 20
     window: int = 64  # requests in flight

@@ -328,3 +328,14 @@ def test_a_finished_unit_leaves_nothing_behind(tmp_path: Path, bucket: str, s3_s
                 os.sched_yield()
     finally:
         gc.enable()
+
+
+def test_an_agent_that_starts_late_leaves_the_folders_of_the_destination_as_they_are(tmp_path: Path) -> None:
+    source, destination = tmp_path / "source", tmp_path / "destination"
+    source.mkdir()
+    destination.mkdir()
+    os.utime(destination, ns=(1, 1_600_000_000_000_000_001))  # its last times, set before the agent is there
+    config = config_of(source, LocationSpec(destination.as_uri()), folds_names=True)
+    with engine_of(config) as engine:
+        engine.submit(ScanUnit(1, 0, [b""], listing=1)).result(SECONDS)
+    assert destination.stat().st_mtime_ns == 1_600_000_000_000_000_001
