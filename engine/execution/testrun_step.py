@@ -198,6 +198,7 @@ def _figures(watched: _Watched, choice: Choice, agents: int, pace: Pace, ended: 
         shares=shares_of(spent),
         cores=cores_of(spent),
         host_cpu=watched.host.cpu(span.start, span.end),
+        quota=watched.host.quota(span.start, span.end),
         slowed=sum(times.slowed for times in spent),
         link=watched.host.busiest(span.start, span.end),
         execution=last.execution,

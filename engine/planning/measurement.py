@@ -51,8 +51,9 @@ class Step(msgspec.Struct, frozen=True):
 
     ``distance``: of the folders' size mix from the whole, 0 to 1. ``spread``: (highest - lowest) / mean of the windows.
     ``steady_after``: seconds from the first byte. ``bins``: what there was to copy. ``each``: bytes/s and files/s of
-    each agent. ``cores``: that an agent kept busy; ``host_cpu``: share of the host's. ``slowed``: how often the
-    destination asked for fewer requests. ``moved_bytes``, ``moved_files``: of the whole step.
+    each agent. ``cores``: that an agent kept busy; ``host_cpu``: share of the host's; ``quota``: of the time in which a
+    CPU quota was used up. ``slowed``: how often the destination asked for fewer requests. ``moved_bytes``,
+    ``moved_files``: of the whole step.
     """
 
     agents: int
@@ -69,6 +70,7 @@ class Step(msgspec.Struct, frozen=True):
     shares: Shares
     cores: float
     host_cpu: float
+    quota: float = 0.0
     slowed: int = 0
     link: Link | None = None
     execution: str = ""

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.planning.candidates import seconds_of
 from engine.planning.fitting import Fit, Range, Scaling, predicted
-from engine.planning.measurement import Bottleneck, Shares, Step, Verdict
+from engine.planning.measurement import Bottleneck, Step, Verdict
 from engine.planning.values import Roofline, SizeBin
 from engine.quantities import format_rate
 
@@ -21,7 +21,7 @@ UNEVEN_SHARE = 0.15
 """An agent that differs by so much from the median of its step is worth a look."""
 
 CPU_SHARE = 0.6
-"""Agents that compute, or wait for a processor, for so much of their time are bound by it."""
+"""Agents that compute, or wait for a processor or for their quota of it, for so much of their time are bound by it."""
 
 IDLE_SHARE = 0.5
 
@@ -109,15 +109,17 @@ def rate_words(step: Step, one: Fit, *, each: bool = False) -> str:
     return format_rate(step.bytes_per_second / share)
 
 
-def where(shares: Shares) -> str:
+def where(step: Step) -> str:
     """What took most of the time, and how much."""
-    name = shares.largest
-    return f"{getattr(shares, name):.0%} of the time goes into {_WAITS[name]}"
+    if step.quota >= CPU_SHARE:
+        return f"it was used up for {step.quota:.0%} of the time"
+    name = step.shares.largest
+    return f"{getattr(step.shares, name):.0%} of the time goes into {_WAITS[name]}"
 
 
 def binding(step: Step) -> str:
     """What the agents of a step waited for: source, cpu, destination, limit or idle."""
-    return "cpu" if step.shares.cpu >= CPU_SHARE else step.shares.largest
+    return "cpu" if max(step.shares.cpu, step.quota) >= CPU_SHARE else step.shares.largest
 
 
 def _nothing(steps: Sequence[Step]) -> Verdict:
@@ -153,7 +155,7 @@ def _flat(good: Sequence[Step], curve: Scaling, left_out: str) -> Verdict:
     highest = max(flat, key=lambda step: step.bytes_per_second)
     enough = f"{number(curve.after or 0)} {'agent brings' if curve.after == 1 else 'agents bring'} all there is"
     most = f"{_agents(highest)} reach {format_rate(highest.bytes_per_second)} in all"
-    sentence = f"{_capital(enough)}: {most}; {found.name} binds. {_capital(where(flat[-1].shares))}."
+    sentence = f"{_capital(enough)}: {most}; {found.name} binds. {_capital(where(flat[-1]))}."
     return Verdict("FLAT", sentence + left_out, found, curve.after)
 
 
@@ -161,7 +163,7 @@ def _single(step: Step, left_out: str) -> Verdict:
     found = _bottleneck(step, alone=True)
     rate = f"{format_rate(step.bytes_per_second)} and {step.files_per_second:,.0f} files/s"
     verb = "reaches" if step.agents == 1 else "reach"
-    sentence = f"{_capital(_agents(step))} {verb} {rate}: {found.name} binds; {where(step.shares)}."
+    sentence = f"{_capital(_agents(step))} {verb} {rate}: {found.name} binds; {where(step)}."
     scope = " Whether others share it, a ladder tells (--ladder)." if step.agents == 1 else ""
     return Verdict("MEASURED", sentence + scope + left_out, found)
 
@@ -169,6 +171,8 @@ def _single(step: Step, left_out: str) -> Verdict:
 def _bottleneck(step: Step, *, alone: bool) -> Bottleneck:
     """What binds. ``alone``: each agent by itself; else what they share."""
     match binding(step):
+        case "cpu" if step.quota >= CPU_SHARE:
+            return Bottleneck("the CPU quota that xsync runs under", "host")
         case "cpu" if alone and step.host_cpu < 0.9:
             return Bottleneck("the CPU that one agent can use", "agent")
         case "cpu":

@@ -222,6 +222,13 @@ def test_an_agent_that_computes_all_the_time_is_bound_by_its_cpu() -> None:
     assert verdict.bottleneck.name == "the CPU that one agent can use"
 
 
+def test_a_quota_that_is_used_up_is_named_whatever_threads_seem_to_wait_for() -> None:
+    truth = agent(3_000, 100e6)
+    verdict, _, _ = concluded([step(1, truth, quota=0.9), step(2, truth, worth=1.0, quota=0.9)])
+    assert verdict.bottleneck is not None
+    assert verdict.bottleneck.name == "the CPU quota that xsync runs under"
+
+
 def test_a_full_interface_is_named() -> None:
     truth = agent(3_000, 100e6)
     full = Link("eth0", 119e6, 125e6)
