@@ -14,6 +14,7 @@ import msgspec
 
 from engine.planning.candidates import seconds_of
 from engine.planning.measurement import Step
+from engine.planning.surroundings import default_roofline
 from engine.planning.values import Figure, Origin, Roofline, SizeBin
 
 LEAST_MARGIN = 0.02
@@ -220,15 +221,11 @@ def _most(steps: Sequence[Step]) -> int:
 def assumed(per_agent: float | None, files: float | None, size: float | None, at: float | None) -> Roofline:
     """What one agent is taken to do: as measured last, else by the stated cap of its path, else by default.
 
-    ``per_agent``: that cap in bytes/s. ``files``, ``size``: F and B of the last test run, ``at`` its Unix time. The
-    defaults are 3,548 files/s and 8.8 Gbit/s, as published for agents of Azure Storage Mover with 4 processors.
+    ``per_agent``: that cap in bytes/s. ``files``, ``size``: F and B of the last test run, ``at`` its Unix time.
     """
-    published = Origin("default", "published tests of an agent with 4 processors")
+    default = default_roofline(cap=None if per_agent is None else Figure(per_agent, Origin("profile", "per_agent")))
     measured = Origin("test run", "the last one", at)
-    rate = Figure(1.1e9, published)
-    if per_agent is not None:
-        rate = Figure(GOODPUT * per_agent, Origin("profile", "88 % of per_agent"))
     return Roofline(
-        Figure(3_548.0, published) if files is None else Figure(files, measured),
-        rate if size is None else Figure(size, measured),
+        default.files_per_second if files is None else Figure(files, measured),
+        default.bytes_per_second if size is None else Figure(size, measured),
     )
