@@ -11,7 +11,7 @@ import msgspec
 from engine.catalog.files import replacing
 from engine.execution.learning import Learned, learn
 from engine.execution.passes import History
-from engine.model import Migration
+from engine.model import FilterSpec, Migration
 from engine.planning.capacity import Fleet
 from engine.planning.estimate import MARGINS, EstimateOptions, estimate
 from engine.planning.plan import part_of
@@ -43,20 +43,18 @@ def forecast(
     history: History,
     reports: Sequence[dict[str, Any]],
     *,
-    incremental: bool,
+    known: bool,
     now: float,
 ) -> Forecast | None:
     """The forecast of an execution that begins ``now``; None for an incremental one before any pass told of changes.
 
     ``dataset``: what the source holds inside the filters; ``reports``: past executions between the same two sides, from
-    which files/s and bytes/s are learned. Pure.
+    which files/s and bytes/s are learned. ``known``: something is known to be at the destination. Pure.
     """
-    changes = dataset
-    if incremental:
-        known = _changed(dataset, history, now)
-        if known is None:
-            return None
-        changes = known
+    incremental = known and any(each.complete for each in history.passes)
+    changes = _changed(dataset, history, now) if incremental else _first(dataset, migration, reports if known else ())
+    if changes is None:
+        return None
     before = default_roofline()
     learned = learn(reports, before, migration.agents)
     fleet = fleet_of(before, learned, migration.agents)
@@ -97,6 +95,15 @@ def outcome(folder: Path, took: float) -> dict[str, Any] | None:
         "inside": said.seconds.low <= took <= said.seconds.high,
         "error": (took - likely) / likely if likely else None,
     }
+
+
+def _first(dataset: Dataset, migration: Migration, reports: Sequence[dict[str, Any]]) -> Dataset:
+    """What a first execution sends: all but what executions of parts, such as test runs, have sent before."""
+    if migration.filters != FilterSpec():
+        return dataset
+    left = max(0, dataset.files - sum(report["files"]["transferred"] for report in reports))
+    size = sum(report["bytes"]["transferred"] for report in reports)
+    return part_of(dataset, left, max(0, dataset.bytes - size), left + dataset.others)
 
 
 def _changed(dataset: Dataset, history: History, now: float) -> Dataset | None:

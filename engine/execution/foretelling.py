@@ -16,7 +16,7 @@ from engine.survey.cutting import surveyed
 from engine.survey.report import latest_survey
 
 
-def foretell(folder: Path, execution: Execution, sides: Sides, *, incremental: bool) -> None:
+def foretell(folder: Path, execution: Execution, sides: Sides, *, known: bool) -> None:
     """Keep a forecast with an execution, if its source was surveyed; whatever goes wrong, it does without."""
     migration, place = execution.migration, home.find_home()
     if migration.retry is not None:
@@ -30,7 +30,7 @@ def foretell(folder: Path, execution: Execution, sides: Sides, *, incremental: b
             surveyed(place.surveys, survey, Filters(migration.filters), folder / "forecast-spill"),
             read_history(place, migration),
             reports_of(place, migration, any_filters=True),
-            incremental=incremental,
+            known=known,
             now=execution.started_at,
         )
         if made is not None:

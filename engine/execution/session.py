@@ -165,7 +165,7 @@ async def _gather(
     if not (folder / LISTING).exists():
         something_known = bool(earlier or decided or read_state(state).files)
         if not entries:
-            await asyncio.to_thread(foretell, folder, execution, sides, incremental=something_known and changed_only)
+            await asyncio.to_thread(foretell, folder, execution, sides, known=something_known and changed_only)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
         began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)

@@ -84,13 +84,13 @@ def _dataset(bins: list[tuple[int, int]]) -> Dataset:
     return Dataset(sum(f for f, _ in bins), sum(b for _, b in bins), 10, 4_000_000_000, sizes)
 
 
-def _forecast(bins: list[tuple[int, int]], reports: list[dict[str, Any]], *, incremental: bool = False) -> Forecast:
+def _forecast(bins: list[tuple[int, int]], reports: list[dict[str, Any]], *, known: bool = False) -> Forecast:
     made = forecast(
         MIGRATION,
         _dataset(bins),
         history_of(reports),
         reports,
-        incremental=incremental,
+        known=known,
         now=reports[-1]["started_at"] + 600,
     )
     assert made is not None
@@ -121,10 +121,10 @@ def test_an_incremental_execution_is_foretold_by_what_passes_found() -> None:
     passes = [_report([(400, 4_000_000)], at=600.0 * n) for n in range(1, 5)]
     for each in passes:
         each["files"]["discovered"] = 40_010
-    made = _forecast([*SMALL, *LARGE], [first, *passes], incremental=True)
+    made = _forecast([*SMALL, *LARGE], [first, *passes], known=True)
     assert made.incremental
     assert made.files == pytest.approx(400, rel=0.3)
-    alone = forecast(MIGRATION, _dataset(SMALL), history_of([first]), [first], incremental=True, now=700.0)
+    alone = forecast(MIGRATION, _dataset(SMALL), history_of([first]), [first], known=True, now=700.0)
     assert alone is None  # one pass tells nothing of changes
 
 
@@ -132,7 +132,7 @@ def test_a_limit_of_the_migration_is_in_its_forecast() -> None:
     limited = Migration(
         MIGRATION.source, MIGRATION.destination, agents=2, options=TransferOptions(bytes_per_second=10_000_000)
     )
-    made = forecast(limited, _dataset(LARGE), history_of([]), [], incremental=False, now=0.0)
+    made = forecast(limited, _dataset(LARGE), history_of([]), [], known=False, now=0.0)
     assert made is not None
     assert made.seconds.likely == pytest.approx(4_000, rel=0.05)
 
