@@ -20,7 +20,7 @@ from engine.locations.metadata import metadata_of
 from engine.locations.posix import PosixLocation
 from engine.locations.posix_folders import MAX_OPEN_FOLDERS
 from engine.model import Kind, LocationSpec, TransferOptions
-from tests.privileges import NOBODY, as_nobody, needs_root, run_with_mounts
+from tests.privileges import NOBODY, as_nobody, mounted, needs_root, run_with_mounts
 
 METADATA = metadata_of(Kind.FILE, 0o100644, 0, 0, 1, 2, TransferOptions(), None)
 
@@ -58,6 +58,12 @@ def read_all(location: PosixLocation, path: bytes) -> bytes:
         file.close()
 
 
+def file_device(location: PosixLocation, path: bytes) -> int:
+    file = location.open_file(path)
+    file.close()
+    return file.identity.device
+
+
 def test_reads_at_offsets(root: Path, location: PosixLocation) -> None:
     (root / "x").write_bytes(b"0123456789")
     file = location.open_file(b"x")
@@ -68,6 +74,20 @@ def test_reads_at_offsets(root: Path, location: PosixLocation) -> None:
     assert file.read_into(memoryview(buffer), 10) == 0
     assert (file.attributes.mode, file.attributes.uid) == ((root / "x").stat().st_mode, os.geteuid())
     file.close()
+
+
+def test_files_of_a_root_that_was_mounted_anew_are_still_on_its_own_device(root: Path, location: PosixLocation) -> None:
+    with mounted(root, "-t", "tmpfs", "none"):
+        (root / "x").touch()
+        assert file_device(location, b"x") == 0
+        device = root.stat().st_dev
+        kept = os.open(root, os.O_RDONLY)  # or its number could be given out again
+    with mounted(root, "-t", "tmpfs", "none"):
+        (root / "x").touch()
+        assert root.stat().st_dev != device
+        location.close()
+        assert file_device(location, b"x") == 0
+    os.close(kept)
 
 
 def test_reading_leaves_the_access_time(root: Path, location: PosixLocation) -> None:

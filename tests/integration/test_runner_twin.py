@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.execution import expand
 from engine.execution.coordination.messages import UnitDone
 from engine.execution.fleet import FleetEvent
 from engine.execution.twin import TwinFleet
@@ -59,3 +60,14 @@ def test_whatever_unit_is_lost_the_copy_is_complete(tmp_path: Path, losses: froz
     assert snapshot.totals.files.pending == 0
     assert tree_of(target) == tree_of(source)
     assert sum(event.kind == "agent-lost" for event in snapshot.events) == len(losses)
+
+
+def test_a_run_that_forgets_entries_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expand, "batches_of", lambda rows: iter(()))
+    source = make_source(tmp_path / "source", files=3)
+    migration = Migration(LocationSpec(str(source)), LocationSpec(str(tmp_path / "target")), agents=1)
+    snapshot = asyncio.run(run_in_process(migration))
+    files = snapshot.totals.files
+    assert (files.discovered, files.pending, files.failed) == (3, 3, 0)
+    assert snapshot.status is Status.ERROR
+    assert snapshot.message.startswith("3 entries neither copied nor failed: a defect of xsync")

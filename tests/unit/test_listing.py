@@ -50,6 +50,22 @@ def test_a_listing_has_all_columns_and_the_fates_that_filters_give(tree: Path, t
     )
 
 
+def test_several_processes_find_what_one_thread_finds(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, filters = LocationSpec(tree.as_uri()), FilterSpec(exclude=("/skip", "*1.dat"))
+    alone = list_entries(spec, filters, tmp_path / "alone")
+    assert {path.parent for path in alone.files} == {tmp_path / "alone" / "first"}
+    monkeypatch.setattr("engine.survey.listing.ALONE_SECONDS", 0.0)
+    shared = list_entries(spec, filters, tmp_path / "shared", processes=2)
+    assert len([path for path in shared.files if path.parent == tmp_path / "shared"]) == 2
+    assert (shared.entries, shared.errors) == (alone.entries, alone.errors) == (12, 0)
+    first, second = (pq.read_table(sort_listing(each.files, tmp_path / "sorted")) for each in (alone, shared))
+    volatile = ["listing", "atime_ns"]
+    assert first.drop_columns(volatile) == second.drop_columns(volatile)
+    assert first.num_rows == 12
+
+
 def test_a_folder_that_could_not_be_listed_is_named(tmp_path: Path) -> None:
     rows = [entry(b"", b"d", Kind.FOLDER), listed(b""), listed(b"d", error="Permission denied")]
     pq.write_table(entries_table(rows), tmp_path / "in")
