@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from engine.model import LocationSpec, Migration, Status
+from engine.transfer import retry
 from tests.conftest import SpecMaker
 from tests.faults.proxy import Fault, Request, fault_proxy
 from tests.in_process import run_in_process
@@ -34,6 +35,7 @@ def test_an_upload_outlives_a_destination_that_is_out_of_reach(
     fault: Fault,
 ) -> None:
     monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.001)
     source = tmp_path / "source"
     source.mkdir()
     content = bytes(range(256)) * (33 << 12)
