@@ -18,6 +18,8 @@ from tests.support import Finished, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
 
+pytestmark = pytest.mark.timeout(600)  # several runs a test
+
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:

@@ -172,7 +172,7 @@ class OnlyA:
 def test_a_listing_asks_the_selector(side: Side) -> None:
     for path in (b"a/yes", b"a/no/x", b"b/x", b"top"):
         side.put(path, b"x")
-    batch = side.location.scan([b""], ScanLimit(), OnlyA(), 1)
+    batch = side.location.scan([b""], ScanLimit(seconds=60.0), OnlyA(), 1)
     assert batch.folders_left == []
     assert batch.rows.schema.equals(ENTRY_SCHEMA)
     rows = {path_of_row(r): (r["fate"], r["task"]) for r in batch.rows.to_pylist() if r["kind"] != Kind.LISTED}

@@ -69,7 +69,7 @@ def agent_processes() -> list[psutil.Process]:
 def test_agents_do_units_and_report(config: AgentConfig, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(config, tmp_path / "execution", "agent-1", "agent-2") as fleet:
-            fleet.send("agent-2", ScanUnit(7, 1, [b""], listing=7))
+            fleet.send("agent-2", ScanUnit(7, 1, [b""], listing=7, seconds=60.0))
             done = await heard(fleet, UnitDone)
             assert (done.agent, done.outcome.unit_id) == ("agent-2", 7)
             assert from_ipc(done.outcome.table).num_rows > 50

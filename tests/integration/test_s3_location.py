@@ -334,7 +334,7 @@ def test_keys_that_are_no_paths_are_shown_and_not_followed(stub: Stub, selector:
         return Answer(200, f"<ListBucketResult>{kind}{keys}{folders if is_level else ''}</ListBucketResult>".encode())
 
     with stub(respond) as location:
-        batch = location.scan([b""], ScanLimit(), selector, 1)
+        batch = location.scan([b""], ScanLimit(seconds=60.0), selector, 1)
         assert location.top_folders() == []
     rows = {path_of_row(r): (r["fate"], r["error"] is None) for r in batch.rows.to_pylist() if r["kind"] != Kind.LISTED}
     unreadable = (Fate.UNREADABLE, False)

@@ -58,7 +58,7 @@ def test_a_scan_lists_with_filters_and_tasks(tmp_path: Path) -> None:
         task_includes=(*[()] * 7, ("/2025",)),
     )
     with engine_of(config) as engine:
-        outcome = engine.submit(ScanUnit(3, 0, [b""], listing=9)).result(SECONDS)
+        outcome = engine.submit(ScanUnit(3, 0, [b""], listing=9, seconds=60.0)).result(SECONDS)
     rows = {row["dir"] + b"/" + row["name"]: row for row in from_ipc(outcome.table).to_pylist()}
     assert outcome.folders_left == []
     assert rows[b"2025/b"]["task"] == 7

@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 def _rows(root: Path, folders: Sequence[bytes] = (b"",), columns: Sequence[str] | None = None) -> pa.Table:
     selector = TaskSelector(Filters(FilterSpec()))
-    batch = scan_folders(os.fsencode(root), folders, ScanLimit(columns=columns), selector, 3)
+    batch = scan_folders(os.fsencode(root), folders, ScanLimit(seconds=60.0, columns=columns), selector, 3)
     assert not batch.folders_left
     return batch.rows
 

@@ -98,7 +98,7 @@ def test_beside_a_list_nothing_is_listed_or_counted(tmp_path: Path) -> None:
         only_record(b"whole", whole=True),
     )
     filters = Filters(FilterSpec(exclude=("*.tmp",), only=listed))
-    batch = scan_folders(bytes(root), [b""], ScanLimit(), TaskSelector(filters), 1)
+    batch = scan_folders(bytes(root), [b""], ScanLimit(seconds=60.0), TaskSelector(filters), 1)
     found = selected(batch.rows, filters, BEGAN).to_pylist()
     paths = {
         (row["dir"] + b"/" + row["name"] if row["dir"] else row["name"], row["fate"])
