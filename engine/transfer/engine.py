@@ -179,13 +179,17 @@ class Engine:
         threading.Thread(target=run, name="xsync-unit", daemon=True).start()
 
     def _scan(self, unit: ScanUnit) -> UnitOutcome:
-        began = time.monotonic()
+        began, batch = time.monotonic(), None
+
+        def allowed() -> bool:
+            return self._shared.control.allows(unit.epoch)
+
         try:
-            batch = patiently(self._shared, lambda: self._shared.control.allows(unit.epoch), lambda: self._list(unit))
+            batch = patiently(self._shared, allowed, lambda: self._list(unit))
             problem = self._shared.source_problem()  # afterwards: what vanished meanwhile must not look empty
         except LocationError as error:
-            problem = str(error)
-        if problem:
+            problem = str(error) if allowed() else ""  # who stops did not wait for the end of it
+        if problem or batch is None:
             nothing = to_ipc(ENTRY_SCHEMA.empty_table())
             return UnitOutcome(unit.id, unit.epoch, nothing, folders_left=unit.folders, rest=unit.rest, fatal=problem)
         self._rest = batch.rest

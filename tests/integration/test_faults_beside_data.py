@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,9 @@ from engine.journal.reader import SnapshotReader
 from engine.locations import s3 as s3_location
 from engine.locations.registry import open_location
 from engine.model import Failure, LocationSpec, Migration, Snapshot, Status, TransferOptions
-from engine.transfer.units import AgentConfig
+from engine.transfer.units import AgentConfig, ScanUnit
 from tests.conftest import SpecMaker
+from tests.faults.agents import SECONDS, config_of, engine_of, spec_of
 from tests.faults.drawing import operation_of
 from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 from tests.faults.proxy import Request as Passing
@@ -131,6 +133,27 @@ def test_a_page_that_does_not_come_is_no_end_of_the_listing(tmp_path: Path, answ
     assert store.broken == []
     assert again.status is Status.SUCCESS, again.message
     assert (again.totals.files.discovered, again.totals.files.deleted) == (2, 0)
+
+
+@pytest.mark.usefixtures("s3")
+def test_who_waits_for_a_listing_stops_when_asked_to(tmp_path: Path) -> None:
+    asked = threading.Semaphore(0)
+
+    def respond(request: Request) -> Answer:
+        asked.release()
+        return error(503, "SlowDown")
+
+    (tmp_path / "target").mkdir()
+    with serving(respond) as url:
+        source = LocationSpec("s3://b", region="us-east-1", endpoint_url=url)
+        config = msgspec.structs.replace(config_of(tmp_path, spec_of(tmp_path / "target")), source=source)
+        with engine_of(msgspec.structs.replace(config, retry_seconds=3600.0)) as engine:
+            scan = engine.submit(ScanUnit(1, 1, [b""], 1))
+            for _ in range(6):
+                assert asked.acquire(timeout=SECONDS)
+            engine.fence(2)
+            outcome = scan.result(SECONDS)
+    assert (outcome.folders_left, outcome.fatal) == ([b""], "")
 
 
 @pytest.mark.parametrize("fault", ["500", "reset", "200-with-error", "lost-answer", "truncated"])
