@@ -72,7 +72,7 @@ class SnapshotReader:
             return samples.history(self._db, buckets)
 
     def within(self, start: float, width: float, buckets: int) -> dict[int, Sample]:
-        """Samples of ``buckets`` times of ``width`` seconds from ``start`` on, by number; times without are left out."""
+        """Samples of ``buckets`` times of ``width`` seconds from ``start`` on, by number; none, no number."""
         with self._one_commit():
             return samples.within(self._db, start, width, buckets)
 

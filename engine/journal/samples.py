@@ -70,7 +70,7 @@ def history(db: sqlite3.Connection, buckets: int) -> list[Sample]:
 
 
 def within(db: sqlite3.Connection, start: float, width: float, buckets: int) -> dict[int, Sample]:
-    """Of ``buckets`` times of ``width`` seconds each, from ``start`` on, those that have samples, by number; as history.
+    """Of ``buckets`` times of ``width`` seconds, from ``start`` on, those that have samples, by number; see history.
 
     Times that are fixed by the clock (``start`` a multiple of ``width``) keep their samples from call to call.
     """
