@@ -51,7 +51,7 @@ def failures_answer(snapshot: Snapshot, canvas: Canvas) -> Row:
     elif ready == number:
         advice = "A retry may do: F."
     elif ready:
-        advice = f"A retry may do for {format_count(ready)}; put the others right first."
+        advice = f"A retry may do for {format_count(ready)} of them."
     else:
         advice = "Put that right first, then F retries only them."
     return fitted(row(Piece(f" {cross(canvas)} {said} {advice}", Role.ALARM)), canvas.width)

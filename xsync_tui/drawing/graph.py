@@ -226,7 +226,8 @@ def _axis(shown: Window, cells: int, canvas: Canvas) -> Row:
 
 
 def _put(line: list[str], column: int, text: str) -> None:
-    if all(char == " " for char in line[max(0, column - 1) : column + len(text)]):
+    free = all(char == " " for char in line[max(0, column - 1) : column + len(text)])
+    if free and 0 <= column <= len(line) - len(text):
         line[column : column + len(text)] = text
 
 

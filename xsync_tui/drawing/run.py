@@ -135,7 +135,8 @@ def progress(view: RunView, canvas: Canvas) -> Row:
         )
     room = canvas.width - width(tuple(pieces)) - sum(width_of(part) + 2 for part in last)
     if totals.listing_complete and room >= 8:
-        pieces += [Piece("  "), *bar(share, min(_BAR_CELLS, room - 2), canvas), Piece(f" {last.pop(0)}")]
+        drawn = share if snapshot.status.ended else min(share, 0.999)
+        pieces += [Piece("  "), *bar(drawn, min(_BAR_CELLS, room - 2), canvas), Piece(f" {last.pop(0)}")]
     for part in last:
         if width(tuple(pieces)) + width_of(part) + 2 <= canvas.width:
             pieces.append(Piece(f"  {part}"))
@@ -189,12 +190,13 @@ def _paused(view: RunView, canvas: Canvas) -> str:
 
 
 def _moved(moved: Moved, view: RunView, canvas: Canvas) -> str:
-    """How the end moved, since when, and the likeliest reason."""
+    """How the end moved, since when, and the likeliest reason, if there is one."""
     way = "later" if moved.seconds > 0 else "earlier"
     start = (
         f"moved {way} by {format_duration(abs(moved.seconds))} since {clock(moved.since, canvas.zone, view.now)[:5]}"
     )
-    return f"{start}: {_reason(moved, view, canvas)}"
+    why = _reason(moved, view, canvas)
+    return f"{start}: {why}" if why else f"{start}."
 
 
 def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
@@ -207,7 +209,8 @@ def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
     since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in kinds]
     if since:
         return canvas.text(since[-1].text, 60)
-    return f"the rate went from {rate(moved.rate_before, canvas)} to {rate(moved.rate, canvas)}"
+    before, after = rate(moved.rate_before, canvas), rate(moved.rate, canvas)
+    return f"the rate went from {before} to {after}" if before != after else ""
 
 
 def _next_steps(snapshot: Snapshot, canvas: Canvas) -> list[Row]:

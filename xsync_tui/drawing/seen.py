@@ -119,5 +119,6 @@ class Seen:
                 return None
             if low > before.high or high < before.low:
                 shift = (low + high) / 2 - (before.low + before.high) / 2
-                return Moved(shift, before.at, before.rate, snapshot.bytes_per_second) if abs(shift) >= 60 else None
+                least = max(60.0, 0.1 * (before.high - before.at))
+                return Moved(shift, before.at, before.rate, snapshot.bytes_per_second) if abs(shift) >= least else None
         return None
