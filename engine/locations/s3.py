@@ -28,7 +28,7 @@ from engine.locations.extras import (
     side_path,
 )
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
-from engine.locations.s3_client import DataPath
+from engine.locations.s3_client import DataPath, warm_up
 from engine.locations.s3_copies import CopyingBucket
 from engine.locations.s3_errors import as_boto, code_of, is_passing, region_of, wrong_region
 from engine.locations.s3_listing import Listing, list_all
@@ -47,6 +47,9 @@ DELETE_BATCH = 1_000
 
 _UNFIT_FOR_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 """Keys with these are deleted one by one: XML cannot hold them, or changes them."""
+
+
+__all__ = ["S3Location", "warm_up"]
 
 
 class S3Location(UploadingBucket, CopyingBucket, DescribedBucket):
