@@ -21,12 +21,11 @@ from engine.transfer import retry
 from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
 from engine.transfer.reading import fault_of, reason_of
-from engine.transfer.retry import Fault, Kind
-from engine.transfer.sender import STEP, SendError
+from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.target import quoted
 from engine.transfer.units import PART_SCHEMA, PartsUnit, UnitOutcome, to_ipc
-from engine.transfer.writing import InterruptedCopyError, WriteError, checksum_of, copy_range, write_reason_of
+from engine.transfer.writing import STEP, InterruptedCopyError, WriteError, checksum_of, copy_range, write_reason_of
 
 
 class _ChangedError(Exception):

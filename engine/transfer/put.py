@@ -7,11 +7,10 @@ from typing import Any, Protocol
 
 from engine.transfer.crt import Body, Header, fault_of
 from engine.transfer.reading import Reading
-from engine.transfer.retry import Fault, Kind
+from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.rows import Rows
-from engine.transfer.sender import STEP, SendError
 from engine.transfer.shared import Shared
-from engine.transfer.writing import InterruptedCopyError
+from engine.transfer.writing import STEP, InterruptedCopyError
 
 LARGE_BODY = 1 << 20
 """From this size on a body goes through a sender, which copies less but takes a thread for each."""

@@ -57,7 +57,7 @@ async def heard(fleet: LocalFleet, kind: type[E], condition: Callable[[E], bool]
 
 def agent_processes() -> list[psutil.Process]:
     below = psutil.Process().children(recursive=True)
-    return [one for one in below if "forkserver" in " ".join(one.cmdline()) and not one.children()]
+    return [one for one in below if one.name().startswith("xsync agent-")]
 
 
 def test_agents_do_units_and_report(config: AgentConfig, tmp_path: Path) -> None:
@@ -80,6 +80,21 @@ def test_a_killed_agent_is_reported_lost_once_it_is_dead(config: AgentConfig, tm
             lost = await heard(fleet, AgentLost)
             assert (lost.agent, lost.reason) == ("agent-1", "killed by SIGKILL")
             assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+            fleet.add("agent-1")
+            await heard(fleet, AgentReady)
+
+    asyncio.run(scenario())
+
+
+def test_agents_go_with_the_process_that_forks_them_and_another_one_forks_the_next(
+    config: AgentConfig, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with running(config, tmp_path / "execution", "agent-1") as fleet:
+            (forker,) = [one for one in psutil.Process().children() if one.name() == "xsync agents" and one.children()]
+            forker.kill()
+            lost = await heard(fleet, AgentLost)
+            assert (lost.agent, lost.reason) == ("agent-1", "killed by SIGKILL")
             fleet.add("agent-1")
             await heard(fleet, AgentReady)
 
