@@ -18,14 +18,16 @@ from engine.locations.base import CopiesObjects, HasExtras, OpenFile, PartResult
 from engine.locations.posix import PosixLocation
 from engine.names import key_of
 from engine.transfer import retry
+from engine.transfer.buffers import BODY_STEP
 from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
+from engine.transfer.readback import checksum_of, pass_cache
 from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.target import quoted
 from engine.transfer.units import PART_SCHEMA, PartsUnit, UnitOutcome, to_ipc
-from engine.transfer.writing import STEP, InterruptedCopyError, WriteError, checksum_of, copy_range, write_reason_of
+from engine.transfer.writing import STEP, InterruptedCopyError, WriteError, copy_range, write_reason_of
 
 
 class _ChangedError(Exception):
@@ -164,7 +166,7 @@ class Parts:
         if self._shared.copies_itself and (copied := self._have_copied(number, start, end, counted)) is not None:
             return copied
         file = cast("Reads", self._shared.source).open_file(unit.path, start, end)
-        step = self._shared.buffers.take(STEP)
+        step = self._shared.buffers.take(BODY_STEP)
         try:
             if file.identity != unit.identity:
                 raise _ChangedError
@@ -234,7 +236,7 @@ class Parts:
         except DestinationError as error:
             raise _PartError("not written", str(error)) from error
         try:
-            copied = copy_range(file, fd, start, end, step, counted.add, counted.pieces, self._lengths(file))
+            copied = copy_range(file, fd, start, end, step[:STEP], counted.add, counted.pieces, self._lengths(file))
             if copied.size != end - start:
                 raise _ChangedError
             if self._shared.config.options.verify_mode != "NONE":
@@ -251,6 +253,7 @@ class Parts:
     def _verify(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
         try:
             os.fdatasync(fd)
+            pass_cache(fd)
             stored = checksum_of(fd, start, end, step)
         except OSError as error:
             raise WriteError(error) from error
