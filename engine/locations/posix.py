@@ -157,11 +157,11 @@ class PosixLocation:
         """Open a regular file; never waits for the other end of a FIFO. Raises OSError."""
         if self._device is None:
             self._device = os.stat(self.root).st_dev
-        fd, full_path = self.folders.within(path, open_regular), self.root + b"/" + path
-        file = PosixFile(fd, full_path, self._device)
+        (fd, found), full_path = self.folders.within(path, open_regular), self.root + b"/" + path
+        file = PosixFile(fd, found, full_path, self._device)
         if file.identity.device:  # the root may have been mounted anew
             self._device = os.stat(self.root).st_dev
-            file = PosixFile(fd, full_path, self._device)
+            file = PosixFile(fd, found, full_path, self._device)
         return file
 
     def read_link(self, path: bytes) -> bytes:
