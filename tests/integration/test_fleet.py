@@ -63,7 +63,7 @@ async def heard(fleet: LocalFleet, kind: type[E], condition: Callable[[E], bool]
 
 def agent_processes() -> list[psutil.Process]:
     below = psutil.Process().children(recursive=True)
-    return [one for one in below if "forkserver" in " ".join(one.cmdline()) and not one.children()]
+    return [one for one in below if one.name().startswith("xsync agent-")]
 
 
 def test_agents_do_units_and_report(config: AgentConfig, tmp_path: Path) -> None:
@@ -124,6 +124,21 @@ def test_an_agent_whose_runner_is_dead_does_nothing(config: AgentConfig, tmp_pat
             runner.kill()
             assert runner.stdout.read() == b"returned\n"
     assert not (tmp_path / "agents.lock").exists()
+
+
+def test_agents_go_with_the_process_that_forks_them_and_another_one_forks_the_next(
+    config: AgentConfig, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with running(config, tmp_path / "execution", "agent-1") as fleet:
+            (forker,) = [one for one in psutil.Process().children() if one.name() == "xsync agents" and one.children()]
+            forker.kill()
+            lost = await heard(fleet, AgentLost)
+            assert (lost.agent, lost.reason) == ("agent-1", "killed by SIGKILL")
+            fleet.add("agent-1")
+            await heard(fleet, AgentReady)
+
+    asyncio.run(scenario())
 
 
 def test_every_open_port_is_on_loopback_and_speaks_tls_with_a_certificate(config: AgentConfig, tmp_path: Path) -> None:
