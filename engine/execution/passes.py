@@ -204,7 +204,7 @@ def _busiest(reports: Sequence[dict[str, Any]]) -> Busiest | None:
 
 def _measured(reports: Sequence[dict[str, Any]]) -> Measured:
     def highest(found: list[Figure]) -> Figure | None:
-        return max(found, key=lambda figure: figure.value, default=None)
+        return max(found, key=lambda figure: (figure.value, figure.origin.at or 0.0), default=None)
 
     def latest(found: list[Figure]) -> Figure | None:
         return found[-1] if found else None
