@@ -125,8 +125,8 @@ def view(snapshot: Snapshot, canvas: Canvas, values: Sequence[float | None] | No
     end = snapshot.ended_at or min(NOW, snapshot.heartbeat_at + 1)
     shown = window(snapshot.started_at, end, 3_600.0, canvas)
     if values is None:
-        whole = [2.1e9 + 1e6 * (index * 7 % 40) for index in range(shown.count)]
-        third = shown.count // 3
+        whole = [2.1e9 + 1e6 * (index * 7 % 40) for index in range(shown.buckets)]
+        third = shown.buckets // 3
         values = [*whole[:third], *[None] * 4, *whole[third + 4 :]]
     return RunView(snapshot, NOW, seen(snapshot), shown, values, **more)
 

@@ -70,10 +70,7 @@ def test_the_answer_says_whether_a_retry_can_help() -> None:
     assert said(COUNTS, **ended) == " ✗ 41,217 failed, 3 causes. A retry may do for 41,204 of them."
     assert said({"unreadable": 1}, **ended) == " ✗ 1 failed, 1 cause. Put that right first, then F retries only them."
     assert said({"changed while read": 2}, **ended) == " ✗ 2 failed, 1 cause. A retry may do: F."
-    assert (
-        said({"unreadable": 1})
-        == " ✗ 1 failed, 1 cause. Retry them when the run has ended; it goes on with the others."
-    )
+    assert said({"unreadable": 1}) == " ✗ 1 failed, 1 cause. Retry them once the run has ended."
 
 
 def test_hostile_names_and_reasons_show_as_escapes() -> None:

@@ -25,7 +25,7 @@ def _drawn(
 
 def _hour(canvas: Canvas) -> list[float | None]:
     """A steady rate with a hole, a time at zero and a slow end."""
-    count = window(NOW - 20_000, NOW, 3_600.0, canvas).count
+    count = window(NOW - 20_000, NOW, 3_600.0, canvas).buckets
     values: list[float | None] = [2.1e9 + 3e7 * (index * 5 % 11) for index in range(count)]
     for part, value in ((0.25, None), (0.5, 0.0), (0.9, 0.4e9)):
         values[int(count * part) : int(count * (part + 0.06))] = [value] * int(count * 0.06)

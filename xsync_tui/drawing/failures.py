@@ -17,10 +17,10 @@ _AT_ONCE = ("changed", "vanished", "busy", "transfer error", "upload not", "chec
 
 
 class Cause(NamedTuple):
-    """Failures of one reason; ``examples``: those that were kept, which may be fewer than ``count``."""
+    """Failures of one reason; ``examples``: those that were kept, which may be fewer than ``number``."""
 
     reason: str
-    count: int
+    number: int
     remedy: str
     examples: tuple[Failure, ...]
 
@@ -44,10 +44,10 @@ def failures_answer(snapshot: Snapshot, canvas: Canvas) -> Row:
     number, found = sum(snapshot.failure_counts.values()), causes(snapshot.failure_counts, ())
     if not number:
         return fitted(row(Piece(" Nothing failed.", Role.GOOD)), canvas.width)
-    ready = sum(cause.count for cause in found if cause.helps == "now")
+    ready = sum(cause.number for cause in found if cause.helps == "now")
     said = f"{format_count(number)} failed, {len(found)} cause{'s' * (len(found) != 1)}."
     if not snapshot.status.ended:
-        advice = "Retry them when the run has ended; it goes on with the others."
+        advice = "Retry them once the run has ended."
     elif ready == number:
         advice = "A retry may do: F."
     elif ready:
@@ -63,7 +63,7 @@ def failures_table(found: Sequence[Cause], here: int, canvas: Canvas) -> list[Ro
     room = max(10, canvas.width - 32)
     rows = [row(Piece(f"   {'files':>11}  {'retry helps':<11}  cause", Role.STRONG))]
     for number, cause in enumerate(found):
-        text = f" {cursor if number == here else ' '} {format_count(cause.count):>11}  {cause.helps:<11}  "
+        text = f" {cursor if number == here else ' '} {format_count(cause.number):>11}  {cause.helps:<11}  "
         rows.append(fitted(row(Piece(text), Piece(canvas.text(cause.reason, room), Role.ALARM)), canvas.width))
     if found:
         cause = found[min(max(0, here), len(found) - 1)]
@@ -79,8 +79,8 @@ def failures_table(found: Sequence[Cause], here: int, canvas: Canvas) -> list[Ro
 
 def failures_list(cause: Cause, first: int, canvas: Canvas) -> list[Row]:
     """All files of a cause that were kept, from the one at ``first`` on."""
-    heading = f" {format_count(cause.count)} {canvas.text(cause.reason, 40)}"
-    if len(cause.examples) < cause.count:
+    heading = f" {format_count(cause.number)} {canvas.text(cause.reason, 40)}"
+    if len(cause.examples) < cause.number:
         heading += f", the first {format_count(len(cause.examples))} were kept with their paths"
     rows = [fitted(row(Piece(heading, Role.STRONG)), canvas.width)]
     last = max(0, first) + max(0, canvas.height - 1)

@@ -33,16 +33,16 @@ _JITTER_SECONDS = 5.0
 
 
 class Window(NamedTuple):
-    """``count`` buckets of ``step`` seconds from ``start`` on (seconds since the epoch, a multiple of ``step``)."""
+    """``buckets`` times of ``step`` seconds from ``start`` on (seconds since the epoch, a multiple of ``step``)."""
 
     start: float
     step: float
-    count: int
+    buckets: int
 
     @property
     def end(self) -> float:
         """Where the last bucket ends."""
-        return self.start + self.step * self.count
+        return self.start + self.step * self.buckets
 
     def bucket(self, at: float) -> int:
         """The number of the bucket that holds ``at``; may lie outside."""
@@ -108,8 +108,8 @@ def spark(values: Sequence[float | None], top: float, cells: int, canvas: Canvas
     """One row of ``cells`` that ends at the newest value: filled to its height; blank where nobody looked."""
     per_cell = 2 if canvas.unicode else 1
     room = cells * per_cell
-    last = list(values[-room:])
-    last = [None] * (room - len(last)) + last
+    last: list[float | None] = [None] * max(0, room - len(values))
+    last += values[-room:]
     text = ""
     for cell in range(cells):
         text += _spark_cell(last[cell * per_cell : (cell + 1) * per_cell], top, canvas)
@@ -233,5 +233,5 @@ def _put(line: list[str], column: int, text: str) -> None:
 
 def _time(at: float, shown: Window, canvas: Canvas) -> str:
     moment = datetime.fromtimestamp(at, canvas.zone)
-    seconds = shown.step * shown.count
+    seconds = shown.step * shown.buckets
     return f"{moment:%H:%M:%S}" if seconds < 300 else f"{moment:%H:%M}" if seconds < 82_800 else f"{moment:%a %H:%M}"

@@ -101,8 +101,9 @@ class Seen:
 
     def waits(self, agent: AgentSnapshot) -> Waits | None:
         """What took most of an agent's time of late, or since it started if this is the first look; None: unknown."""
-        times = self._agents[agent.name].times if agent.name in self._agents else ()
-        spent = between(times[0][1], times[-1][1]) if len(times) > 1 else agent.times
+        known = self._agents.get(agent.name)
+        times = [each for _, each in known.times] if known else []
+        spent = between(times[0], times[-1]) if len(times) > 1 else agent.times
         return shares_of([spent]).largest if spent.clock > 0 else None
 
     def stands_since(self, name: str) -> float | None:
