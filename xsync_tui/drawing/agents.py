@@ -147,7 +147,8 @@ def _pane_title(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, now: float
     room = canvas.width - width_of(left) - width_of(right) - 2
     task = _task(agent, snapshot)
     if task is not None and room >= 4:
-        done = f" {_done(task)}"
+        over = task.files.discovered > 0 and task.files.pending <= 0
+        done = " done, helps" if over and agent.state == "working" else f" {_done(task)}"
         name = canvas.text(task.name, max(4, room - len(done)))
         left += f" {name}" + (done if width_of(name) + len(done) <= room else "")
     return fitted(

@@ -109,10 +109,10 @@ def body(view: RunView, canvas: Canvas) -> list[Row]:
         bottom += _next_steps(snapshot, canvas)
     room = canvas.height - len(top) - len(bottom)
     middle = _pane_rows(view, canvas)
-    happened = min(2, 1 + len(snapshot.events) + len(view.asked))
-    drawn = max(_LEAST_GRAPH, min(_GRAPH_ROWS, room - middle - happened))
-    middle = max(0, min(middle, room - drawn - 1))
-    drawn = max(drawn, min(_MOST_GRAPH, (room - middle) // 2))
+    left = room - middle
+    happened = min(len(snapshot.events) + len(view.asked), max(2, left - _GRAPH_ROWS if left < 14 else left // 2))
+    drawn = max(_LEAST_GRAPH, min(_MOST_GRAPH, left - happened))
+    middle = max(0, min(middle, room - drawn))
     rows = [*top, *_graph(view, canvas._replace(height=drawn)), *_pane(view, canvas._replace(height=middle)), *bottom]
     return [*rows, *events(view, canvas._replace(height=canvas.height - len(rows)))][: canvas.height]
 
