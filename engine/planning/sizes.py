@@ -81,8 +81,16 @@ def size_times(bins: Sequence[SizeBin], one: Roofline, largest_bytes: int = 0) -
     return SizeTimes(tuple(times), one.knee_bytes, knee, largest_bytes, largest_bytes / one.bytes_per_second.value)
 
 
-def decides(times: SizeTimes) -> str:
-    """One sentence: whether the number of files or the bytes in them take the time, and by how much."""
+def decides(times: SizeTimes, *, so_far: bool = False) -> str:
+    """One sentence: whether the number of files or the bytes in them take the time, and by how much.
+
+    ``so_far``: there is more than was counted.
+    """
+    said = _decides(times)
+    return f"So far {said[0].lower()}{said[1:].replace('but they take', 'but take')}" if so_far else said
+
+
+def _decides(times: SizeTimes) -> str:
     whole = times.seconds
     small = times.bins[: times.knee_index]
     if not times.files:

@@ -101,7 +101,10 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
     role = Role.HERE if here else Role.PLAIN
     return fitted(
         (
-            Piece(f"{mark} {_padded(name, names)}{format_count_short(each.files):>8} {format_bytes(each.bytes):>9}  ", role),
+            Piece(
+                f"{mark} {_padded(name, names)}{format_count_short(each.files):>8} {format_bytes(each.bytes):>9}  ",
+                role,
+            ),
             bar_piece(share, bars, Role.BYTES, canvas, track=True),
             Piece(f" {figure:>6} {age(each.newest_at, table.surveyed_at):>9}{changed:>11}"),
         ),

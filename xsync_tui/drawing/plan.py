@@ -73,7 +73,10 @@ def knob_row(view: PlanView, canvas: Canvas) -> Row:
         for index, each in enumerate(view.knobs):
             value = each.value if each.typed is None else f"{each.typed}_"
             role = Role.HERE if index == view.knob else Role.STRONG if not each.auto else Role.PLAIN
-            pieces += [Piece(f"{gap if pieces else ' '}{each.name} ", Role.MUTED), Piece(f"[{canvas.text(value)}]", role)]
+            pieces += [
+                Piece(f"{gap if pieces else ' '}{each.name} ", Role.MUTED),
+                Piece(f"[{canvas.text(value)}]", role),
+            ]
         if width(tuple(pieces)) <= canvas.width:
             break
     return fitted(tuple(pieces), canvas.width)

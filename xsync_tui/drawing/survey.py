@@ -22,7 +22,9 @@ Pane = Literal["folders", "ages", "kinds", "facts", "hazards"]
 
 PANES: tuple[Pane, ...] = ("folders", "ages", "kinds", "facts", "hazards")
 
-OLD_SECONDS = 7 * 86_400
+_DAY = 86_400
+
+OLD_SECONDS = 7 * _DAY
 """As old as this a survey is worth a word."""
 
 _LARGE = 100_000
@@ -90,23 +92,22 @@ def _answer(view: SurveyView, canvas: Canvas) -> Row:
         return row(Piece(" Not surveyed yet: nothing is known of how much there is.", Role.STRONG))
     if view.times is None:
         return row(Piece(" Reading the survey.", Role.STRONG))
-    said = decides(view.times)
-    if view.report.partial:
-        return row(Piece(" PARTIAL ", Role.LOOK), Piece(f"So far: {said}", Role.STRONG))
-    return row(Piece(f" {said}", Role.STRONG))
+    return row(Piece(f" {decides(view.times, so_far=view.report.partial)}", Role.STRONG))
 
 
 def _totals(report: SurveyReport, now: float, canvas: Canvas) -> Row:
     least = "at least " if report.partial else ""
     state = Piece("PARTIAL" if report.partial else "complete", Role.LOOK if report.partial else Role.GOOD)
-    old = now - report.surveyed_at
-    when = f"{day(report.surveyed_at, canvas)}"
+    days = int((now - report.surveyed_at) / _DAY)
+    is_old = now - report.surveyed_at > OLD_SECONDS
+    when = day(report.surveyed_at, canvas)
+    cramped = canvas.width < 100 and (report.partial or is_old)
     pieces = [
         Piece(f" {least}{format_count(report.files)} files  {format_bytes(report.bytes)}  "),
-        Piece(f"{format_count(report.directories)} folders  "),
+        Piece("" if cramped else f"{format_count(report.directories)} folders  "),
         state,
         Piece(f"  {format_duration(report.seconds)}  {format_count_short(report.entries_per_second)}/s  "),
-        Piece(f"{when}, {old / 86_400:.0f} days old", Role.LOOK) if old > OLD_SECONDS else Piece(when),
+        Piece(f"! {when}, {days} days old", Role.LOOK) if is_old else Piece(when),
     ]
     return fitted(tuple(pieces), canvas.width)
 
@@ -120,7 +121,7 @@ def _counter(scanning: Scanning, report: SurveyReport | None, canvas: Canvas) ->
         (
             Piece(" PARTIAL ", Role.LOOK),
             Piece(f"{format_count(scanning.files)} files  {format_bytes(scanning.bytes)}  ", Role.STRONG),
-            Piece(f"{format_count(scanning.entries)} entries  {rate}  {format_duration(scanning.seconds)}{before}"),
+            Piece(f"{rate}  {format_duration(scanning.seconds)}{before}"),
             errors,
         ),
         canvas.width,
@@ -128,22 +129,18 @@ def _counter(scanning: Scanning, report: SurveyReport | None, canvas: Canvas) ->
 
 
 def _nothing_yet(view: SurveyView, canvas: Canvas) -> list[Row]:
+    said = ""
     if view.scanning is not None:
-        said = [
-            "Sizes, folders and hazards are computed when all is listed.",
-            "Nothing is written to the source. esc or backspace stops it; what was found is kept,",
-            "and the next survey goes on from there within 12 hours.",
-        ]
-    elif view.report is not None or view.problem:
-        said = []
-    else:
-        said = [
-            "A survey lists names, sizes and times; it opens no file and writes nothing there.",
-            "It takes about 10 s for each million files on a local disk, longer over a network.",
-            "Press R to start it.",
-        ]
-    texts = [text for each in said for text in textwrap.wrap(each, canvas.width - 2)]
-    return [(), *[row(Piece(f" {text}", Role.MUTED)) for text in texts]]
+        said = (
+            "Sizes, folders and hazards are computed when all is listed. Nothing is written to the source. "
+            "C stops it: what was found is kept, and the next survey goes on from there within 12 hours."
+        )
+    elif view.report is None and not view.problem:
+        said = (
+            "A survey lists names, sizes and times; it opens no file and writes nothing there. A million files take "
+            "a few seconds on a local disk, longer over a network. R starts it."
+        )
+    return [(), *[row(Piece(f" {text}", Role.MUTED)) for text in textwrap.wrap(said, canvas.width - 2)]]
 
 
 def _hazards(report: SurveyReport, view: SurveyView, canvas: Canvas) -> Row:
