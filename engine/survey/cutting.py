@@ -22,7 +22,7 @@ FINENESS = 100
 
 
 class Folders(NamedTuple):
-    """What a catalog tells about folders: a ``tree`` of those that matter, and ``names`` in some, as ``agents`` need."""
+    """What a catalog tells about folders: a ``tree`` of those that matter, ``names`` in some, as ``agents`` need."""
 
     tree: Sequence[FolderNode]
     names: Mapping[bytes, Sequence[NameGroup]]
