@@ -16,6 +16,7 @@ from xsync_tui.drawing.evidence import legend, mark
 from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, fitted, row, width
 from xsync_tui.drawing.timeline import Slow, timeline_rows
+from xsync_tui.drawing.why import why_rows
 
 _LEAST_TASK_ROWS = 4
 _MOST_LIMIT_ROWS = 8
@@ -34,7 +35,8 @@ class PlanView(NamedTuple):
     """What the screen shows at ``now`` (Unix time).
 
     ``knob`` and ``figure``: where the cursor is, of knobs and of figures (why.py); None: not there. ``was``: what it
-    took before the last change. ``window_ends``: when it has to be done. ``problem``: what is wrong, and what to do.
+    took before the last change. ``window_ends``: when it has to be done. ``problem``: what is wrong, and what to do. ``why``: in
+    place of the tasks what the figure rests on.
     """
 
     now: float
@@ -47,6 +49,7 @@ class PlanView(NamedTuple):
     slow: Sequence[Slow] = ()
     problem: str = ""
     surveyed: bool = True
+    why: bool = False
 
 
 def plan_rows(view: PlanView, canvas: Canvas) -> list[Row]:
@@ -62,7 +65,11 @@ def plan_rows(view: PlanView, canvas: Canvas) -> list[Row]:
     if room < _LEAST_TASK_ROWS:
         middle = middle[: max(len(found) + 1, len(middle) - (_LEAST_TASK_ROWS - room))]
         room = canvas.height - len(head) - len(foot) - len(middle)
-    tasks = timeline_rows(plan, canvas, max(3, room), window_ends=view.window_ends, slow=view.slow)
+    if view.why:
+        tasks = why_rows(plan, view.figure or 0, canvas)[: max(3, room)]
+        tasks += [()] * (room - len(tasks))
+    else:
+        tasks = timeline_rows(plan, canvas, max(3, room), window_ends=view.window_ends, slow=view.slow)
     return [*head, *middle, *tasks, *foot][: canvas.height]
 
 
