@@ -35,8 +35,8 @@ class PlanView(NamedTuple):
     """What the screen shows at ``now`` (Unix time).
 
     ``knob`` and ``figure``: where the cursor is, of knobs and of figures (why.py); None: not there. ``was``: what it
-    took before the last change. ``window_ends``: when it has to be done. ``problem``: what is wrong, and what to do. ``why``: in
-    place of the tasks what the figure rests on.
+    took before the last change. ``window_ends``: when it has to be done. ``why``: what the figure rests on, in place
+    of the tasks. ``problem``: what is wrong, and what to do.
     """
 
     now: float

@@ -284,11 +284,10 @@ class PlanScreen(BaseScreen[Ground]):
             return
         plan, request = self._plan, request_of_draft(self.value.request, self._draft)
         agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"
-        later = " The knobs link, use, from and by plan only: it starts now, with the profile's own limits."
-        effect = (
-            f"Copies {format_bytes(plan.dataset.bytes)} to {self.canvas.text(plain_url(plan.destination))} with {agents}, "
-            f"in the background.{later if self._draft._replace(agents=None, cut=None) != Draft() else ''}"
-        )
+        where = self.canvas.text(plain_url(plan.destination))
+        effect = f"Copies {format_bytes(plan.dataset.bytes)} to {where} with {agents}, in the background."
+        if self._draft._replace(agents=None, cut=None) != Draft():
+            effect += " link, use, from and by are of the plan alone: it starts now, with the profile's own limits."
         migration = msgspec.structs.replace(request.migration, agents=plan.agents)
         profile = self.facts.subject.profile
         self.act(Act("R", "run", effect, "start"), lambda: _start(migration, profile))
