@@ -60,13 +60,19 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
 
 def in_order(table: FolderTable) -> list[FolderStatistics]:
     """The folders as the table shows them."""
-    keys = {
-        "bytes": lambda each: -each.bytes,
-        "files": lambda each: -each.files,
-        "newest": lambda each: -(each.newest_at or 0.0),
-        "changed": lambda each: -_changed(each),
-    }
-    return sorted(table.folders, key=lambda each: (keys[table.sort](each), each.path))
+    return sorted(table.folders, key=lambda each: (-_weight(each, table.sort), each.path))
+
+
+def _weight(each: FolderStatistics, sort: Sort) -> float:
+    match sort:
+        case "bytes":
+            return each.bytes
+        case "files":
+            return each.files
+        case "newest":
+            return each.newest_at or 0.0
+        case "changed":
+            return _changed(each)
 
 
 def scrolled(cursor: int, count: int, room: int) -> int:
