@@ -50,7 +50,7 @@ class Act(NamedTuple):
     """An act that waits for its confirmation.
 
     ``effect``: sentences that say what will happen. ``go``: what enter does; ``stay``: what esc does. ``typed``: text
-    that must be typed before enter counts, for what destroys.
+    that must be typed before enter counts, for what destroys. ``asked``: a runner is asked through its journal.
     """
 
     key: str
@@ -59,6 +59,7 @@ class Act(NamedTuple):
     go: str
     stay: str = "change nothing"
     typed: str | None = None
+    asked: bool = True
 
 
 def title_row(title: Title, now: float, canvas: Canvas) -> Row:
@@ -122,7 +123,8 @@ def strip_rows(act: Act, who: str, canvas: Canvas, trouble: str = "") -> list[Ro
     inner = canvas.width - 4
     flat, left, right = ("─", "│ ", " │") if canvas.unicode else ("-", "| ", " |")
     corners = "┌┐└┘" if canvas.unicode else "++++"
-    words = textwrap.wrap(f"{act.effect} Journalled as {canvas.text(who, 30)}.", inner)
+    said = f"{act.effect} Journalled as {who}." if act.asked else act.effect
+    words = textwrap.wrap(canvas.text(said), inner)
     rows = [_edge(corners[0], corners[1], flat, f" {act.key}  {act.name} ", canvas)]
     rows += [row(left, Piece(cut_end(line, inner).ljust(inner)), right) for line in words]
     if act.typed is not None:
