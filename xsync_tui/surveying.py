@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import XsyncError
 from engine.model import LocationSpec
-from xsync_tui.bridge import plain_url
+from xsync_tui.drawing.facts import plain_url
 from xsync_tui.drawing.survey import Scanning
 
 if TYPE_CHECKING:

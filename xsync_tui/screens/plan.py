@@ -15,8 +15,8 @@ from engine.errors import UsageError, XsyncError
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
 from engine.quantities import format_bytes
-from xsync_tui.bridge import Bridge, plain_url
-from xsync_tui.drawing.facts import Subject
+from xsync_tui.bridge import Bridge
+from xsync_tui.drawing.facts import Subject, plain_url
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
 from xsync_tui.drawing.plan import PlanView, plan_rows
@@ -85,7 +85,7 @@ class PlanScreen(BaseScreen[Ground]):
 
         facts = bridge.facts(subject)
         if facts.profile is None:
-            return Ground(None, None, problem=facts.profile_problem or "A plan is of a saved profile: 1 has the list.")
+            return Ground(None, None, problem=facts.problem or "A plan is of a saved profile: 1 has the list.")
         request = profile_request(facts.profile, self.xsync.now())
         if facts.survey is None:
             return Ground(request, None)
