@@ -58,10 +58,13 @@ class BaseScreen(Screen[None], Generic[V]):
 
     ``sample`` runs in a thread and may block; ``draw`` runs on the loop and must not. ``seconds``: between samples,
     None for what is read once each time the screen is opened (``reread`` reads it again).
+    Textual calls the handlers (``on_mount``, ...) of every class in turn, the subclass first: without ``super()``.
     """
 
     KEYS: ClassVar[tuple[Key, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+
+    AUTO_FOCUS = ""  # keys are the screen's, unless somebody goes to an entry
 
     place: ClassVar[str] = ""
     seconds: ClassVar[float | None] = 0.5

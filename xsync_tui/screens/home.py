@@ -45,7 +45,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
 
     def on_mount(self) -> None:
         """Nothing is asked before it is known that there is nothing."""
-        super().on_mount()
         self._where = self.query_one("#where", Entry)
         self._where.display = False
         self._subject = self.xsync.subject
@@ -53,7 +52,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def on_screen_resume(self) -> None:
         """The cursor is on what other screens were about."""
         self._subject = self.xsync.subject
-        super().on_screen_resume()
 
     def sample(self, subject: Subject, bridge: Bridge) -> HomeFacts:
         """Profiles, executions, surveys, schedules."""
@@ -145,7 +143,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Survey what was typed at the first start."""
-        super().on_input_submitted(event)
         if event.input is self._where and event.value.strip():
             where = event.value.strip()
             location = where if "://" in where else os.path.abspath(os.path.expanduser(where))
@@ -153,7 +150,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
 
     def on_entry_left(self, event: Entry.Left) -> None:
         """Let the keys work."""
-        super().on_entry_left(event)
         if event.entry is self._where:
             self.set_focus(None)
 

@@ -29,7 +29,7 @@ class Strip(ModalScreen[bool]):
     DEFAULT_CSS = """
     Strip { background: transparent; align: left bottom; }
     Strip > #strip { height: auto; background: $background; }
-    Strip > #typed { offset: 2 -1; width: 60; }
+    Strip > #typed { position: absolute; width: 60; }
     """
 
     def __init__(self, act: Act) -> None:
@@ -74,4 +74,6 @@ class Strip(ModalScreen[bool]):
     def _draw(self) -> None:
         app = cast("XsyncApp", self.app)
         canvas = Canvas(app.size.width, app.size.height, app.unicode, app.bits)
+        for entry in self.query(Entry):
+            entry.styles.offset = (1, canvas.height - 2)
         self.query_one(Lines).show(strip_rows(self._act, who(), canvas, self._trouble))
