@@ -20,8 +20,8 @@ class Place(NamedTuple):
 
 PLACES = (
     Place("home", "1", "Home", "xsync_tui.screens.home:HomeScreen", "xsync"),
-    Place("survey", "2", "Survey", "", "xsync survey LOCATION"),
-    Place("plan", "3", "Plan", "", "xsync plan {name}"),
+    Place("survey", "2", "Survey", "xsync_tui.screens.survey:SurveyScreen", "xsync survey LOCATION"),
+    Place("plan", "3", "Plan", "xsync_tui.screens.plan:PlanScreen", "xsync plan {name}"),
     Place("test", "4", "Test", "", "xsync test-run {name}"),
     Place("run", "5", "Run", "xsync_tui.screens.run:RunScreen", "xsync attach {name}"),
     Place("cutover", "6", "Cutover", "", "xsync cutover {name} --estimate"),
