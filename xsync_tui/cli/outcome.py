@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +180,18 @@ def summary_lines(
 
 
 def _foretold(report: dict[str, Any]) -> list[str]:
-    """What was said of it before, and what it took; nothing if nothing was said."""
+    said = foretold(report)
+    return [f"{said[:1].upper()}{said[1:]}."] if said else []
+
+
+def foretold(report: Mapping[str, Any]) -> str:
+    """``foretold 6 h 05 - 7 h 10, took 6 h 22: inside``; empty if nothing was said of it before."""
     said = report.get("estimate")
     if not said:
-        return []
+        return ""
     low, high, took = said["seconds"]["low"], said["seconds"]["high"], said["took_seconds"]
     how = "inside" if said["inside"] else "sooner" if took < low else "later"
-    return [f"Foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}."]
+    return f"foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}"
 
 
 def covers_line(retry: Retry) -> str:
@@ -233,14 +239,18 @@ def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -
     lines = []
     for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         lines.append(Line(f" {look.cross} {format_count(number)} failed: {look.text(reason)}", Role.ALARM))
-        remedy = next((text for word, text in _REMEDIES if word in reason.lower()), None)
-        if remedy:
-            lines.append(Line(f"     {remedy}"))
+        if helps := remedy(reason):
+            lines.append(Line(f"     {helps}"))
         examples = [failure for failure in failures if failure.reason == reason][:EXAMPLES]
         for failure in examples:
             detail = f": {failure.detail}" if failure.detail else ""
             lines.append(Line("     " + look.text(failure.path + detail)))
     return lines
+
+
+def remedy(reason: str) -> str:
+    """What a person can do about a reason of failure; empty where nothing is known to help."""
+    return next((text for word, text in _REMEDIES if word in reason.lower()), "")
 
 
 def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
