@@ -1,0 +1,201 @@
+"""``XsyncApp``: shows snapshots and gives the commands that the command line gives. Closing it touches no run."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import sys
+import time
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from engine.model import Snapshot
+from engine.quantities import format_duration_range
+from xsync_tui import themes
+from xsync_tui.bridge import Bridge
+from xsync_tui.cli.clock import clock_range
+from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.drawing.journey import percent
+from xsync_tui.keys import EVERYWHERE, Key, Tier, bindings, digit
+from xsync_tui.places import BY_NAME, PLACES, Place
+from xsync_tui.screens.base import BaseScreen
+from xsync_tui.screens.strip import Strip
+from xsync_tui.text import shown
+
+STOPPED = 5
+"""Exit code after SIGTERM and SIGHUP."""
+
+_GO = tuple(
+    Key(f"go.{place.name}", digit(place.digit), place.label, f"go('{place.name}')", Tier.MOVE)
+    for place in PLACES
+    if place.digit
+)
+
+
+class XsyncApp(App[None]):
+    """One mode a place of the journey; the screens of all are about ``subject``."""
+
+    CSS_PATH = "xsync.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings((*_GO, *EVERYWHERE))]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        subject: Subject | None = None,
+        *,
+        bridge: Bridge | None = None,
+        unicode: bool = True,
+        theme: str = "auto",
+        no_color: bool = False,
+        slow: bool = False,
+        bits: bool = False,
+        keymap: dict[str, str] | None = None,
+    ) -> None:
+        # The filter of NO_COLOR is chosen in App.__init__, from the theme of that moment.
+        super().__init__(ansi_color=True if no_color else None)
+        self.subject = subject or Subject()
+        self.bridge = bridge or Bridge()
+        self.unicode, self.bits, self.slow = unicode, bits, slow
+        self.keymap = keymap or {}
+        self._wanted_theme, self._no_colors = theme, no_color
+        self._told = ""
+        for own in themes.OURS:
+            self.register_theme(own)
+        for place in PLACES:
+            if place.screen and place.digit:
+                self.add_mode(place.name, lambda place=place: _screen_of(place))  # type: ignore[misc]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables, by theme."""
+        return themes.variables_for(self.current_theme)
+
+    async def on_mount(self) -> None:
+        """Choose colours, heed signals, open the first screen."""
+        self.theme = themes.choose(self._wanted_theme, colors=self.console.color_system, no_color=self._no_colors)
+        self.set_keymap(self.keymap)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave_by_signal)
+        await self.switch_mode("home")
+
+    def now(self) -> float:
+        """The time, Unix time."""
+        return time.time()
+
+    def pace(self, seconds: float) -> float:
+        """Seconds between samples: twice as many on a slow line."""
+        return seconds * 2 if self.slow else seconds
+
+    @property
+    def covered_by_strip(self) -> bool:
+        """Whether what is on top is small, so that the screen below is still seen."""
+        return isinstance(self.screen, Strip)
+
+    # Going about.
+
+    def action_go(self, name: str) -> None:
+        """Go to a place of the journey, about the subject."""
+        self.go(name)
+
+    def go(self, name: str, subject: Subject | None = None) -> None:
+        """Go to a place, about ``subject`` if one is given. A place without a screen yet says which command does it."""
+        place = BY_NAME[name]
+        if subject is not None:
+            self.subject = subject
+        if not place.screen:
+            self._say(f"{place.label}: {place.command.format(name=self.subject.name or 'PROFILE')}")
+        elif place.digit:
+            self.switch_mode(name)
+        else:
+            self.push_screen(_screen_of(place))
+
+    def back(self) -> None:
+        """Away with the screen on top, else to Home."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.current_mode != "home":
+            self.switch_mode("home")
+
+    def action_leave(self) -> None:
+        """Leave. Runs go on."""
+        self.exit()
+
+    async def action_quit(self) -> None:
+        """Leave: ctrl+q."""
+        self.exit()
+
+    def action_help_quit(self) -> None:
+        """Leave: ctrl+c."""
+        self.exit()
+
+    def action_units(self) -> None:
+        """Rates in bits or in bytes."""
+        self.bits = not self.bits
+        if isinstance(self.screen, BaseScreen):
+            self.screen.redraw()
+
+    # The terminal.
+
+    def tell_terminal(self, facts: Facts, now: float) -> None:
+        """The terminal's title: how far the subject is."""
+        title = shown(terminal_title(facts, now), 80, ascii_only=True)
+        if title != self._told and self._driver is not None and not self.is_headless:
+            self._told = title
+            self._driver.write(f"\x1b]2;{title}\x07")
+
+    def _leave_by_signal(self) -> None:
+        self.exit(return_code=STOPPED)
+
+    def _say(self, text: str) -> None:
+        if isinstance(self.screen, BaseScreen):
+            self.screen.notice(text)
+
+
+def terminal_title(facts: Facts, now: float) -> str:
+    """``61 % lab-images 05:35 - 06:10``, as the terminal's tab shows it."""
+    snapshot = facts.snapshot
+    if snapshot is None:
+        return f"xsync {facts.subject.name}".strip()
+    if snapshot.status.ended:
+        return f"{snapshot.status} {facts.subject.name}"
+    return f"{percent(snapshot)} {facts.subject.name} {_ends(snapshot, now)}".strip()
+
+
+def goodbye(live: list[Snapshot], now: float) -> list[str]:
+    """What a person who leaves should know: what goes on, and how to come back."""
+    lines = []
+    for each in live:
+        ends = f", done {_ends(each, now)}" if each.eta_seconds else ""
+        left = f" in {format_duration_range(*each.eta_seconds)}" if each.eta_seconds else ""
+        name = each.profile or each.execution
+        lines.append(f"{shown(name)} goes on: {percent(each)}{ends}{left}. Come back: xsync attach {shown(name)}")
+    return lines
+
+
+def _ends(snapshot: Snapshot, now: float) -> str:
+    if snapshot.eta_seconds is None:
+        return ""
+    low, high = snapshot.eta_seconds
+    return clock_range(now + low, now + high, None, now)
+
+
+def _screen_of(place: Place) -> Screen[Any]:
+    module, _, name = place.screen.partition(":")
+    made: Screen[Any] = getattr(importlib.import_module(module), name)()
+    return made
+
+
+def main(subject: Subject | None = None, **options: Any) -> int:
+    """Run the app on this terminal and say what goes on after it. Returns the exit code. Raises XsyncError."""
+    app = XsyncApp(subject, **options)
+    try:
+        app.run(mouse=False)
+        for line in goodbye(app.bridge.live(), time.time()):
+            print(line, file=sys.stdout)
+    finally:
+        app.bridge.close()
+    return app.return_code or 0

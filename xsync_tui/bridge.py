@@ -1,0 +1,227 @@
+"""Between screens and what is on disk: blocking reads for threads, cached by what changes, and commands for runners."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from engine.errors import JournalError, ProfileError
+from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
+from engine.journal.reader import SnapshotReader
+from engine.model import Failure, Sample, Snapshot
+from profiles import store
+from profiles.schema import Profile
+from xsync_tui.drawing.facts import CutoverBrief, Execution, Facts, Host, Subject, SurveyBrief
+
+_Value = TypeVar("_Value")
+Stamp = tuple[int, ...]
+
+
+class _Cache(Generic[_Value]):
+    """Values of files, read anew when the file's stamp changes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, tuple[Stamp, _Value]] = {}
+
+    def get(self, path: Path, stamp: Stamp, read: Callable[[], _Value]) -> _Value:
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != stamp:
+            kept = self._kept[path] = (stamp, read())
+        return kept[1]
+
+    def keep_only(self, paths: set[Path]) -> None:
+        for path in self._kept.keys() - paths:
+            del self._kept[path]
+
+
+class Bridge:
+    """Reads for screens. Every method blocks, so call it in a thread; any number of threads may."""
+
+    def __init__(self, home: Home | None = None) -> None:
+        self.home = home or find_home()
+        self._lock = threading.RLock()
+        self._ended: _Cache[Execution] = _Cache()
+        self._readers: dict[Path, SnapshotReader] = {}
+        self._profiles: _Cache[Profile | str] = _Cache()
+        self._surveys: _Cache[SurveyBrief | None] = _Cache()
+
+    def close(self) -> None:
+        """Close all journals."""
+        with self._lock:
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
+
+    def executions(self) -> list[Execution]:
+        """All executions, oldest first. Raises JournalError where their folder cannot be read."""
+        folders = list_execution_folders(self.home)
+        with self._lock:
+            self._ended.keep_only(set(folders))
+            for gone in self._readers.keys() - set(folders):
+                self._readers.pop(gone).close()
+            return [self._execution(folder) for folder in folders]
+
+    def snapshot(self, folder: Path) -> Snapshot:
+        """One execution as it is now; cheap while nothing changes. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).read()
+
+    def history(self, folder: Path, buckets: int) -> list[Sample]:
+        """The whole run in at most ``buckets`` samples of equal width, oldest first. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).history(buckets)
+
+    def failures(self, folder: Path) -> list[Failure]:
+        """The failures that its journal kept. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).failures()
+
+    def profiles(self) -> dict[str, Profile | str]:
+        """Saved profiles by name; one that cannot be used is the text of why."""
+        found = {name: store.path_of(name) for name in store.names()}
+        with self._lock:
+            self._profiles.keep_only(set(found.values()))
+            return {name: self._profiles.get(path, _stamp(path), partial(_load, name)) for name, path in found.items()}
+
+    def surveys(self) -> dict[str, SurveyBrief]:
+        """The last survey of each location, by its plain URL."""
+        paths = sorted(self.home.surveys.glob("*/survey.json"))
+        with self._lock:
+            self._surveys.keep_only(set(paths))
+            briefs = [self._surveys.get(path, _stamp(path), partial(_brief, path)) for path in paths]
+        known = sorted((brief for brief in briefs if brief is not None), key=lambda brief: brief.surveyed_at)
+        return {plain_url(brief.location): brief for brief in known}
+
+    def facts(self, subject: Subject) -> Facts:
+        """What is known of a subject, without touching a source or a destination. Raises XsyncError."""
+        profile = self.profiles().get(subject.profile) if subject.profile else None
+        problem = profile if isinstance(profile, str) else ""
+        usable = profile if isinstance(profile, Profile) else None
+        folder = self.folder_of(subject)
+        found = self.snapshot(folder) if folder is not None else None
+        cutover = self._cutover(subject.profile) if subject.profile else None
+        facts = Facts(subject, usable, problem, None, found, cutover)
+        return facts._replace(survey=self.surveys().get(plain_url(facts.source)))
+
+    def folder_of(self, subject: Subject) -> Path | None:
+        """The folder of the execution a subject is about: the named one, else the newest of its profile, else None."""
+        if subject.execution is not None:
+            folder = self.home.executions / subject.execution
+            return folder if (folder / JOURNAL_NAME).exists() else None
+        if subject.profile is None:
+            return None
+        mine = [e for e in self.executions() if e.snapshot is not None and e.snapshot.profile == subject.profile]
+        return mine[-1].folder if mine else None
+
+    def live(self) -> list[Snapshot]:
+        """Executions that a living runner works on."""
+        found = [each.snapshot for each in self.executions() if each.snapshot is not None]
+        return [each for each in found if each.runner_alive and not each.status.ended]
+
+    def host(self) -> Host:
+        """The host as it is now."""
+        import psutil
+
+        links = {n: each.speed for n, each in psutil.net_if_stats().items() if each.isup and n != "lo" and each.speed}
+        link = max(links, key=lambda name: links[name], default="")
+        base = self.home.base
+        while not base.exists():
+            base = base.parent
+        speed = links.get(link, 0) * 1e6
+        return Host(socket.gethostname(), link, speed, os.cpu_count() or 1, shutil.disk_usage(base).free)
+
+    def ask(self, folder: Path, verb: str, arguments: Mapping[str, Any]) -> int:
+        """Ask a runner for something through its journal, as the commands do. Returns the number of its answer.
+
+        Raises JournalError, UsageError.
+        """
+        from engine.journal.commands import ask
+
+        return ask(folder, verb, arguments, who())
+
+    def answer(self, folder: Path, number: int, seconds: float = 10.0) -> str | None:
+        """Wait up to ``seconds`` for what a runner says to a command. Raises JournalError."""
+        from engine.journal.commands import outcome_of
+
+        deadline = time.monotonic() + seconds
+        while (outcome := outcome_of(folder, number)) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return outcome
+
+    def _execution(self, folder: Path) -> Execution:
+        stamp = (*_stamp(folder / JOURNAL_NAME), *_stamp(folder / f"{JOURNAL_NAME}-wal"))
+        try:
+            return self._ended.get(folder, stamp, lambda: self._read(folder))
+        except _NotEnded as still:
+            return still.execution
+
+    def _read(self, folder: Path) -> Execution:
+        """Raises _NotEnded for what is to be read again each time."""
+        try:
+            snapshot = self._reader(folder).read()
+        except JournalError as error:
+            raise _NotEnded(Execution(folder, None, str(error))) from None
+        if not snapshot.status.ended:
+            raise _NotEnded(Execution(folder, snapshot))
+        self._readers.pop(folder).close()
+        return Execution(folder, snapshot)
+
+    def _reader(self, folder: Path) -> SnapshotReader:
+        reader = self._readers.get(folder)
+        if reader is None:
+            reader = self._readers[folder] = SnapshotReader(folder)
+        return reader
+
+    def _cutover(self, profile: str) -> CutoverBrief | None:
+        try:
+            return msgspec.json.decode((self.home.cutovers / f"{profile}.json").read_bytes(), type=CutoverBrief)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+
+class _NotEnded(Exception):
+    """Carries what is not to be cached."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+
+
+def who() -> str:
+    """This account at this host, as it stands beside what it asked for."""
+    return f"{account_name(os.geteuid())}@{socket.gethostname()}"
+
+
+def plain_url(url: str) -> str:
+    """A location's URL such that a folder reads the same with and without ``file://`` and a slash at its end."""
+    return url.removeprefix("file://").rstrip("/") or "/"
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _load(name: str) -> Profile | str:
+    try:
+        return store.load(name)
+    except ProfileError as error:
+        return str(error)
+
+
+def _brief(path: Path) -> SurveyBrief | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SurveyBrief)
+    except (OSError, msgspec.DecodeError):
+        return None

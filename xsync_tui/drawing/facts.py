@@ -1,0 +1,84 @@
+"""What screens know of a migration, as values: the subject, its profile, survey, execution and cutover. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.model import Snapshot
+from profiles.schema import Profile
+
+
+class Subject(NamedTuple):
+    """What the screens are about: a saved profile, one execution (its folder's name), or a bare location."""
+
+    profile: str | None = None
+    execution: str | None = None
+    location: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As a person calls it; empty if it is about nothing yet."""
+        return self.profile or self.execution or self.location or ""
+
+
+class SurveyBrief(msgspec.Struct, frozen=True):
+    """The part of a survey's report that tells that there is one. ``surveyed_at``: Unix time."""
+
+    location: str
+    surveyed_at: float
+    partial: bool
+    files: int
+    bytes: int
+    seconds: float
+
+
+class CutoverBrief(msgspec.Struct, frozen=True):
+    """Which steps of a cutover are done, by their names in ``engine.execution.cutover.record.STEPS``."""
+
+    steps: dict[str, Any] = {}
+
+
+class Execution(NamedTuple):
+    """An execution: a snapshot, or the reason why its journal cannot be read."""
+
+    folder: Path
+    snapshot: Snapshot | None
+    problem: str = ""
+
+
+class Facts(NamedTuple):
+    """What is known of a subject. ``profile_problem``: why its profile cannot be used."""
+
+    subject: Subject
+    profile: Profile | None = None
+    profile_problem: str = ""
+    survey: SurveyBrief | None = None
+    snapshot: Snapshot | None = None
+    cutover: CutoverBrief | None = None
+
+    @property
+    def source(self) -> str:
+        """Its URL, as the user wrote it."""
+        if self.snapshot is not None and self.profile is None:
+            return self.snapshot.source
+        return self.profile.source.url if self.profile else self.subject.location or ""
+
+    @property
+    def destination(self) -> str:
+        """Its URL; empty where there is none yet."""
+        if self.profile is not None:
+            return self.profile.destination.url
+        return self.snapshot.destination if self.snapshot else ""
+
+
+class Host(NamedTuple):
+    """The host: its name, its fastest link and that one's bits/s (0: unknown), processors, bytes free for the state."""
+
+    name: str
+    link: str
+    link_bits: float
+    cores: int
+    free_bytes: int

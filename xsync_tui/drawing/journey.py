@@ -1,0 +1,78 @@
+"""What a subject has reached: its title and the steps of its journey, from what is known of it. Pure."""
+
+from __future__ import annotations
+
+from engine.model import Snapshot, Status
+from engine.quantities import format_duration, format_share
+from xsync_tui.cli.clock import clock
+from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.drawing.facts import Facts
+from xsync_tui.drawing.frame import Step, Title
+from xsync_tui.drawing.rows import Canvas, Role
+from xsync_tui.places import PLACES
+
+
+def title_of(facts: Facts, now: float, canvas: Canvas) -> Title:
+    """The title of a screen about this subject; without an execution it says so."""
+    state, liveness, role = ("no run yet", "", Role.MUTED) if facts.subject.name else ("", "", Role.MUTED)
+    if facts.snapshot is not None:
+        state, liveness, role = _state(facts.snapshot, now, canvas)
+    return Title(facts.subject.name or "xsync", facts.source, facts.destination, state, liveness, role)
+
+
+def steps_of(facts: Facts) -> list[Step]:
+    """The steps of the journey, each with what it has reached."""
+    reached = {
+        "survey": _survey(facts),
+        "plan": "-" if facts.survey is None else "ok",
+        "test": _test(facts),
+        "run": _run(facts.snapshot),
+        "cutover": _cutover(facts),
+        "report": "ok" if facts.snapshot is not None and facts.snapshot.status.ended else "-",
+    }
+    named = facts.subject.name != ""
+    return [Step(p.digit, p.label, reached.get(p.name, "") if named else "") for p in PLACES if p.digit]
+
+
+def percent(snapshot: Snapshot) -> str:
+    """How far an execution is by bytes, rounded down; ``?`` while nothing is found."""
+    of = snapshot.totals.bytes
+    return format_share(of.source - of.pending, of.source)
+
+
+def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Role]:
+    silent = format_duration(max(0.0, now - snapshot.heartbeat_at))
+    match life_of(snapshot, now):
+        case Life.GONE:
+            return f"RUNNER GONE since {clock(snapshot.heartbeat_at, canvas.zone, now)}", f"({silent})", Role.ALARM
+        case Life.ENDED:
+            return str(snapshot.status), "", Role.GOOD if snapshot.status is Status.SUCCESS else Role.LOOK
+        case Life.SILENT:
+            return str(snapshot.status), f"silent {silent}", Role.LOOK
+        case Life.LIVE:
+            return str(snapshot.status), "live", Role.STRONG
+
+
+def _survey(facts: Facts) -> str:
+    if facts.survey is None:
+        return "-"
+    return "part" if facts.survey.partial else "ok"
+
+
+def _test(facts: Facts) -> str:
+    measured = facts.profile is not None and facts.profile.measured.date is not None
+    return "ok" if measured else "-"
+
+
+def _run(snapshot: Snapshot | None) -> str:
+    if snapshot is None:
+        return "-"
+    if snapshot.status is Status.SUCCESS:
+        return "ok"
+    return snapshot.status.lower() if snapshot.status.ended else percent(snapshot)
+
+
+def _cutover(facts: Facts) -> str:
+    if facts.cutover is None:
+        return "-"
+    return "ok" if "hand-over" in facts.cutover.steps else "begun"

@@ -1,0 +1,315 @@
+"""The base of every screen: the frame, sampling twice a second while it is seen, moving, and acts behind a strip."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.timer import Timer
+
+from engine.errors import XsyncError
+from xsync_tui.bridge import Bridge
+from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.drawing.frame import (
+    FRAME_ROWS,
+    LEAST_HEIGHT,
+    LEAST_WIDTH,
+    Act,
+    Hint,
+    Title,
+    footer_row,
+    journey_row,
+    small_rows,
+    title_row,
+)
+from xsync_tui.drawing.journey import steps_of, title_of
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, shown_key
+from xsync_tui.places import BY_NAME
+from xsync_tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from xsync_tui.app import XsyncApp
+
+V = TypeVar("V")
+
+
+class Drawn(NamedTuple):
+    """What a screen draws between journey and footer: the answer first. ``cursor``: index of the row it is on.
+
+    ``title`` replaces the usual one.
+    """
+
+    rows: Sequence[Row]
+    cursor: int | None = None
+    title: Title | None = None
+
+
+class BaseScreen(Screen[None], Generic[V]):
+    """A screen about the app's subject. A subclass says ``place``, KEYS, ``sample`` and ``draw``; BINDINGS follow KEYS.
+
+    ``sample`` runs in a thread and may block; ``draw`` runs on the loop and must not. ``seconds``: between samples,
+    None for what is read once each time the screen is opened (``reread`` reads it again).
+    """
+
+    KEYS: ClassVar[tuple[Key, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+
+    place: ClassVar[str] = ""
+    seconds: ClassVar[float | None] = 0.5
+    extra_rows: int = 0
+    """Rows below the body that widgets of the subclass take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value: V | None = None
+        self.facts = Facts(Subject())
+        self.cursor = 0
+        self.trouble = ""
+        self._notice: list[Row] = []
+        self._busy = False
+        self._timer: Timer | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Bind KEYS."""
+        cls.BINDINGS = [*bindings(cls.KEYS)]
+        super().__init_subclass__(**kwargs)
+
+    # What a subclass says.
+
+    def sample(self, subject: Subject, bridge: Bridge) -> V:
+        """Read what the screen shows; in a thread. Raises XsyncError, which is shown."""
+        raise NotImplementedError
+
+    def draw(self, value: V, canvas: Canvas, now: float) -> Drawn:
+        """Rows for a canvas whose height is all there is between journey and footer."""
+        raise NotImplementedError
+
+    def waiting(self, canvas: Canvas) -> Drawn:
+        """What is shown before the first sample."""
+        return Drawn([(Piece(" Reading.", Role.MUTED),)])
+
+    def count(self) -> int:
+        """How many rows the cursor can be on."""
+        return 0
+
+    def reason(self, key: Key) -> str:
+        """Why ``key`` can do nothing now; empty if it can."""
+        return ""
+
+    def words(self, key: Key) -> str:
+        """What ``key`` does now, in the footer."""
+        return key.words
+
+    def legend(self, canvas: Canvas) -> Sequence[Row]:
+        """What this screen's glyphs mean, for its help."""
+        return []
+
+    # The frame.
+
+    @property
+    def xsync(self) -> XsyncApp:
+        """The app."""
+        return cast("XsyncApp", self.app)
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where the body is drawn."""
+        taken = FRAME_ROWS + self.extra_rows + len(self._notice)
+        app = self.xsync
+        return Canvas(self.size.width, max(1, self.size.height - taken), app.unicode, app.bits)
+
+    def compose(self) -> ComposeResult:
+        """Head, body, what the subclass adds, notice, footer."""
+        yield Lines(id="head")
+        yield Lines(id="body")
+        yield from self.widgets()
+        yield Lines(id="notice")
+        yield Lines(id="foot")
+
+    def widgets(self) -> ComposeResult:
+        """Widgets between body and footer."""
+        yield from ()
+
+    def all_keys(self) -> tuple[Key, ...]:
+        """The keys of this screen and of the app, looks before acts."""
+        ranked = sorted(self.KEYS, key=lambda key: key.tier in (Tier.ACT, Tier.DESTROY))
+        return (*ranked, *EVERYWHERE, *MOVES)
+
+    def on_mount(self) -> None:
+        """Find the parts once, and begin to sample."""
+        self._head, self._body = self.query_one("#head", Lines), self.query_one("#body", Lines)
+        self._notices, self._foot = self.query_one("#notice", Lines), self.query_one("#foot", Lines)
+        if self.seconds is not None:
+            self._timer = self.set_interval(self.xsync.pace(self.seconds), self._tick, pause=True)
+
+    def on_screen_resume(self) -> None:
+        """Sample again: it is seen."""
+        if self._timer is not None:
+            self._timer.resume()
+        self.reread()
+
+    def on_screen_suspend(self) -> None:
+        """Sample no more, unless only something small lies above it."""
+        if self._timer is not None and not self.xsync.covered_by_strip:
+            self._timer.pause()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw for the new size."""
+        self.call_after_refresh(self.redraw)
+
+    def redraw(self) -> None:
+        """Draw what is known, now."""
+        if not self.is_mounted or not self.size.width:
+            return
+        now, canvas = self.xsync.now(), self.canvas
+        drawn = self._drawn(canvas, now)
+        title = drawn.title or title_of(self.facts, now, canvas)
+        self._head.show([title_row(title, now, canvas), journey_row(steps_of(self.facts), self._digit, canvas)])
+        if canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT:
+            self._body.show(small_rows(drawn.rows[:1], canvas))
+        else:
+            self._body.show(drawn.rows, drawn.cursor)
+        self._notices.show(self._notice)
+        self._foot.show([footer_row(self._hints(), canvas)])
+        self.xsync.tell_terminal(self.facts, now)
+
+    def notice(self, text: str, role: Role = Role.PLAIN) -> None:
+        """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
+        canvas = self.canvas
+        lines = [line for line in text.splitlines() if line][:3]
+        self._notice = [(Piece(f" {canvas.text(line, canvas.width - 2)}", role),) for line in lines]
+        self.redraw()
+
+    # Sampling.
+
+    def reread(self) -> None:
+        """Sample now, unless a sample is under way."""
+        if not self._busy and self.is_mounted:
+            self._busy = True
+            self._sample(self.xsync.subject)
+
+    def _tick(self) -> None:
+        if self._busy:
+            self.redraw()  # the clock goes on while a read is slow
+        else:
+            self.reread()
+
+    @work(group="sample", exit_on_error=True)
+    async def _sample(self, subject: Subject) -> None:
+        bridge = self.xsync.bridge
+        try:
+            facts, value = await asyncio.to_thread(lambda: (bridge.facts(subject), self.sample(subject, bridge)))
+        except XsyncError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+            if subject == self.xsync.subject:
+                self.facts, self.value = facts, value
+                self.cursor = min(self.cursor, max(0, self.count() - 1))
+        finally:
+            self._busy = False
+        if subject != self.xsync.subject:
+            self.value = None
+            self.reread()
+        self.redraw()
+
+    def _drawn(self, canvas: Canvas, now: float) -> Drawn:
+        if self.trouble:
+            mark = "✗" if canvas.unicode else "x"
+            lines = [line for line in self.trouble.splitlines() if line]
+            rows = [
+                (Piece(f" {mark if at == 0 else ' '} {canvas.text(line, canvas.width - 4)}", Role.ALARM),)
+                for at, line in enumerate(lines)
+            ]
+            return Drawn(rows)
+        if self.value is None or self.facts.subject != self.xsync.subject:
+            return self.waiting(canvas)
+        return self.draw(self.value, canvas, now)
+
+    @property
+    def _digit(self) -> str:
+        return BY_NAME[self.place].digit if self.place in BY_NAME else ""
+
+    def _hints(self) -> list[Hint]:
+        keymap = self.xsync.keymap
+        shown = [key for key in self.all_keys() if key.footer and not self.reason(key)]
+        return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
+
+    # Moving.
+
+    def action_back(self) -> None:
+        """One level back: first away with the notice."""
+        if self._notice:
+            self._notice = []
+            self.redraw()
+        else:
+            self.xsync.back()
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self._move_to(self.cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by most of a page."""
+        self._move_to(self.cursor + pages * max(1, self.canvas.height - 4))
+
+    def action_end(self, end: int) -> None:
+        """Move the cursor to the first row (-1) or the last."""
+        self._move_to(0 if end < 0 else self.count() - 1)
+
+    def action_pane(self, panes: int) -> None:
+        """Go to the next pane, where there are several."""
+
+    def action_open(self) -> None:
+        """Open what the cursor is on."""
+
+    def _move_to(self, row: int) -> None:
+        self.cursor = max(0, min(row, self.count() - 1))
+        self.redraw()
+
+    # Acting.
+
+    @work(group="act", exit_on_error=True)
+    async def act(self, act: Act, do: Callable[[], str]) -> None:
+        """Open the strip of ``act``; once it is confirmed, ``do`` in a thread and show what it says.
+
+        ``do`` raises XsyncError where it cannot.
+        """
+        from xsync_tui.screens.strip import Strip
+
+        if not await self.app.push_screen_wait(Strip(act)):
+            return
+        try:
+            said, role = await asyncio.to_thread(do), Role.PLAIN
+        except XsyncError as error:
+            said, role = str(error), Role.ALARM
+        self.notice(said, role)
+        self.reread()
+
+    def ask_runner(self, verb: str, arguments: dict[str, Any] | None = None) -> Callable[[], str]:
+        """What ``act`` is to do: ask the runner of the subject's execution, and say what it answers."""
+        return partial(_ask, self.xsync.bridge, self.xsync.subject, verb, arguments or {})
+
+
+def _ask(bridge: Bridge, subject: Subject, verb: str, arguments: dict[str, Any]) -> str:
+    from xsync_tui.cli.asking import require_live
+    from xsync_tui.cli.clock import clock
+
+    folder = bridge.folder_of(subject)
+    if folder is None:
+        raise XsyncError(f"{subject.name} has no execution.")
+    words = verb.replace("_", " ")
+    require_live(bridge.snapshot(folder), words)
+    asked = clock(time.time())
+    said = bridge.answer(folder, bridge.ask(folder, verb, arguments))
+    if said is None:
+        return f"{words} asked {asked}: the runner has not answered yet. It does it when it looks."
+    return f"{words} asked {asked}, acknowledged {clock(time.time())}: {said}"
