@@ -22,10 +22,10 @@ PLACES = (
     Place("home", "1", "Home", "xsync_tui.screens.home:HomeScreen", "xsync"),
     Place("survey", "2", "Survey", "", "xsync survey LOCATION"),
     Place("plan", "3", "Plan", "", "xsync plan {name}"),
-    Place("test", "4", "Test", "", "xsync test-run {name}"),
+    Place("test", "4", "Test", "xsync_tui.screens.testrun:TestScreen", "xsync test-run {name}"),
     Place("run", "5", "Run", "", "xsync attach {name}"),
-    Place("cutover", "6", "Cutover", "", "xsync cutover {name} --estimate"),
-    Place("report", "7", "Report", "", "xsync report {name}"),
+    Place("cutover", "6", "Cutover", "xsync_tui.screens.cutover:CutoverScreen", "xsync cutover {name} --estimate"),
+    Place("report", "7", "Report", "xsync_tui.screens.report:ReportScreen", "xsync report {name}"),
     Place("failures", "", "Failures", "", "xsync report {name}"),
     Place("log", "", "Log", "", "xsync report {name}"),
 )

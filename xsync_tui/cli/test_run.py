@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from profiles.schema import MeasuredSection, Profile
 
 STOPPED = 5
+STEP_SECONDS = 120.0
 DEFAULT_LADDER = 4
 LEAST_SECONDS = 8.0
 
@@ -32,7 +33,7 @@ LEAST_SECONDS = 8.0
 @click.option(
     "--seconds",
     type=click.FloatRange(LEAST_SECONDS),
-    default=120.0,
+    default=STEP_SECONDS,
     show_default=True,
     help="What a step may take at most; it ends once its rate was steady for a quarter of that.",
 )

@@ -34,7 +34,7 @@ _WIDE = 110
 class View(NamedTuple):
     """A report (``report.json``; empty: there is none), its execution, and the files of it that exist.
 
-    ``number`` of ``count``: which one of the profile's executions, the newest being the last. ``table``: which table is
+    ``number`` of ``of``: which one of the profile's executions, the newest being the last. ``table``: which table is
     shown where there is no room for all.
     """
 
@@ -42,7 +42,7 @@ class View(NamedTuple):
     execution: str = ""
     files: Sequence[Path] = ()
     number: int = 1
-    count: int = 1
+    of: int = 1
     table: int = 0
     looking: str = ""
     trouble: str = ""
@@ -116,9 +116,9 @@ def _amounts(view: View, canvas: Canvas) -> list[Row]:
 
 
 def _which(view: View, canvas: Canvas) -> list[Row]:
-    if view.count < 2:
+    if view.of < 2:
         return []
-    text = f" Execution {view.number} of {view.count}, {canvas.text(view.execution, 44)}; [ ] shows another."
+    text = f" Execution {view.number} of {view.of}, {canvas.text(view.execution, 44)}; [ ] shows another."
     return [(Piece(cut_end(text, canvas.width), Role.MUTED),)]
 
 

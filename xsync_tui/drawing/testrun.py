@@ -97,21 +97,21 @@ def _what_it_is(canvas: Canvas) -> list[Row]:
 
 def _announced(prepared: Prepared, dollars: float, canvas: Canvas) -> list[Row]:
     """What it is going to do: how much, into what, for how long, at what cost; and that it counts."""
-    destination = canvas.text(prepared.request.migration.destination.url, 40)
+    destination = canvas.text(prepared.request.migration.destination.url.removeprefix("file://"), 40)
     answer = (
         f"copies about {format_bytes(prepared.bytes)} in {counted(prepared.files, 'file')} into {destination} in "
         f"{format_duration_range(*prepared.seconds)}{_cost(prepared, dollars)}."
     )
     rows = sentence("", "TEST RUN", answer, Role.STRONG, canvas)
-    rows += lines_of([" What is copied counts: no later run sends it again. Stop any time: it ends cleanly."])
+    rows += _paragraph("What is copied counts: no later run sends it again. S stops it cleanly at any time.", canvas)
     rows += [(), *_steps(prepared, {}, canvas)]
     if prepared.missing:
         counts = ", ".join(map(str, prepared.missing))
         rows += _paragraph(f"! No comparable folder is left for {counts} agents: not tried.", canvas, Role.LOOK)
     pace = prepared.request.pace
     took = f"{format_duration(pace.least)} to {format_duration(pace.most)}"
-    rows += [(), *_paragraph(f"Each step takes {took}, on folders of its own: no cache helps the next one.", canvas)]
-    return [*rows, *_paragraph("It ends when xsync is closed.", canvas)]
+    text = f"Each step takes {took}, on folders of its own: no cache helps the next one. It ends when xsync is closed."
+    return [*rows, (), *_paragraph(text, canvas)]
 
 
 def _steps(prepared: Prepared, states: Mapping[int, str], canvas: Canvas) -> list[Row]:
