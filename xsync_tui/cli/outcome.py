@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,13 +181,18 @@ def summary_lines(
 
 
 def _foretold(report: dict[str, Any]) -> list[str]:
-    """What was said of it before, and what it took; nothing if nothing was said."""
+    said = foretold(report)
+    return [f"{said[:1].upper()}{said[1:]}."] if said else []
+
+
+def foretold(report: Mapping[str, Any]) -> str:
+    """``foretold 6 h 05 - 7 h 10, took 6 h 22: inside``; empty if nothing was said of it before."""
     said = report.get("estimate")
     if not said:
-        return []
+        return ""
     low, high, took = said["seconds"]["low"], said["seconds"]["high"], said["took_seconds"]
     how = "inside" if said["inside"] else "sooner" if took < low else "later"
-    return [f"Foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}."]
+    return f"foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}"
 
 
 def covers_line(retry: Retry) -> str:
