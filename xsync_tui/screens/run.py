@@ -207,7 +207,9 @@ class RunScreen(BaseScreen[RunFacts]):
                 return f"From now on nothing limits the agents, {holds}."
             return f"From now on all agents together send at most {rate_both(rate, self.canvas)}, {holds}."
 
-        act = Act("L", f"limit {self.facts.subject.name}", "As 500 Mbit/s or 60 MB/s, or none.", "limit")
+        effect = f"A limit for all agents together, {holds}; the timetable waits as long."
+        what = "a rate (500 Mbit/s, 60 MB/s) or none"
+        act = Act("L", f"limit {self.facts.subject.name}", effect, "limit", typed=what)
         self._act_on_value(act, explain, lambda text: ("limit", {"bytes_per_second": limit_of(text)}))
 
     def action_agents(self) -> None:
@@ -227,7 +229,9 @@ class RunScreen(BaseScreen[RunFacts]):
             more, drained = agents_of(text, names)
             return ("add_agent", {"": more}) if more else ("drain_agent", {"agent": drained})
 
-        act = Act("A", f"agents of {self.facts.subject.name}", f"+2 adds two; -3 drains {names[-1]}.", "do it")
+        effect = f"There are {len(names)}: {', '.join(names)}. What one leaves undone, the others do."
+        what = "+ and how many more, or - and the one to leave"
+        act = Act("A", f"agents of {self.facts.subject.name}", effect, "do it", typed=what)
         self._act_on_value(act, explain, asked)
 
     def action_cancel(self) -> None:

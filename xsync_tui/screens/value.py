@@ -11,17 +11,14 @@ from xsync_tui.widgets.entry import Entry
 
 
 class ValueStrip(Strip):
-    """``explain`` turns what is typed into the sentence of its effect, or raises XsyncError; then enter does nothing.
+    """``act.typed`` says what to type, ``act.effect`` stands until it is typed.
 
-    ``value`` is what was typed, once the strip returned True.
-    """
-
-    DEFAULT_CSS = """
-    ValueStrip > #typed { offset: 0 0; width: 1fr; }
+    ``explain`` turns it into the sentence of its effect, or raises XsyncError; then enter does nothing. ``value`` is
+    what was typed, once the strip returned True.
     """
 
     def __init__(self, act: Act, explain: Callable[[str], str]) -> None:
-        super().__init__(act._replace(typed=""))
+        super().__init__(act)
         self._asked, self._explain = act, explain
         self.value = ""
 
