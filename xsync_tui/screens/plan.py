@@ -187,7 +187,6 @@ class PlanScreen(BaseScreen[Ground]):
 
     def on_mount(self) -> None:
         """Hide what is typed into."""
-        super().on_mount()
         self._entry = self.query_one("#value", Entry)
         self._entry.display = False
 
@@ -218,11 +217,8 @@ class PlanScreen(BaseScreen[Ground]):
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Take what was typed, or say what is wrong with it."""
-        if event.input is not self._entry:
-            super().on_input_submitted(event)
-            return
         ground = self.value
-        if ground is None or ground.request is None:
+        if event.input is not self._entry or ground is None or ground.request is None:
             return
         try:
             draft = typed(ground.request, self._draft, NAMES[self._knob], event.value, self.canvas.zone)
@@ -236,8 +232,6 @@ class PlanScreen(BaseScreen[Ground]):
         """Away with what is typed into."""
         if event.entry is self._entry:
             self._show_entry(show=False)
-        else:
-            super().on_entry_left(event)
 
     def _show_entry(self, *, show: bool) -> None:
         self._entry.display = show
