@@ -52,7 +52,7 @@ Problem = tuple[str, str]
 
 def validate(table: Mapping[str, Any], origin: str) -> Profile:
     """The profile in a parsed TOML ``table``; raises ProfileError with every problem, after ``origin`` (its file)."""
-    problems = [*_secrets(table, ""), *_wrong_types(Profile, table, "")]
+    problems = [*_secrets(table, ""), *wrong_types(Profile, table, "")]
     if not problems:
         profile = msgspec.convert(table, Profile)
         problems = list(_wrong_values(profile))
@@ -84,7 +84,7 @@ def _has_userinfo(value: str) -> bool:
         return False
 
 
-def _wrong_types(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
+def wrong_types(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
     """Unknown and missing keys and wrong types of one section and of those in it."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for key, value in table.items():
@@ -100,7 +100,7 @@ def _wrong_types(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix:
 def _wrong_type(kind: Any, value: Any, key: str) -> Iterator[Problem]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if isinstance(value, Mapping):
-            yield from _wrong_types(kind, value, f"{key}.")
+            yield from wrong_types(kind, value, f"{key}.")
         else:
             yield key, f"expected a section [{key}], got {_shown(value)}"
         return

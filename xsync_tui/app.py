@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import importlib
 import signal
 import sys
 import time
 from typing import Any, ClassVar
 
+from textual import work
 from textual.app import App
-from textual.binding import BindingType
-from textual.screen import Screen
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 
 from engine.model import Snapshot
 from engine.quantities import format_duration_range
-from xsync_tui import themes
+from xsync_tui import terminal, themes
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
+from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
-from xsync_tui.drawing.journey import percent
-from xsync_tui.keys import EVERYWHERE, Key, Tier, bindings, digit
+from xsync_tui.drawing.journey import progress
+from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
+from xsync_tui.screens.overlays import HelpScreen, Palette
 from xsync_tui.screens.strip import Strip
+from xsync_tui.settings import SettingsError, settings_path
 from xsync_tui.text import shown
+
+_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 STOPPED = 5
 """Exit code after SIGTERM and SIGHUP."""
@@ -41,7 +49,7 @@ class XsyncApp(App[None]):
 
     CSS_PATH = "xsync.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings((*_GO, *EVERYWHERE))]
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = False  # ours knows the state, and draws in ASCII where it has to
 
     def __init__(
         self,
@@ -77,10 +85,15 @@ class XsyncApp(App[None]):
         """Choose colours, heed signals, open the first screen."""
         self.theme = themes.choose(self._wanted_theme, colors=self.console.color_system, no_color=self._no_colors)
         self.set_keymap(self.keymap)
+        self._write(_PUSH_TITLE)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal)
-        await self.switch_mode("home")
+        await self.switch_mode(await asyncio.to_thread(self._first_place))
+
+    def on_unmount(self) -> None:
+        """Give the terminal its title back."""
+        self._write(_POP_TITLE)
 
     def now(self) -> float:
         """The time, Unix time."""
@@ -98,8 +111,9 @@ class XsyncApp(App[None]):
     # Going about.
 
     def action_go(self, name: str) -> None:
-        """Go to a place of the journey, about the subject."""
-        self.go(name)
+        """Go to a place of the journey, about what the cursor is on, else about the subject."""
+        here = self.screen.subject_here() if isinstance(self.screen, BaseScreen) else None
+        self.go(name, here)
 
     def go(self, name: str, subject: Subject | None = None) -> None:
         """Go to a place, about ``subject`` if one is given. A place without a screen yet says which command does it."""
@@ -138,14 +152,61 @@ class XsyncApp(App[None]):
         if isinstance(self.screen, BaseScreen):
             self.screen.redraw()
 
+    def action_help(self) -> None:
+        """The keys and glyphs of the screen."""
+        if isinstance(self.screen, BaseScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    @work(group="palette")
+    async def action_palette(self) -> None:
+        """All that can be done now, by a word of it."""
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            return
+        if chosen := await self.push_screen_wait(Palette(_choices(screen, self.keymap))):
+            owner = screen if hasattr(screen, f"action_{chosen.partition('(')[0]}") else self
+            await self.run_action(chosen, owner)
+
     # The terminal.
 
     def tell_terminal(self, facts: Facts, now: float) -> None:
         """The terminal's title: how far the subject is."""
         title = shown(terminal_title(facts, now), 80, ascii_only=True)
-        if title != self._told and self._driver is not None and not self.is_headless:
+        if title != self._told:
             self._told = title
-            self._driver.write(f"\x1b]2;{title}\x07")
+            self._write(f"\x1b]2;{title}\x07")
+
+    def copy(self, text: str) -> str:
+        """Copy out of the terminal; returns where it went, in words."""
+        if terminal.copied_by_tmux(text):
+            return "Copied, by tmux."
+        self.copy_to_clipboard(text)
+        return "Copied, if this terminal takes it (OSC 52)."
+
+    def _fatal_error(self) -> None:
+        """Leave; whoever runs the app tells the error (``main``)."""
+        self._close_messages_no_wait()
+
+    def _write(self, sequence: str) -> None:
+        """Send a control sequence: Textual has no call for titles."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    def _first_place(self) -> str:
+        """Where what was named stands, if there is a screen for that; else Home."""
+        if not self.subject.name:
+            return "home"
+        facts = self.bridge.facts(self.subject)
+        if facts.snapshot is not None:
+            place = "report" if facts.snapshot.status.ended else "run"
+        else:
+            place = "plan" if facts.survey is not None else "survey"
+        return place if BY_NAME[place].screen else "home"
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Say which settings contradict each other."""
+        ids = ", ".join(sorted(binding.id or binding.key for binding in clashed_bindings))
+        self._say(f"settings.toml gives one key twice: {ids} do nothing now.")
 
     def _leave_by_signal(self) -> None:
         self.exit(return_code=STOPPED)
@@ -155,14 +216,22 @@ class XsyncApp(App[None]):
             self.screen.notice(text)
 
 
+def _choices(screen: BaseScreen[Any], keymap: dict[str, str]) -> list[Choice]:
+    """What the palette offers on a screen: its keys and the app's, then the places."""
+    keys = [key for key in screen.all_keys() if key.tier is not Tier.MOVE and key.id != "palette"]
+    found = [Choice(screen.words(key), shown_key(key, keymap), key.action, screen.reason(key)) for key in keys]
+    return found + [Choice(f"go to {key.words}", shown_key(key, keymap), key.action) for key in _GO]
+
+
 def terminal_title(facts: Facts, now: float) -> str:
     """``61 % lab-images 05:35 - 06:10``, as the terminal's tab shows it."""
     snapshot = facts.snapshot
     if snapshot is None:
         return f"xsync {facts.subject.name}".strip()
-    if snapshot.status.ended:
-        return f"{snapshot.status} {facts.subject.name}"
-    return f"{percent(snapshot)} {facts.subject.name} {_ends(snapshot, now)}".strip()
+    life = life_of(snapshot, now)
+    if life in (Life.ENDED, Life.GONE):
+        return f"{snapshot.status if life is Life.ENDED else 'RUNNER GONE'} {facts.subject.name}"
+    return f"{progress(snapshot)} {facts.subject.name} {_ends(snapshot, now)}".strip()
 
 
 def goodbye(live: list[Snapshot], now: float) -> list[str]:
@@ -172,8 +241,18 @@ def goodbye(live: list[Snapshot], now: float) -> list[str]:
         ends = f", done {_ends(each, now)}" if each.eta_seconds else ""
         left = f" in {format_duration_range(*each.eta_seconds)}" if each.eta_seconds else ""
         name = each.profile or each.execution
-        lines.append(f"{shown(name)} goes on: {percent(each)}{ends}{left}. Come back: xsync attach {shown(name)}")
+        lines.append(f"{shown(name)} goes on: {progress(each)}{ends}{left}. Come back: xsync attach {shown(name)}")
     return lines
+
+
+def check_keymap(keymap: dict[str, str]) -> None:
+    """Raise SettingsError for ids that no key has; imports every screen."""
+    keys = [key for place in PLACES if place.screen for key in _class_of(place).KEYS]
+    known = {key.id for key in (*keys, *_GO, *EVERYWHERE, *MOVES)}
+    for unknown in keymap.keys() - known:
+        nearest = difflib.get_close_matches(unknown, known, n=1)
+        hint = f" (did you mean {nearest[0]}?)" if nearest else f"; there are: {', '.join(sorted(known))}"
+        raise SettingsError(f"{settings_path()}: keys.{unknown}: no key is called like that{hint}")
 
 
 def _ends(snapshot: Snapshot, now: float) -> str:
@@ -183,17 +262,25 @@ def _ends(snapshot: Snapshot, now: float) -> str:
     return clock_range(now + low, now + high, None, now)
 
 
-def _screen_of(place: Place) -> Screen[Any]:
+def _screen_of(place: Place) -> BaseScreen[Any]:
+    return _class_of(place)()
+
+
+def _class_of(place: Place) -> type[BaseScreen[Any]]:
     module, _, name = place.screen.partition(":")
-    made: Screen[Any] = getattr(importlib.import_module(module), name)()
-    return made
+    found: type[BaseScreen[Any]] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def main(subject: Subject | None = None, **options: Any) -> int:
     """Run the app on this terminal and say what goes on after it. Returns the exit code. Raises XsyncError."""
+    if options.get("keymap"):
+        check_keymap(options["keymap"])
     app = XsyncApp(subject, **options)
     try:
-        app.run(mouse=False)
+        app.run(mouse=False)  # the terminal's own selection and copy keep working
+        if app._exception is not None:
+            raise app._exception
         for line in goodbye(app.bridge.live(), time.time()):
             print(line, file=sys.stdout)
     finally:

@@ -17,10 +17,11 @@ import msgspec
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.reader import SnapshotReader
+from engine.journal.records import Command
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
 from profiles.schema import Profile
-from xsync_tui.drawing.facts import CutoverBrief, Execution, Facts, Host, Subject, SurveyBrief
+from xsync_tui.drawing.facts import CutoverBrief, Execution, Facts, Host, Subject, SurveyBrief, plain_url
 
 _Value = TypeVar("_Value")
 Stamp = tuple[int, ...]
@@ -75,10 +76,15 @@ class Bridge:
         with self._lock:
             return self._reader(folder).read()
 
-    def history(self, folder: Path, buckets: int) -> list[Sample]:
-        """The whole run in at most ``buckets`` samples of equal width, oldest first. Raises JournalError."""
+    def samples(self, folder: Path, start: float, width: float, buckets: int) -> dict[int, Sample]:
+        """Samples of times fixed by the clock, by number; see ``SnapshotReader.within``. Raises JournalError."""
         with self._lock:
-            return self._reader(folder).history(buckets)
+            return self._reader(folder).within(start, width, buckets)
+
+    def unanswered(self, folder: Path) -> list[Command]:
+        """What people asked of the runner and it has not answered yet, oldest first. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).unanswered()
 
     def failures(self, folder: Path) -> list[Failure]:
         """The failures that its journal kept. Raises JournalError."""
@@ -102,12 +108,16 @@ class Bridge:
         return {plain_url(brief.location): brief for brief in known}
 
     def facts(self, subject: Subject) -> Facts:
-        """What is known of a subject, without touching a source or a destination. Raises XsyncError."""
+        """What is known of a subject, without touching a source or a destination."""
         profile = self.profiles().get(subject.profile) if subject.profile else None
         problem = profile if isinstance(profile, str) else ""
         usable = profile if isinstance(profile, Profile) else None
         folder = self.folder_of(subject)
-        found = self.snapshot(folder) if folder is not None else None
+        found = None
+        try:
+            found = self.snapshot(folder) if folder is not None else None
+        except JournalError as error:
+            problem = problem or str(error)
         cutover = self._cutover(subject.profile) if subject.profile else None
         facts = Facts(subject, usable, problem, None, found, cutover)
         return facts._replace(survey=self.surveys().get(plain_url(facts.source)))
@@ -121,6 +131,15 @@ class Bridge:
             return None
         mine = [e for e in self.executions() if e.snapshot is not None and e.snapshot.profile == subject.profile]
         return mine[-1].folder if mine else None
+
+    def schedules(self, now: float) -> tuple[dict[str, float], frozenset[str]]:
+        """When each scheduled profile runs next (Unix time), and those whose schedule stopped itself."""
+        from engine.execution.schedule import read_records
+        from engine.recurrence import Recurrence
+
+        records = read_records(self.home)
+        due = {each.name: next(Recurrence(each.cron).after(now)) for each in records if each.stopped_at is None}
+        return due, frozenset(each.name for each in records if each.stopped_at is not None)
 
     def live(self) -> list[Snapshot]:
         """Executions that a living runner works on."""
@@ -198,11 +217,6 @@ class _NotEnded(Exception):
 def who() -> str:
     """This account at this host, as it stands beside what it asked for."""
     return f"{account_name(os.geteuid())}@{socket.gethostname()}"
-
-
-def plain_url(url: str) -> str:
-    """A location's URL such that a folder reads the same with and without ``file://`` and a slash at its end."""
-    return url.removeprefix("file://").rstrip("/") or "/"
 
 
 def _stamp(path: Path) -> Stamp:

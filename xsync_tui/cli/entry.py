@@ -25,11 +25,17 @@ STOPPED: Final = 5
 @click.version_option(__version__, prog_name="xsync", message="%(prog)s %(version)s")
 @click.pass_context
 def root(ctx: click.Context) -> int:
-    """Plan and run data migrations from a terminal.
+    """Plan and run data migrations from a terminal. Without a command: the terminal app.
 
     Every command takes --json: one object, or JSON lines for what streams.
     """
     if ctx.invoked_subcommand is None:
+        from xsync_tui.terminal import is_interactive
+
+        if is_interactive():
+            from xsync_tui.cli.open import open_app
+
+            return open_app()
         from xsync_tui.cli.overview import show
 
         show()

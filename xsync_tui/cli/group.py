@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "open": "Open the terminal app, which walks through it all.",
     "survey": "Measure a location: files, bytes, sizes, folders, hazards.",
     "check": "Find out whether a run would work, before anything moves.",
     "plan": "How many agents, which tasks, how long, what limits, what it costs.",

@@ -30,7 +30,7 @@ def current_look() -> Look:
     return Look(
         width=max(20, columns),
         height=max(5, rows - 1),
-        unicode=_shows_unicode(),
+        unicode=shows_unicode(),
         color=can_redraw() and not os.environ.get("NO_COLOR"),
     )
 
@@ -42,15 +42,16 @@ def emit(value: object) -> None:
 
 def say(text: str) -> None:
     """Talk to a person on stderr; what came from outside may be in it."""
-    click.echo("\n".join(shown(line, ascii_only=not _shows_unicode()) for line in text.split("\n")), err=True)
+    click.echo("\n".join(shown(line, ascii_only=not shows_unicode()) for line in text.split("\n")), err=True)
 
 
 def put(text: str) -> None:
     """Write lines for a person to stdout; what came from outside may be in them."""
-    click.echo("\n".join(shown(line, ascii_only=not _shows_unicode()) for line in text.split("\n")))
+    click.echo("\n".join(shown(line, ascii_only=not shows_unicode()) for line in text.split("\n")))
 
 
-def _shows_unicode() -> bool:
+def shows_unicode() -> bool:
+    """Whether the locale and TERM promise glyphs beyond ASCII."""
     # Python's own UTF-8 mode makes stdout claim UTF-8 under LC_ALL=C: only the locale tells what the terminal expects.
     encodings = (locale.getencoding(), sys.stdout.encoding or "")
     utf8 = all(name.lower().replace("-", "") == "utf8" for name in encodings)

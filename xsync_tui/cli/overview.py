@@ -1,4 +1,4 @@
-"""``xsync`` without arguments: what needs a person, what runs, which profiles there are, and what to do next."""
+"""``xsync`` alone, off a terminal: what needs a person, what runs, which profiles there are, what to do next."""
 
 from __future__ import annotations
 

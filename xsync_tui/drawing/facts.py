@@ -50,11 +50,11 @@ class Execution(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of a subject. ``profile_problem``: why its profile cannot be used."""
+    """What is known of a subject. ``problem``: why its profile or its journal cannot be used."""
 
     subject: Subject
     profile: Profile | None = None
-    profile_problem: str = ""
+    problem: str = ""
     survey: SurveyBrief | None = None
     snapshot: Snapshot | None = None
     cutover: CutoverBrief | None = None
@@ -82,3 +82,8 @@ class Host(NamedTuple):
     link_bits: float
     cores: int
     free_bytes: int
+
+
+def plain_url(url: str) -> str:
+    """A location's URL such that a folder reads the same with and without ``file://`` and a slash at its end."""
+    return url.removeprefix("file://").rstrip("/") or "/"

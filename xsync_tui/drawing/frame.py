@@ -50,7 +50,7 @@ class Act(NamedTuple):
     """An act that waits for its confirmation.
 
     ``effect``: sentences that say what will happen. ``go``: what enter does; ``stay``: what esc does. ``typed``: text
-    that must be typed before enter counts, for what destroys.
+    that must be typed before enter counts, for what destroys. ``asked``: a runner is asked through its journal.
     """
 
     key: str
@@ -59,6 +59,7 @@ class Act(NamedTuple):
     go: str
     stay: str = "change nothing"
     typed: str | None = None
+    asked: bool = True
 
 
 def title_row(title: Title, now: float, canvas: Canvas) -> Row:
@@ -118,19 +119,22 @@ def footer_row(hints: Sequence[Hint], canvas: Canvas) -> Row:
 
 
 def strip_rows(act: Act, who: str, canvas: Canvas, trouble: str = "") -> list[Row]:
-    """The box of an act: what will happen, who will have asked for it, and the two ways on."""
+    """The box of an act: what will happen, who will have asked for it, and the two ways on.
+
+    Its last row but one is left empty for what is typed, where something has to be.
+    """
     inner = canvas.width - 4
     flat, left, right = ("─", "│ ", " │") if canvas.unicode else ("-", "| ", " |")
     corners = "┌┐└┘" if canvas.unicode else "++++"
-    words = textwrap.wrap(f"{act.effect} Journalled as {canvas.text(who, 30)}.", inner)
+    said = f"{act.effect} Journalled as {who}." if act.asked else act.effect
+    words = textwrap.wrap(canvas.text(said), inner)
     rows = [_edge(corners[0], corners[1], flat, f" {act.key}  {act.name} ", canvas)]
     rows += [row(left, Piece(cut_end(line, inner).ljust(inner)), right) for line in words]
-    if act.typed is not None:
-        rows.append(
-            row(left, Piece(cut_end(f"Type {canvas.text(act.typed)} to go on:", inner).ljust(inner), Role.ALARM), right)
-        )
     if trouble:
         rows.append(row(left, Piece(cut_end(trouble, inner).ljust(inner), Role.LOOK), right))
+    if act.typed is not None:
+        ask = cut_end(f"Type {canvas.text(act.typed)} and press enter:", inner).ljust(inner)
+        rows += [row(left, Piece(ask, Role.ALARM), right), row(left, " " * inner, right)]
     return [*rows, _edge(corners[2], corners[3], flat, f" enter {act.go}   esc or backspace {act.stay} ", canvas)]
 
 

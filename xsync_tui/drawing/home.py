@@ -1,4 +1,4 @@
-"""Home: what needs a person, what runs, what is due, and the rest. Pure."""
+"""Home: migrations as entries, and their rows: what needs a person, what runs, what is due, and the rest. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from engine.model import Snapshot, Status
-from engine.quantities import format_bytes, format_count, format_rate
+from engine.quantities import format_bytes, format_count
 from profiles.schema import Profile
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, life_of
-from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief
+from xsync_tui.cli.outcome import files_left, work_left
+from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import route_text
-from xsync_tui.drawing.journey import percent
+from xsync_tui.drawing.journey import progress
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
 
 _ONE_ROW_FROM = 110
-_NAME, _STATE, _MOVED = 12, 25, 18
-"""Cells of the columns, gaps included."""
+_BAR_CELLS = 9
 
 
 class Group(IntEnum):
@@ -31,7 +31,7 @@ class Group(IntEnum):
 
 
 class HomeFacts(NamedTuple):
-    """All that Home shows. ``due``: Unix time of the next scheduled run, by profile."""
+    """All that Home shows. ``due``: Unix time of the next scheduled run, by profile; ``stopped``: by profile."""
 
     host: Host
     profiles: Mapping[str, Profile | str] = {}
@@ -42,23 +42,33 @@ class HomeFacts(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A migration in the list. ``why``: for those that need a person, the sentence that says so."""
+    """A migration in the list.
+
+    ``why``: the sentence that says why it needs a person. ``details``: two more words where there are two rows.
+    ``place``: the screen it stands at. ``since``: Unix time it is ordered by. ``failed``: files a retry would try.
+    """
 
     subject: Subject
-    group: Group
-    state: str
-    role: Role
-    moved: str
-    next: str
-    source: str
-    destination: str
+    group: Group = Group.REST
+    state: str = ""
+    role: Role = Role.PLAIN
+    moved: str = "-"
+    next: str = ""
+    source: str = ""
+    destination: str = ""
     details: tuple[str, str] = ("", "")
     why: str = ""
+    place: str = "survey"
     since: float = 0.0
+    resumable: bool = False
+    failed: int = 0
 
 
 def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
-    """Migrations: those that need a person first, then what runs, what is due, and the rest; the newest first."""
+    """Migrations: those that need a person first, then what runs, what is due, and the rest; the newest first.
+
+    A profile stands for its newest execution; without a profile, that is the newest of its source and destination.
+    """
     newest: dict[tuple[str, ...], Execution] = {}
     for each in facts.executions:
         newest[_belongs_to(each, facts.profiles)] = each
@@ -70,9 +80,73 @@ def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.group, -entry.since, entry.subject.name))
 
 
+def filtered(found: Sequence[Entry], words: str) -> list[Entry]:
+    """Entries that hold every one of ``words`` in their name, route or state, in any case."""
+    wanted = words.lower().split()
+    texts = [" ".join((e.subject.name, e.source, e.destination, e.state)).lower() for e in found]
+    return [entry for entry, text in zip(found, texts, strict=True) if all(word in text for word in wanted)]
+
+
+def answer(found: Sequence[Entry], canvas: Canvas) -> Row:
+    """One sentence: what needs a person, how many run, what is due."""
+    needs, runs, due = ([e for e in found if e.group is group] for group in (Group.NEEDS, Group.RUNS, Group.DUE))
+    parts = [f"{len(runs)} {'runs' if len(runs) == 1 else 'run'}." if runs else "Nothing runs."]
+    if due:
+        parts.append(f"{len(due)} {'is' if len(due) == 1 else 'are'} due, {due[0].next}.")
+    rest = "  ".join(parts)
+    if not needs:
+        return row(" ", Piece("Nothing needs you.", Role.STRONG), f"  {rest}")
+    count = f"{len(needs)} {'needs' if len(needs) == 1 else 'need'} you: "
+    why = canvas.text(needs[0].why, max(8, canvas.width - len(count) - len(rest) - 5))
+    return row(" ", Piece(f"{count}{why}.", Role.ALARM), f"  {rest}")
+
+
+def home_rows(found: Sequence[Entry], cursor: int, canvas: Canvas, words: str = "") -> tuple[list[Row], int | None]:
+    """The answer, headings and entries as far as they fit, around entry ``cursor``; and the row that one is on.
+
+    ``words``: the filter that ``found`` went through.
+    """
+    head = answer(found, canvas)
+    if not found:
+        head = row(Piece(f" No migration holds {canvas.text(words, 40)!r}. backspace shows all.", Role.LOOK))
+    wide = canvas.width >= _ONE_ROW_FROM
+    heading = _columns(("   profile", "state", "moved", "next, or ends", "from, to" if wide else ""), canvas)
+    rows: list[Row] = [fitted(head, canvas.width), tuple(Piece(piece.text, Role.STRONG) for piece in heading)]
+    each = 1 if wide else 2
+    fit = max(1, (canvas.height - len(rows)) // each)
+    first = max(0, min(cursor - fit // 2, len(found) - fit))
+    at = None
+    for index in range(first, min(first + fit, len(found))):
+        at = len(rows) if index == cursor else at
+        rows += _entry_rows(found[index], index == cursor, canvas)
+    return rows, at
+
+
+def first_rows(state_folder: str, canvas: Canvas) -> list[Row]:
+    """The very first screen: one question, what comes of it, and the other two ways in."""
+    lines = (
+        "",
+        "   A survey counts what is there: files, bytes, sizes, what would be in the way.",
+        "   It only reads names, sizes and times; nothing is written where the data is.",
+        f"   What it finds stays on this host, in {canvas.text(state_folder, max(8, canvas.width - 42))}",
+        "",
+        "   Then: a plan with agents and hours, a test run, the run, and the switch over.",
+        "",
+        "   xsync demo                                 shows it all on data of its own",
+        "   xsync profiles new NAME SOURCE DESTINATION saves a migration you know already",
+    )
+    return [row(Piece(" Where is the data?", Role.STRONG)), *(fitted(row(line), canvas.width) for line in lines)]
+
+
+def host_text(host: Host, canvas: Canvas) -> str:
+    """``agent-01  bond0 20 Gbps  16 cores``."""
+    link = f"{canvas.text(host.link, 12)} {format_bytes(host.link_bits).replace('B', 'bps')}" if host.link else ""
+    return "  ".join(part for part in (host.name, link, f"{host.cores} cores") if part)
+
+
 def _belongs_to(each: Execution, profiles: Mapping[str, Profile | str]) -> tuple[str, ...]:
     if each.snapshot is None:
-        return ("broken", each.folder.name)
+        return ("damaged", each.folder.name)
     if each.snapshot.profile in profiles:
         return ("profile", str(each.snapshot.profile))
     return ("route", each.snapshot.source, each.snapshot.destination)
@@ -83,181 +157,139 @@ def _of_profile(
 ) -> Entry:
     subject = Subject(profile=name)
     if isinstance(profile, str):
-        why = f"the profile {name} cannot be used"
-        return Entry(subject, Group.NEEDS, "profile not valid", Role.ALARM, "-", "enter says why", "", "", why=why)
-    if latest is not None:
-        entry = _of_execution(latest, subject, now, canvas)
+        why = f"the profile {name} is not valid"
+        return Entry(subject, Group.NEEDS, "profile not valid", Role.ALARM, next="enter says why", why=why)
+    if latest is None:
+        entry = _without_run(subject, profile, facts.surveys.get(plain_url(profile.source.url)))
     else:
-        surveyed = facts.surveys.get(profile.source.url.removeprefix("file://").rstrip("/") or "/")
-        size = f"{format_bytes(surveyed.bytes)} found" if surveyed else "-"
-        entry = Entry(
-            subject,
-            Group.REST,
-            "surveyed, no run yet" if surveyed else "not surveyed",
-            Role.PLAIN,
-            size,
-            "3 plan it" if surveyed else "2 survey it",
-            profile.source.url,
-            profile.destination.url,
-        )
+        entry = _of_execution(latest, subject, now, canvas)
     if name in facts.stopped:
-        return entry._replace(
-            group=Group.NEEDS, role=Role.ALARM, next="schedule STOPPED", why=f"the schedule of {name} stopped"
-        )
+        why = f"the schedule of {name} stopped itself"
+        return entry._replace(group=Group.NEEDS, role=Role.ALARM, next="schedule STOPPED", why=why)
     if name in facts.due and entry.group is Group.REST:
-        when = clock(facts.due[name], canvas.zone, now)
-        when = when[:5] + when[8:]
-        return entry._replace(group=Group.DUE, next=f"next run {when}", since=-facts.due[name])
+        when = clock_range(facts.due[name], facts.due[name], canvas.zone, now)
+        return entry._replace(group=Group.DUE, next=f"next {when}", since=-facts.due[name])
     return entry
+
+
+def _without_run(subject: Subject, profile: Profile, survey: SurveyBrief | None) -> Entry:
+    entry = Entry(subject, source=profile.source.url, destination=profile.destination.url)
+    if survey is None:
+        return entry._replace(state="not surveyed", next="2 survey it")
+    found = f"{format_bytes(survey.bytes)} found"
+    return entry._replace(state="surveyed, no run yet", moved=found, next="3 plan it", place="plan")
 
 
 def _of_execution(each: Execution, subject: Subject, now: float, canvas: Canvas) -> Entry:
     snapshot = each.snapshot
     if snapshot is None:
-        why = f"the journal of {each.folder.name} cannot be read"
-        return Entry(subject, Group.NEEDS, "journal damaged", Role.ALARM, "-", "enter says why", "", "", why=why)
-    life = life_of(snapshot, now)
-    if life is Life.ENDED:
-        return _ended(snapshot, subject, now, canvas)
-    moved = f"{percent(snapshot)} {_bar(snapshot, canvas)}"
-    common = (moved, _ends(snapshot, now, canvas), snapshot.source, snapshot.destination)
-    if life is Life.GONE:
-        why = f"the runner of {subject.name} is gone"
-        files = f"{format_count(snapshot.totals.files.pending)} files left"
-        since = f"since {clock(snapshot.heartbeat_at, canvas.zone, now)}"
-        return Entry(
-            subject,
-            Group.NEEDS,
-            "RUNNER GONE",
-            Role.ALARM,
-            percent(snapshot),
-            "R resume",
-            *common[2:],
-            (since, files),
-            why,
-            snapshot.heartbeat_at,
-        )
-    rate = _rate(snapshot.bytes_per_second, canvas) if snapshot.bytes_per_second else ""
-    role = Role.LOOK if life is Life.SILENT else Role.GOOD
-    agents = f"{sum(a.state == 'working' for a in snapshot.agents)} of {len(snapshot.agents)} agents"
-    state = f"{snapshot.status} {rate}".strip()
-    return Entry(subject, Group.RUNS, state, role, *common, (agents, f"on {snapshot.host}"), since=snapshot.started_at)
+        why = f"the journal of {each.folder.name} is damaged"
+        entry = Entry(subject, Group.NEEDS, "journal damaged", Role.ALARM, next="enter says why", why=why)
+        return entry._replace(place="run")
+    entry = Entry(subject, source=snapshot.source, destination=snapshot.destination, place="run")
+    match life_of(snapshot, now):
+        case Life.ENDED:
+            return _ended(entry, snapshot, now, canvas)
+        case Life.GONE:
+            return entry._replace(
+                group=Group.NEEDS,
+                state="RUNNER GONE",
+                role=Role.ALARM,
+                moved=progress(snapshot),
+                next="R resume",
+                details=(files_left(snapshot), f"since {clock(snapshot.heartbeat_at, canvas.zone, now)}"),
+                why=f"the runner of {subject.name} is gone",
+                since=snapshot.heartbeat_at,
+                resumable=True,
+            )
+        case life:
+            return _running(entry, snapshot, life, now, canvas)
 
 
-def _ended(snapshot: Snapshot, subject: Subject, now: float, canvas: Canvas) -> Entry:
+def _running(entry: Entry, snapshot: Snapshot, life: Life, now: float, canvas: Canvas) -> Entry:
+    rate = canvas.rate(snapshot.bytes_per_second) if snapshot.bytes_per_second else ""
+    working = sum(agent.state == "working" for agent in snapshot.agents)
+    ends = "" if snapshot.status is Status.PAUSED else "no estimate yet"
+    if snapshot.eta_seconds is not None and snapshot.status is not Status.PAUSED:
+        low, high = snapshot.eta_seconds
+        ends = clock_range(now + low, now + high, canvas.zone, now)
+    return entry._replace(
+        group=Group.RUNS,
+        state=f"{snapshot.status} {rate}".strip(),
+        role=Role.LOOK if life is Life.SILENT else Role.GOOD,
+        moved=f"{progress(snapshot)} {_bar(snapshot, canvas)}",
+        next=ends,
+        details=(f"{working} of {len(snapshot.agents)} agents", f"on {snapshot.host}"),
+        since=snapshot.started_at,
+    )
+
+
+def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entry:
     at = snapshot.ended_at or snapshot.heartbeat_at
-    of, failed = snapshot.totals.bytes, snapshot.totals.files.failed
-    moved = f"{format_bytes(of.transferred)} of {format_bytes(of.source)}"
-    route = (snapshot.source, snapshot.destination)
-    details = (f"ended {clock(at, canvas.zone, now)}", "")
-    match snapshot.status:
-        case Status.SUCCESS:
-            return Entry(subject, Group.REST, "SUCCESS", Role.GOOD, moved, "7 report", *route, details, since=at)
-        case Status.CANCELLED:
-            return Entry(subject, Group.REST, "CANCELLED", Role.LOOK, moved, "7 report", *route, details, since=at)
-        case Status.INTERRUPTED:
-            why = f"{subject.name} was interrupted"
-            left = f"{format_count(snapshot.totals.files.pending)} files left"
-            return Entry(
-                subject, Group.NEEDS, "INTERRUPTED", Role.ALARM, moved, "R resume", *route, (details[0], left), why, at
-            )
-        case _:
-            state = f"ERROR, {format_count(failed)} failed" if failed else "ERROR"
-            why = (
-                f"{subject.name} ended with {format_count(failed)} failed files"
-                if failed
-                else f"{subject.name} ended as ERROR"
-            )
-            return Entry(
-                subject,
-                Group.NEEDS,
-                state,
-                Role.ALARM,
-                moved,
-                "7 report" if not failed else "f failures",
-                *route,
-                details,
-                why,
-                at,
-            )
+    of, failed, name = snapshot.totals.bytes, snapshot.totals.files.failed, entry.subject.name
+    entry = entry._replace(
+        state=str(snapshot.status),
+        moved=f"{format_bytes(of.transferred)} of {format_bytes(of.source)}",
+        next="7 report",
+        details=(f"ended {clock(at, canvas.zone, now)}", ""),
+        place="report",
+        since=at,
+        failed=0 if work_left(snapshot) else failed,
+    )
+    if snapshot.status is Status.SUCCESS:
+        return entry._replace(role=Role.GOOD)
+    if snapshot.status is Status.CANCELLED:
+        return entry._replace(role=Role.LOOK)
+    left = work_left(snapshot)
+    counted = f"{format_count(failed)} failed {'file' if failed == 1 else 'files'}"
+    why = f"{name} was interrupted" if snapshot.status is Status.INTERRUPTED else f"{name} ended early"
+    entry = entry._replace(group=Group.NEEDS, role=Role.ALARM, why=why, resumable=left)
+    if left:
+        return entry._replace(next="R resume", details=(files_left(snapshot), entry.details[0]))
+    if failed:
+        state = f"ERROR, {format_count(failed)} failed"
+        return entry._replace(state=state, next="f failures, F retry", why=f"{name} ended with {counted}")
+    return entry._replace(why=f"{name} ended as {snapshot.status}")
 
 
-def answer(found: Sequence[Entry], canvas: Canvas) -> Row:
-    """One sentence: what needs a person, how many run, what is due."""
-    needs, runs, due = ([e for e in found if e.group is group] for group in (Group.NEEDS, Group.RUNS, Group.DUE))
-    parts = [f"{len(runs)} {'runs' if len(runs) == 1 else 'run'}." if runs else "Nothing runs."]
-    if due:
-        parts.append(f"{len(due)} {'is' if len(due) == 1 else 'are'} due: {due[0].next.removeprefix('next run ')}.")
-    rest = "  ".join(parts)
-    if not needs:
-        return row(" ", Piece("Nothing needs you.", Role.STRONG), f"  {rest}")
-    room = canvas.width - len(rest) - 6
-    verb = "needs" if len(needs) == 1 else "need"
-    first = canvas.text(f"{len(needs)} {verb} you: {needs[0].why}.", room)
-    return row(" ", Piece(first, Role.ALARM), f"  {rest}")
-
-
-def home_rows(found: Sequence[Entry], cursor: int, canvas: Canvas) -> tuple[list[Row], int | None]:
-    """The answer, headings and entries as far as they fit, around entry ``cursor``; and the row that one is on."""
-    wide = canvas.width >= _ONE_ROW_FROM
-    heading = _columns(("   profile", "state", "moved", "next, or ends", "from, to" if wide else ""), canvas)
-    rows: list[Row] = [fitted(answer(found, canvas), canvas.width), tuple(Piece(p.text, Role.STRONG) for p in heading)]
-    each = 1 if wide else 2
-    fit = max(1, (canvas.height - len(rows)) // each)
-    first = max(0, min(cursor - fit // 2, len(found) - fit))
-    at = None
-    for index in range(first, min(first + fit, len(found))):
-        if index == cursor:
-            at = len(rows)
-        rows += _entry_rows(found[index], index == cursor, wide, canvas)
-    return rows, at
-
-
-def _entry_rows(entry: Entry, here: bool, wide: bool, canvas: Canvas) -> list[Row]:
+def _entry_rows(entry: Entry, here: bool, canvas: Canvas) -> list[Row]:
     alarm, pointer = ("✗", "▶") if canvas.unicode else ("x", ">")
     mark = pointer if here else alarm if entry.role is Role.ALARM else " "
-    name = canvas.text(entry.subject.name, _name_cells(canvas) - 2)
-    route = route_text(entry.source, entry.destination, _route_cells(canvas), canvas)
-    role = entry.role
-    first = _columns((f" {mark} {name}", entry.state, entry.moved, entry.next, route if wide else ""), canvas, role)
+    wide = canvas.width >= _ONE_ROW_FROM
+    cells = _cells(canvas)
+    name = canvas.text(entry.subject.name, cells[0] - 4)
+    route_cells = canvas.width - sum(cells) if wide else cells[0] + cells[1] - 5
+    route = route_text(entry.source, entry.destination, route_cells, canvas)
+    texts = (f" {mark} {name}", entry.state, entry.moved, entry.next, route if wide else "")
+    first = _columns(texts, canvas, entry.role)
     if wide:
         return [first]
-    details = [canvas.text(text, cells - 1) for text, cells in zip(entry.details, (_MOVED, 22), strict=True)]
-    second = row(f"   {route}".ljust(3 + _NAME + _STATE), details[0].ljust(_MOVED), details[1])
-    return [first, fitted(tuple(Piece(p.text, Role.MUTED) for p in second), canvas.width)]
+    details = [canvas.text(text, room - 1) for text, room in zip(entry.details, cells[2:], strict=True)]
+    left = fitted(row(Piece(f"   {route}", Role.MUTED)), cells[0] + cells[1])
+    right = [Piece(f"{text:<{room}}", Role.MUTED) for text, room in zip(details, cells[2:], strict=True)]
+    return [first, fitted((*left, *right), canvas.width)]
+
+
+def _cells(canvas: Canvas) -> tuple[int, int, int, int]:
+    """Cells of the columns name, state, moved, next, with the gap after each."""
+    return (19, 26, 20, 23) if canvas.width >= _ONE_ROW_FROM else (15, 24, 19, 22)
 
 
 def _columns(texts: Sequence[str], canvas: Canvas, role: Role = Role.PLAIN) -> Row:
-    first, state, moved, ends, route = texts
-    cells = _name_cells(canvas) + 3
-    pieces = [fitted(row(first), cells), fitted(row(Piece(state, role)), _STATE), fitted(row(moved), _MOVED)]
-    return fitted(tuple(piece for part in pieces for piece in part) + row(f"{ends:<22}", route), canvas.width)
+    name, state, moved, ends, route = texts
+    roles = (Role.PLAIN, role, Role.PLAIN, Role.PLAIN)
+    parts = [
+        fitted(row(Piece(text, part_role)), room)
+        for text, part_role, room in zip((name, state, moved, ends), roles, _cells(canvas), strict=True)
+    ]
+    return fitted((*(piece for part in parts for piece in part), Piece(route)), canvas.width)
 
 
-def _name_cells(canvas: Canvas) -> int:
-    return _NAME
-
-
-def _route_cells(canvas: Canvas) -> int:
-    taken = _NAME + _STATE + _MOVED + 25
-    return canvas.width - taken - 1 if canvas.width >= _ONE_ROW_FROM else _NAME + _STATE - 1
-
-
-def _bar(snapshot: Snapshot, canvas: Canvas, cells: int = 9) -> str:
+def _bar(snapshot: Snapshot, canvas: Canvas) -> str:
+    """A thin bar; none while more may be found: its end would move."""
     of = snapshot.totals.bytes
-    full = int(cells * (of.source - of.pending) / of.source) if of.source else 0
+    if not snapshot.totals.listing_complete or not of.source:
+        return ""
+    full = int(_BAR_CELLS * (of.source - of.pending) / of.source)
     on, off = ("━", "·") if canvas.unicode else ("#", ".")
-    return on * full + off * (cells - full)
-
-
-def _rate(bytes_per_second: float, canvas: Canvas) -> str:
-    if canvas.bits:
-        return format_rate(bytes_per_second * 8).replace("B/s", "bps")
-    return format_rate(bytes_per_second)
-
-
-def _ends(snapshot: Snapshot, now: float, canvas: Canvas) -> str:
-    if snapshot.eta_seconds is None or snapshot.status is Status.PAUSED:
-        return "-" if snapshot.status is Status.PAUSED else "?"
-    low, high = snapshot.eta_seconds
-    return clock_range(now + low, now + high, canvas.zone, now)
+    return on * full + off * (_BAR_CELLS - full)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.model import Snapshot, Status
-from engine.quantities import format_duration, format_share
+from engine.quantities import format_bytes, format_duration, format_share
 from xsync_tui.cli.clock import clock
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.drawing.facts import Facts
@@ -34,10 +34,13 @@ def steps_of(facts: Facts) -> list[Step]:
     return [Step(p.digit, p.label, reached.get(p.name, "") if named else "") for p in PLACES if p.digit]
 
 
-def percent(snapshot: Snapshot) -> str:
-    """How far an execution is by bytes, rounded down; ``?`` while nothing is found."""
+def progress(snapshot: Snapshot) -> str:
+    """How far an execution is: percent by bytes, rounded down; while more may be found, only how much is done."""
     of = snapshot.totals.bytes
-    return format_share(of.source - of.pending, of.source)
+    done = of.source - of.pending
+    if not snapshot.totals.listing_complete:
+        return f"{format_bytes(done)} so far"
+    return format_share(done, of.source) if of.source else "0 B"
 
 
 def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Role]:
@@ -69,7 +72,7 @@ def _run(snapshot: Snapshot | None) -> str:
         return "-"
     if snapshot.status is Status.SUCCESS:
         return "ok"
-    return snapshot.status.lower() if snapshot.status.ended else percent(snapshot)
+    return snapshot.status.lower() if snapshot.status.ended else progress(snapshot).removesuffix(" so far")
 
 
 def _cutover(facts: Facts) -> str:

@@ -11,9 +11,9 @@ import msgspec
 from engine.model import Status, Tally
 from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_rate
 from xsync_tui.cli.clock import clock
-from xsync_tui.cli.ledger import ledger_rows
-from xsync_tui.cli.outcome import foretold, remedy
+from xsync_tui.cli.outcome import foretold, remedy_for
 from xsync_tui.drawing.bars import bar_piece
+from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
 from xsync_tui.drawing.shapes import (
     counted,
@@ -59,7 +59,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
         return _nothing(view, canvas)[: canvas.height]
     tail = _files(view, canvas)
     rows = [*_answer(report, canvas), *_range_taken(report, canvas), *_amounts(view, canvas)]
-    rows += lines_of(f" {line}" for line in ledger_rows(_tally(report), canvas.width - 1))
+    rows += ledger(_tally(report), canvas)
     rows += _failures(report, canvas)
     room = canvas.height - len(rows) - len(tail)
     rows += _tables(report, view.table, canvas._replace(height=max(0, room)))
@@ -132,7 +132,7 @@ def _failures(report: Mapping[str, Any], canvas: Canvas) -> list[Row]:
     counts = sorted(report["failure_counts"].items(), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = []
     for reason, number in counts[:_SHOWN]:
-        helps = remedy(reason)
+        helps = remedy_for(reason)
         text = f" {cross(canvas)} {format_count(number)} failed: {canvas.text(reason, 40)}"
         rows.append((Piece(cut_end(text, canvas.width), Role.ALARM),))
         example = next((each for each in report["failures"] if each["reason"] == reason), None)

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
+from engine.quantities import format_bytes, format_rate
 from xsync_tui.text import cut_end, shown, width_of
 
 
@@ -51,6 +52,12 @@ class Canvas(NamedTuple):
     def text(self, text: str, cells: int | None = None) -> str:
         """Text from outside, made safe and cut in the middle."""
         return shown(text, cells, ascii_only=not self.unicode)
+
+    def rate(self, bytes_per_second: float) -> str:
+        """``2.17 GB/s``, or ``17.4 Gbps`` where bits are wanted."""
+        if self.bits:
+            return format_bytes(bytes_per_second * 8).replace("B", "bps")
+        return format_rate(bytes_per_second)
 
 
 def row(*pieces: Piece | str) -> Row:

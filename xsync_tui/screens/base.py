@@ -33,6 +33,7 @@ from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
+from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -57,13 +58,19 @@ class BaseScreen(Screen[None], Generic[V]):
 
     ``sample`` runs in a thread and may block; ``draw`` runs on the loop and must not. ``seconds``: between samples,
     None for what is read once each time the screen is opened (``reread`` reads it again).
+    Textual calls the handlers (``on_mount``, ...) of every class in turn, the subclass first: without ``super()``.
     """
 
     KEYS: ClassVar[tuple[Key, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
 
+    AUTO_FOCUS = ""  # keys are the screen's, unless somebody goes to an entry
+
     place: ClassVar[str] = ""
     seconds: ClassVar[float | None] = 0.5
+    about_subject: ClassVar[bool] = True
+    """Whether it shows nothing of another subject than the app's."""
+
     extra_rows: int = 0
     """Rows below the body that widgets of the subclass take."""
 
@@ -73,6 +80,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.facts = Facts(Subject())
         self.cursor = 0
         self.trouble = ""
+        self.filter = ""
         self._notice: list[Row] = []
         self._busy = False
         self._timer: Timer | None = None
@@ -95,6 +103,10 @@ class BaseScreen(Screen[None], Generic[V]):
     def waiting(self, canvas: Canvas) -> Drawn:
         """What is shown before the first sample."""
         return Drawn([(Piece(" Reading.", Role.MUTED),)])
+
+    def subject_here(self) -> Subject | None:
+        """What the cursor is on, if that is another subject than the app's."""
+        return None
 
     def count(self) -> int:
         """How many rows the cursor can be on."""
@@ -122,7 +134,8 @@ class BaseScreen(Screen[None], Generic[V]):
     @property
     def canvas(self) -> Canvas:
         """Where the body is drawn."""
-        taken = FRAME_ROWS + self.extra_rows + len(self._notice)
+        filtering = self.is_mounted and self._filter.display
+        taken = FRAME_ROWS + self.extra_rows + len(self._notice) + filtering
         app = self.xsync
         return Canvas(self.size.width, max(1, self.size.height - taken), app.unicode, app.bits)
 
@@ -131,6 +144,7 @@ class BaseScreen(Screen[None], Generic[V]):
         yield Lines(id="head")
         yield Lines(id="body")
         yield from self.widgets()
+        yield Entry(id="filter", placeholder="only rows with these words")
         yield Lines(id="notice")
         yield Lines(id="foot")
 
@@ -147,6 +161,8 @@ class BaseScreen(Screen[None], Generic[V]):
         """Find the parts once, and begin to sample."""
         self._head, self._body = self.query_one("#head", Lines), self.query_one("#body", Lines)
         self._notices, self._foot = self.query_one("#notice", Lines), self.query_one("#foot", Lines)
+        self._filter = self.query_one("#filter", Entry)
+        self._filter.display = False
         if self.seconds is not None:
             self._timer = self.set_interval(self.xsync.pace(self.seconds), self._tick, pause=True)
 
@@ -210,16 +226,15 @@ class BaseScreen(Screen[None], Generic[V]):
         except XsyncError as error:
             self.trouble = str(error)
         else:
-            self.trouble = ""
-            if subject == self.xsync.subject:
+            self.trouble = facts.problem if self.about_subject else ""
+            if subject == self.xsync.subject or not self.about_subject:
                 self.facts, self.value = facts, value
                 self.cursor = min(self.cursor, max(0, self.count() - 1))
         finally:
             self._busy = False
-        if subject != self.xsync.subject:
-            self.value = None
-            self.reread()
         self.redraw()
+        if subject != self.xsync.subject:
+            self.reread()
 
     def _drawn(self, canvas: Canvas, now: float) -> Drawn:
         if self.trouble:
@@ -230,7 +245,7 @@ class BaseScreen(Screen[None], Generic[V]):
                 for at, line in enumerate(lines)
             ]
             return Drawn(rows)
-        if self.value is None or self.facts.subject != self.xsync.subject:
+        if self.value is None or (self.about_subject and self.facts.subject != self.xsync.subject):
             return self.waiting(canvas)
         return self.draw(self.value, canvas, now)
 
@@ -243,6 +258,36 @@ class BaseScreen(Screen[None], Generic[V]):
         shown = [key for key in self.all_keys() if key.footer and not self.reason(key)]
         return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
 
+    # Filtering.
+
+    def action_filter(self) -> None:
+        """Type what rows must hold; for screens that have a key for it."""
+        self._filter.display = True
+        self._filter.focus()
+        self.call_after_refresh(self.redraw)
+
+    def on_input_changed(self, event: Entry.Changed) -> None:
+        """Filter as it is typed."""
+        if event.input is self._filter:
+            self.filter, self.cursor = event.value, 0
+            self.redraw()
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Keep the filter and go back to the rows."""
+        if event.input is self._filter:
+            self._unfocus_filter()
+
+    def on_entry_left(self, event: Entry.Left) -> None:
+        """Away with the filter."""
+        if event.entry is self._filter:
+            self._filter.value = ""
+            self._unfocus_filter()
+
+    def _unfocus_filter(self) -> None:
+        self.set_focus(None)
+        self._filter.display = bool(self._filter.value)
+        self.call_after_refresh(self.redraw)
+
     # Moving.
 
     def action_back(self) -> None:
@@ -250,6 +295,9 @@ class BaseScreen(Screen[None], Generic[V]):
         if self._notice:
             self._notice = []
             self.redraw()
+        elif self.filter:
+            self._filter.value = ""
+            self._unfocus_filter()
         else:
             self.xsync.back()
 
@@ -287,6 +335,7 @@ class BaseScreen(Screen[None], Generic[V]):
 
         if not await self.app.push_screen_wait(Strip(act)):
             return
+        self.notice(f"{act.name}: asked, waiting for the answer.", Role.MUTED)
         try:
             said, role = await asyncio.to_thread(do), Role.PLAIN
         except XsyncError as error:

@@ -1,44 +1,201 @@
-"""Home: all migrations of this account, what needs a person first."""
+"""Home: all migrations of this account, what needs a person first; at the very start, one question."""
 
 from __future__ import annotations
 
+import os
+import time
+from functools import partial
 from typing import ClassVar
 
-from engine.quantities import format_bytes
+from textual.app import ComposeResult
+
+from profiles.schema import Profile
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Title
-from xsync_tui.drawing.home import Entry, HomeFacts, entries, home_rows
+from xsync_tui.drawing.home import Entry as HomeEntry
+from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas
-from xsync_tui.keys import Key
+from xsync_tui.keys import Key, Tier
+from xsync_tui.screens import starting
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.widgets.entry import Entry
 
 
 class HomeScreen(BaseScreen[HomeFacts]):
-    """Enter opens what the cursor is on; the digits are about it."""
+    """Enter opens what the cursor is on where it stands; the digits and acts are about it too."""
 
     place = "home"
-    KEYS: ClassVar[tuple[Key, ...]] = (Key("home.open", "enter", "open", "open"),)
+    about_subject = False
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("home.open", "enter", "open", "open"),
+        Key("home.filter", "slash", "filter", "filter"),
+        Key("home.failures", "f", "failures", "failures", footer=False),
+        Key("home.run", "R", "run", "run", Tier.ACT),
+        Key("home.retry", "F", "retry failed", "retry", Tier.ACT),
+        Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY),
+    )
+    DEFAULT_CSS = """
+    HomeScreen #where { position: absolute; offset: 20 2; width: 1fr; }
+    """
+
+    def widgets(self) -> ComposeResult:
+        """The one question of the first start."""
+        yield Entry(id="where", placeholder="/mnt/data or s3://bucket/prefix")
+
+    def on_mount(self) -> None:
+        """Nothing is asked before it is known that there is nothing."""
+        self._where = self.query_one("#where", Entry)
+        self._where.display = False
+        self._subject = self.xsync.subject
+
+    def on_screen_resume(self) -> None:
+        """The cursor is on what other screens were about."""
+        self._subject = self.xsync.subject
 
     def sample(self, subject: Subject, bridge: Bridge) -> HomeFacts:
         """Profiles, executions, surveys, schedules."""
-        return HomeFacts(bridge.host(), bridge.profiles(), bridge.executions(), bridge.surveys())
+        due, stopped = bridge.schedules(time.time())
+        return HomeFacts(bridge.host(), bridge.profiles(), bridge.executions(), bridge.surveys(), due, stopped)
 
     def draw(self, value: HomeFacts, canvas: Canvas, now: float) -> Drawn:
-        """The list."""
-        rows, at = home_rows(self._entries(), self.cursor, canvas)
-        free = f"state disk {format_bytes(value.host.free_bytes)} free"
-        return Drawn(rows, at, Title("xsync", f"{value.host.name}  {value.host.cores} cores", "", free))
+        """The list, or the question."""
+        free = f"state disk {value.host.free_bytes / 1e9:,.0f} GB free"
+        title = Title("xsync", host_text(value.host, canvas), "", free)
+        if self._is_first_start:
+            self._ask_where()
+            return Drawn(first_rows(str(self.xsync.bridge.home.base), canvas), None, title)
+        self._where.display = False
+        found = self._entries()
+        self.cursor = self._follow(found)
+        rows, at = home_rows(found, self.cursor, canvas, self.filter)
+        return Drawn(rows, at, title)
 
     def count(self) -> int:
-        """Entries."""
+        """Entries that the filter leaves."""
         return len(self._entries())
+
+    def subject_here(self) -> Subject | None:
+        """What the cursor is on."""
+        here = self._here()
+        return here.subject if here else None
+
+    def reason(self, key: Key) -> str:
+        """What state forbids."""
+        here = self._here()
+        if key.tier is Tier.MOVE or key.id in ("help", "leave", "palette", "units"):
+            return ""
+        if here is None:
+            return "there is no migration yet"
+        profile = self._profile(here)
+        match key.id:
+            case "home.run":
+                if here.group is Group.RUNS:
+                    return "it runs"
+                return (
+                    "" if here.resumable or profile is not None else "it has no profile: xsync run SOURCE DESTINATION"
+                )
+            case "home.retry":
+                return "" if here.failed else "nothing failed"
+            case "home.delete":
+                if here.subject.profile is None:
+                    return "it has no profile"
+                return "it runs" if here.group is Group.RUNS else ""
+        return ""
+
+    def words(self, key: Key) -> str:
+        """R goes on where there is something to go on with."""
+        here = self._here()
+        return "resume" if key.id == "home.run" and here is not None and here.resumable else key.words
 
     def action_open(self) -> None:
         """Go where the migration under the cursor stands."""
-        if found := self._entries():
-            entry = found[self.cursor]
-            self.xsync.go("run" if entry.since > 0 else "plan", entry.subject)
+        if here := self._here():
+            self.xsync.go(here.place, here.subject)
 
-    def _entries(self) -> list[Entry]:
-        return [] if self.value is None else entries(self.value, self.xsync.now(), self.canvas)
+    def action_failures(self) -> None:
+        """What failed in it."""
+        if here := self._here():
+            self.xsync.go("failures", here.subject)
+
+    def action_run(self) -> None:
+        """Resume it, or run its profile."""
+        here = self._here()
+        if here is None or not self._may("home.run"):
+            return
+        profile = self._profile(here)
+        if here.resumable:
+            self.act(starting.resume_act(here.subject.name), partial(starting.resume, self.xsync.bridge, here.subject))
+        elif profile is not None:
+            self.act(starting.run_act(profile), partial(starting.run, profile))
+
+    def action_retry(self) -> None:
+        """Run what failed once more."""
+        here = self._here()
+        if here is not None and self._may("home.retry"):
+            self.act(starting.retry_act(here.subject.name), partial(starting.retry, self.xsync.bridge, here.subject))
+
+    def action_delete(self) -> None:
+        """Delete the profile, once its name is typed."""
+        here = self._here()
+        if here is not None and here.subject.profile and self._may("home.delete"):
+            self.act(starting.delete_act(here.subject.profile), partial(starting.delete, here.subject.profile))
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Survey what was typed at the first start."""
+        if event.input is self._where and event.value.strip():
+            where = event.value.strip()
+            location = where if "://" in where else os.path.abspath(os.path.expanduser(where))
+            self.xsync.go("survey", Subject(location=location))
+
+    def on_entry_left(self, event: Entry.Left) -> None:
+        """Let the keys work."""
+        if event.entry is self._where:
+            self.set_focus(None)
+
+    def _move_to(self, row: int) -> None:
+        found = self._entries()
+        if found:
+            self.cursor = max(0, min(row, len(found) - 1))
+            self._subject = self.xsync.subject = found[self.cursor].subject
+            self.reread()
+        self.redraw()
+
+    def _follow(self, found: list[HomeEntry]) -> int:
+        """The cursor stays on its migration when the order changes; at first it is on what needs a person most."""
+        for at, each in enumerate(found):
+            if each.subject == self._subject:
+                return at
+        if found and not self._subject.name:
+            self._subject = self.xsync.subject = found[0].subject
+        return min(self.cursor, max(0, len(found) - 1))
+
+    @property
+    def _is_first_start(self) -> bool:
+        value = self.value
+        return value is not None and not (value.profiles or value.executions or value.surveys)
+
+    def _ask_where(self) -> None:
+        if not self._where.display:
+            self._where.display = True
+            self._where.focus()
+
+    def _here(self) -> HomeEntry | None:
+        found = self._entries()
+        return found[min(self.cursor, len(found) - 1)] if found else None
+
+    def _profile(self, entry: HomeEntry) -> Profile | None:
+        found = self.value.profiles.get(entry.subject.profile or "") if self.value else None
+        return found if isinstance(found, Profile) else None
+
+    def _may(self, key_id: str) -> bool:
+        """Whether a key can do something; says why not."""
+        key = next(each for each in self.KEYS if each.id == key_id)
+        if why := self.reason(key):
+            self.notice(f"{key.words}: not now, {why}.")
+        return not why
+
+    def _entries(self) -> list[HomeEntry]:
+        if self.value is None:
+            return []
+        return filtered(entries(self.value, self.xsync.now(), self.canvas), self.filter)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from xsync_tui.bridge import who
 from xsync_tui.drawing.frame import Act, strip_rows
 from xsync_tui.drawing.rows import Canvas
+from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Strip(ModalScreen[bool]):
     DEFAULT_CSS = """
     Strip { background: transparent; align: left bottom; }
     Strip > #strip { height: auto; background: $background; }
-    Strip > #typed { offset: 2 -1; width: 60; }
+    Strip > #typed { position: absolute; width: 60; }
     """
 
     def __init__(self, act: Act) -> None:
@@ -41,7 +41,7 @@ class Strip(ModalScreen[bool]):
         """The box, and where to type below it."""
         yield Lines(id="strip")
         if self._act.typed is not None:
-            yield Input(id="typed")
+            yield Entry(id="typed")
 
     def on_mount(self) -> None:
         """Draw."""
@@ -51,13 +51,17 @@ class Strip(ModalScreen[bool]):
         """Draw for the new width."""
         self._draw()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self) -> None:
         """Compare what was typed."""
         self.action_go()
 
+    def on_entry_left(self) -> None:
+        """Change nothing."""
+        self.dismiss(False)
+
     def action_go(self) -> None:
         """Confirm, unless the typed text is another."""
-        if self._act.typed is not None and self.query_one(Input).value != self._act.typed:
+        if self._act.typed is not None and self.query_one(Entry).value != self._act.typed:
             self._trouble = "That is not it. Nothing has changed."
             self._draw()
         else:
@@ -70,4 +74,6 @@ class Strip(ModalScreen[bool]):
     def _draw(self) -> None:
         app = cast("XsyncApp", self.app)
         canvas = Canvas(app.size.width, app.size.height, app.unicode, app.bits)
+        for entry in self.query(Entry):
+            entry.styles.offset = (1, canvas.height - 2)
         self.query_one(Lines).show(strip_rows(self._act, who(), canvas, self._trouble))

@@ -1,0 +1,120 @@
+"""What lies over a screen and goes again: help and the palette. Both only look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from xsync_tui.drawing.choices import Choice, choice_rows, matching
+from xsync_tui.drawing.frame import Hint
+from xsync_tui.drawing.help import help_rows
+from xsync_tui.drawing.rows import Canvas
+from xsync_tui.keys import Tier, shown_key
+from xsync_tui.widgets.entry import Entry
+from xsync_tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from xsync_tui.app import XsyncApp
+    from xsync_tui.screens.base import BaseScreen
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys and glyphs of a screen; any key closes it."""
+
+    def __init__(self, about: BaseScreen[Any]) -> None:
+        super().__init__()
+        self._about = about
+
+    def compose(self) -> ComposeResult:
+        """One sheet."""
+        yield Lines(id="help")
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._draw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Close."""
+        event.stop()
+        self.dismiss()
+
+    def _draw(self) -> None:
+        app = cast("XsyncApp", self.app)
+        keys = self._about.all_keys()
+        hints = {tier: [Hint(_both(app, key), key.words) for key in keys if key.tier is tier] for tier in Tier}
+        looks = [*hints[Tier.LOOK], *hints[Tier.DRAFT], *hints[Tier.LEAVE]]
+        acts = [*hints[Tier.ACT], *hints[Tier.DESTROY]]
+        canvas = Canvas(app.size.width, app.size.height, app.unicode, app.bits)
+        moves = [Hint("1 - 7", "screens of the journey"), *hints[Tier.MOVE]]
+        rows = help_rows(self._about.place, moves, looks, acts, self._about.legend(canvas), canvas)
+        self.query_one(Lines).show(rows)
+
+
+class Palette(ModalScreen[str]):
+    """Finds what can be done by a word; returns the action, or nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+    ]
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._choices = choices
+        self._cursor = 0
+
+    def compose(self) -> ComposeResult:
+        """What is typed, and what matches."""
+        yield Entry(placeholder="what to do: a word of it; enter does it, esc goes back", id="wanted")
+        yield Lines(id="choices")
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._draw()
+
+    def on_input_changed(self) -> None:
+        """Match anew."""
+        self._cursor = 0
+        self._draw()
+
+    def on_input_submitted(self) -> None:
+        """Do it, if it can be done now."""
+        found = self._found()
+        if found and not found[self._cursor].why_not:
+            self.dismiss(found[self._cursor].action)
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self._cursor = max(0, min(self._cursor + rows, len(self._found()) - 1))
+        self._draw()
+
+    def on_entry_left(self) -> None:
+        """Do nothing."""
+        self.dismiss()
+
+    def _found(self) -> list[Choice]:
+        return matching(self._choices, self.query_one(Entry).value)
+
+    def _draw(self) -> None:
+        app = cast("XsyncApp", self.app)
+        canvas = Canvas(app.size.width, max(1, app.size.height - 1), app.unicode, app.bits)
+        self.query_one(Lines).show(*choice_rows(self._found(), self._cursor, canvas))
+
+
+def _both(app: XsyncApp, key: Any) -> str:
+    """All ways to press a key that a person would use: those for a digit after esc are not shown."""
+    keys = app.keymap.get(key.id, key.keys).split(",")
+    return " ".join(shown_key(key._replace(keys=each), {}) for each in keys[:2])

@@ -1,0 +1,78 @@
+"""What starts and ends migrations from a screen: the strip of each act, and what it does, as the commands do it."""
+
+from __future__ import annotations
+
+from engine.errors import XsyncError
+from profiles import store
+from profiles.schema import Profile
+from xsync_tui.bridge import Bridge
+from xsync_tui.drawing.facts import Subject
+from xsync_tui.drawing.frame import Act
+
+
+def run_act(profile: Profile) -> Act:
+    """The strip before a profile is run."""
+    deletes = profile.options.preserve_deleted_files == "REMOVE"
+    effect = (
+        f"Copies {profile.source.url} to {profile.destination.url}. What is there already and unchanged is skipped; "
+        + ("what the source does not have is DELETED there." if deletes else "nothing is deleted.")
+    )
+    return Act("R", f"run {profile.name}", effect, "run", "start nothing", asked=False)
+
+
+def run(profile: Profile) -> str:
+    """Start it, detached from this app. Blocks until its runner has accepted it. Raises XsyncError."""
+    from engine.execution.launch import RunRequest, start
+    from profiles.convert import to_migration
+
+    launched = start(RunRequest(to_migration(profile), profile.name), detached=True)
+    return f"{launched.execution} runs. It goes on when you leave."
+
+
+def resume_act(name: str) -> Act:
+    """The strip before an interrupted execution goes on."""
+    effect = "Starts its runner again. Finished files are not sent again; large files go on in the middle."
+    return Act("R", f"resume {name}", effect, "resume", "start nothing", asked=False)
+
+
+def resume(bridge: Bridge, subject: Subject) -> str:
+    """Continue the subject's execution. Raises XsyncError."""
+    from engine.execution.launch import resume as launch
+
+    folder = bridge.folder_of(subject)
+    if folder is None:
+        raise XsyncError(f"{subject.name} has no execution.")
+    return f"{launch(folder, detached=True).execution} goes on."
+
+
+def retry_act(name: str) -> Act:
+    """The strip before what failed is tried again."""
+    effect = "Runs only what failed in the last execution, as a new one. Nothing else is looked at, counted or deleted."
+    return Act("F", f"retry what failed in {name}", effect, "retry", "start nothing", asked=False)
+
+
+def retry(bridge: Bridge, subject: Subject) -> str:
+    """Run what failed in the subject's execution. Raises XsyncError."""
+    from engine.execution.launch import begin
+    from engine.execution.retry import prepare_retry
+    from xsync_tui.cli.outcome import covers_line
+
+    folder = bridge.folder_of(subject)
+    if folder is None:
+        raise XsyncError(f"{subject.name} has no execution.")
+    prepared = prepare_retry(folder)
+    if prepared is None:
+        return f"Nothing failed in {folder.name}: there is nothing to retry."
+    begin(prepared.folder, detached=True)
+    return covers_line(prepared.covers)
+
+
+def delete_act(name: str) -> Act:
+    """The strip before a profile is deleted."""
+    effect = "Deletes this profile's file. Data on both sides, executions, surveys and reports stay."
+    return Act("D", f"delete the profile {name}", effect, "delete", "keep it", typed=name, asked=False)
+
+
+def delete(name: str) -> str:
+    """Delete a profile. Raises ProfileError."""
+    return f"Deleted: {store.delete(name)}"

@@ -1,0 +1,37 @@
+"""``Entry``: one line to type into. esc leaves it, and so does backspace when nothing is in it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+
+class Entry(Input):
+    """An input that does not blink and can be left with one hand."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    class Left(Message):
+        """It was left without enter."""
+
+        def __init__(self, entry: Entry) -> None:
+            super().__init__()
+            self.entry = entry
+
+    def __init__(self, *, id: str, placeholder: str = "", value: str = "") -> None:  # noqa: A002 - textual's name
+        super().__init__(value, placeholder=placeholder, id=id)
+        self.cursor_blink = False
+
+    def action_leave(self) -> None:
+        """Leave it."""
+        self.post_message(self.Left(self))
+
+    def action_delete_left(self) -> None:
+        """Delete the character before the cursor; in an empty line, leave."""
+        if self.value:
+            super().action_delete_left()
+        else:
+            self.action_leave()
