@@ -23,6 +23,7 @@ from xsync_tui.drawing.shapes import (
     lines_of,
     sentence,
     unsure,
+    within,
     wrapped,
 )
 from xsync_tui.text import cut_end
@@ -62,7 +63,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     rows += _failures(report, canvas)
     room = canvas.height - len(rows) - len(tail)
     rows += _tables(report, view.table, canvas._replace(height=max(0, room)))
-    return [*rows[: canvas.height - len(tail)], *tail]
+    return within([*rows[: max(0, canvas.height - len(tail))], *tail], canvas)
 
 
 def _nothing(view: View, canvas: Canvas) -> list[Row]:
