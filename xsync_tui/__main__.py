@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -9,7 +10,9 @@ def main() -> None:
     """Run the command line and exit with its code (design.md, section 10)."""
     from xsync_tui.cli.entry import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # all of it ends with the process: nobody needs to look through it once more
+    sys.exit(code)
 
 
 if __name__ == "__main__":

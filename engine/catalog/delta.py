@@ -45,8 +45,8 @@ class Known:
     be there as recorded. ``compares``: what seems unchanged is compared by content. ``touches``: where only ctime, mode
     or owner differ, or an earlier execution's fact is unsure, content is compared, too; what is unsure and has no
     checksum is sent. ``missing``, ``changed`` (attributes): entries that are work only because the destination has lost
-    or changed them. Safe to use from several threads, one at a time. Keeps about
-    KNOWN_MEMORY_BYTES in memory; ``spill`` is a folder for what exceeds that.
+    or changed them. Safe to use from several threads, one at a time. Keeps about KNOWN_MEMORY_BYTES in memory;
+    ``spill`` is a folder for what exceeds that.
     """
 
     def __init__(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import multiprocessing
 import os
 import signal
 import time
@@ -21,20 +19,16 @@ if TYPE_CHECKING:
 
     from engine.transfer.engine import Engine
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(name: str, port: int, credentials: Credentials, config: AgentConfig, folder: Path) -> None:
-    """Join the runner that listens on ``port`` and work until it says stop or goes away. The process entry point."""
+    """Join the runner that listens on ``port`` and work until it says stop or goes away. The process entry point.
+
+    Whoever calls this ends the process at once: threads inside a hung read or a library must not hold it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    runner = multiprocessing.parent_process()
-    if runner is None or not runner.is_alive():
-        return  # it died before it could take this process with it
     with agents_lock(folder):
         asyncio.run(_Agent(name, config).serve(port, credentials))
-    os._exit(0)  # threads inside a hung read or a library must not hold the process
 
 
 class _Agent:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from engine.execution import agent as agent_process
 from engine.execution import wire
 from engine.execution.channel import Channel, ChannelClosedError, listen, new_credentials
 from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
-from engine.execution.forks import fork_server
+from engine.execution.forks import Forked, ForkError, fork_agent
 from engine.transfer.units import AgentConfig, AgentProgress, Unit
 
 GRACE_SECONDS = 4.0
@@ -76,7 +75,7 @@ class Fleet(Protocol):
 
 @dataclass(slots=True)
 class _Member:
-    process: ForkServerProcess | None = None
+    process: Forked | None = None
     outbox: asyncio.Queue[wire.Frame] = field(default_factory=asyncio.Queue)
     leaving: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,7 +99,7 @@ class LocalFleet:
         self._spawn(self._renew())
 
     def add(self, name: str) -> None:
-        """Fork an agent from the fork server."""
+        """Fork an agent."""
         self._members[name] = _Member()
         self._spawn(self._launch(name, self._members[name]))
 
@@ -149,18 +148,19 @@ class LocalFleet:
             member.outbox.put_nowait({"word": word, "data": data})
 
     async def _launch(self, name: str, member: _Member) -> None:
-        args = (name, self._port, self._credentials, self._config, self._folder)
-        context = fork_server()
-        process = context.Process(target=agent_process.main, args=args, name=f"xsync {name}", daemon=True)
-        await asyncio.to_thread(process.start)
+        arguments = (name, self._port, self._credentials, self._config, self._folder)
+        try:
+            process = await asyncio.to_thread(fork_agent, name, arguments)
+        except ForkError as error:
+            self._left(name, member, str(error))
+            return
         member.process = process
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        loop.add_reader(process.sentinel, ended.set)
+        loop.add_reader(process, ended.set)
         await ended.wait()
-        loop.remove_reader(process.sentinel)
-        await asyncio.to_thread(process.join)
-        self._left(name, member, _how(process.exitcode))
+        loop.remove_reader(process)
+        self._left(name, member, _how(process.join()))
 
     def _left(self, name: str, member: _Member, how: str) -> None:
         if member.gone.is_set():
@@ -225,11 +225,11 @@ class LocalFleet:
 
 
 def _kill(member: _Member) -> None:
-    if member.process is not None and member.process.is_alive():
+    if member.process is not None:
         member.process.kill()
 
 
-def _how(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
+def _how(exitcode: int) -> str:
+    if exitcode < 0:
         return f"killed by {signal.Signals(-exitcode).name}"
     return f"its process ended with code {exitcode}"

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.catalog.files import replacing
 from engine.execution.learning import Learned, learn
-from engine.execution.passes import History
+from engine.execution.passes import History, history_of
 from engine.model import FilterSpec, Migration
 from engine.planning.capacity import Fleet
 from engine.planning.estimate import MARGINS, EstimateOptions, estimate
@@ -48,8 +48,9 @@ def forecast(
 ) -> Forecast | None:
     """The forecast of an execution that begins ``now``; None for an incremental one before any pass told of changes.
 
-    ``dataset``: what the source holds inside the filters; ``reports``: past executions between the same two sides, from
-    which files/s and bytes/s are learned. ``known``: something is known to be at the destination. Pure.
+    ``dataset``: what the source holds inside the filters, ``history``: executions with the very same ones; ``reports``:
+    all between the same two sides, which rates are learned from. ``known``: something is known to be at the
+    destination. Pure.
     """
     incremental = known and any(each.complete for each in history.passes)
     changes = _changed(dataset, history, now) if incremental else _first(dataset, migration, reports if known else ())
@@ -58,7 +59,7 @@ def forecast(
     before = default_roofline()
     learned = learn(reports, before, migration.agents)
     fleet = fleet_of(before, learned, migration.agents)
-    found = history.measured
+    found = history_of(reports).measured
     overhead = found.overhead or Figure(1.5, Origin("default", "start and end of a run"))
     options = EstimateOptions(start_seconds=overhead.value)
     seconds = estimate(changes, fleet, fleet.shared(migration.agents), options, start=now, timetable=_limits(migration))

@@ -1,17 +1,18 @@
 """Starts a runner as a process of its own and waits until it has accepted the execution or refused it.
 
-Also the runner's entry point (``python -m engine.execution.launch FOLDER``): agents re-import this module as their
-main module, so that it imports nothing heavy.
+Also the runner's entry point (``python -m engine.execution.launch FOLDER``). Imports nothing heavy: commands do, too.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -134,7 +135,7 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
     (folder / REFUSAL).unlink(missing_ok=True)
     with open(folder / RUNNER_LOG, "ab") as log:
         process = subprocess.Popen(
-            [*_scope(detached), sys.executable, "-m", "engine.execution.launch", os.fspath(folder)],
+            [*_scope(detached), sys.executable, "-P", "-m", "engine.execution.launch", os.fspath(folder)],
             stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
             stdout=log,
             stderr=log if detached else None,
@@ -205,11 +206,34 @@ def write_refusal(folder: Path, error: XsyncError) -> None:
     aside.rename(folder / REFUSAL)
 
 
-if __name__ == "__main__":
-    from engine.execution.forks import start_early
+def _schemes(folder: Path) -> set[str]:
+    """Of the locations of the execution in ``folder``; none if they cannot be read, which the runner will say."""
+    from engine.journal.reader import read_migration
+    from engine.locations.registry import scheme_of
 
-    start_early()
+    try:
+        migration = read_migration(folder)
+        return {scheme_of(spec.url) for spec in (migration.source, migration.destination)}
+    except XsyncError:
+        return set()
+
+
+def _run(folder: Path) -> NoReturn:
+    """The runner process."""
+    gc.disable()  # imports leave no garbage, and looking for it takes a tenth of their time
+    from engine.execution.forks import fork_early
+
+    fork_early(_schemes(folder))
 
     from engine.execution.main import main
 
-    sys.exit(main(Path(sys.argv[1])))
+    gc.freeze()
+    gc.enable()
+    code = main(folder)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # all is written and closed: taking the interpreter apart would take as long as its imports
+
+
+if __name__ == "__main__":
+    _run(Path(sys.argv[1]))

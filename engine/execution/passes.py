@@ -30,6 +30,9 @@ _KNEE_BYTES = 256 << 10
 """Smaller files than this on average tell files/s, larger ones bytes/s (published tests: 190 to 310 KB)."""
 
 
+LATEST = 8
+"""Executions of which the fastest listing counts."""
+
 MOST_EXECUTIONS = 100
 """The latest executions that are looked through."""
 
@@ -56,6 +59,8 @@ class PastPass(msgspec.Struct, frozen=True):
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     """Rates a second as executions had them, None where none tells; ``agents``: how many reached the first two.
+
+    ``listing``: the highest of the last few, for a listing waits for what copies.
 
     ``files_per_second``: the highest of executions with small files; ``bytes_per_second``: with large ones. Both are
     lower bounds of the roofline of those agents. ``listing``, ``destination_listing``, ``deleting`` and
@@ -199,7 +204,7 @@ def _busiest(reports: Sequence[dict[str, Any]]) -> Busiest | None:
 
 def _measured(reports: Sequence[dict[str, Any]]) -> Measured:
     def highest(found: list[Figure]) -> Figure | None:
-        return max(found, key=lambda figure: figure.value, default=None)
+        return max(found, key=lambda figure: (figure.value, figure.origin.at or 0.0), default=None)
 
     def latest(found: list[Figure]) -> Figure | None:
         return found[-1] if found else None
@@ -212,7 +217,7 @@ def _measured(reports: Sequence[dict[str, Any]]) -> Measured:
         agents,
         highest([figure for r in small if (figure := _rate(r, _moved(r)[0], r["transfer_seconds"]))]),
         highest([figure for r in large if (figure := _rate(r, _moved(r)[1], r["transfer_seconds"]))]),
-        latest(_phases(reports, "listing", _entries)),
+        highest(_phases([r for r in reports[-LATEST:] if _entries(r) >= _LEAST_FILES], "listing", _entries)),
         latest(_phases(reports, "destination listing", _entries)),
         latest(_phases([r for r in reports if _deleted(r) >= _LEAST_DELETIONS], "deletions", _deleted)),
         latest(_phases(reports, "folders", lambda r: r["folders"]["discovered"])),

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psutil
@@ -24,14 +24,14 @@ from engine.planning import network as networks
 from engine.planning.cost import RunWork, run_cost, storage_cost
 from engine.planning.datasync_cost import datasync_cost
 from engine.planning.estimate import EstimateOptions
-from engine.planning.fleet import size_fleet
-from engine.planning.partition import DATASYNC
+from engine.planning.fleet import FleetPlan, size_fleet
+from engine.planning.partition import DATASYNC, TaskLimits
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
-from engine.planning.prices import load_prices
+from engine.planning.prices import Prices, load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import cut, surveyed
+from engine.survey.cutting import Folders, cut_folders, read_folders, surveyed
 from engine.survey.report import SurveyReport, latest_survey
 
 START_SECONDS = 1.5
@@ -68,15 +68,135 @@ class PlanRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     prices: str | None = None
 
 
+class Gathered(NamedTuple):
+    """What planning rests on that is read from disk. It holds for all requests of one migration and service.
+
+    ``dataset``: what filters leave of the ``survey``. ``reports``: of past executions. ``places``: what kinds of
+    locations source and destination are.
+    """
+
+    survey: SurveyReport
+    dataset: Dataset
+    reports: list[dict[str, Any]]
+    folders: Folders
+    nic: Figure | None
+    source_remote: bool
+    places: tuple[networks.Place, networks.Place]
+    prices: Prices
+
+
+class Worked(NamedTuple):
+    """A plan. ``settled``: gathering anew for this request would not change it."""
+
+    plan: Plan
+    settled: bool
+
+
 def plan(request: PlanRequest, home: Home) -> Plan:
     """The plan for ``request``, from the last survey of its source. Raises UsageError without one, LocationError."""
+    return work_out(request, gather(request, home)).plan
+
+
+def gather(request: PlanRequest, home: Home, *, most_agents: int = 1, most_level: int = 1) -> Gathered:
+    """Read all that plans for ``request`` need; slow. Fine enough also for ``most_agents`` and tasks by ``most_level``.
+
+    Raises UsageError if the source was not surveyed, LocationError.
+    """
     migration = request.migration
-    survey = _survey(migration.source, home)
+    survey, filters = _survey(migration.source, home), Filters(migration.filters)
     spill = Path(tempfile.mkdtemp(prefix="plan-", dir=home.base))
     try:
-        return _plan(request, home, survey, spill)
+        gathered = Gathered(
+            survey=survey,
+            dataset=surveyed(home.surveys, survey, filters, spill),
+            reports=reports_of(home, migration, any_filters=True),
+            folders=Folders((), {}, 0),
+            nic=_nic(),
+            source_remote=_is_remote(migration.source),
+            places=(_place(migration.source), _place(migration.destination)),
+            prices=load_prices(request.prices),
+        )
+        sized = _sized(request, gathered)
+        folders = read_folders(
+            home.surveys,
+            survey,
+            filters,
+            sized.fleet.agents,
+            round(sized.roofline.knee_bytes),
+            spill,
+            level=migration.task_level,
+            limits=_task_limits(request),
+            most_agents=most_agents,
+            most_level=most_level,
+        )
     finally:
         shutil.rmtree(spill, ignore_errors=True)
+    if folders is None:
+        raise UsageError(f"the entries of the survey of {survey.location} are gone: survey it anew")
+    return gathered._replace(folders=folders)
+
+
+def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
+    """The plan for ``request`` out of what was gathered for its migration, in milliseconds: nothing is read again."""
+    migration, survey, dataset = request.migration, gathered.survey, gathered.dataset
+    filters = Filters(migration.filters)
+    sized = _sized(request, gathered)
+    cut = cut_folders(
+        gathered.folders,
+        filters,
+        sized.fleet.agents,
+        round(sized.roofline.knee_bytes),
+        level=migration.task_level,
+        limits=_task_limits(request),
+    )
+    tasks = len(cut.partition.tasks)
+    parts = Parts(
+        source=migration.source.url,
+        destination=migration.destination.url,
+        surveyed_at=survey.surveyed_at,
+        dataset=dataset,
+        utilisation=request.utilisation,
+        fleet=sized.fleet,
+        roofline=sized.roofline,
+        limits=sized.limits,
+        partition=cut.partition,
+        cost=_costs(migration, dataset, tasks, gathered.prices),
+        network=_networks(migration, gathered, tasks, request.bandwidth),
+        start_at=request.start_at,
+        options=_options(request, survey),
+        helps=request.service != "datasync",
+        warnings=tuple(_doubts(survey, filters, request.start_at)),
+    )
+    return Worked(make_plan(parts, timetable_of(migration)), cut.settled)
+
+
+class _Sized(NamedTuple):
+    roofline: Roofline
+    limits: tuple[PlanLimit, ...]
+    fleet: FleetPlan
+
+
+def _sized(request: PlanRequest, gathered: Gathered) -> _Sized:
+    """How many agents, of which roofline, under which limits."""
+    one = roofline_of(request, gathered.reports)
+    shared = [request.measured.shared] if request.measured.shared else []
+    known = (*limits(one, _surroundings(request, gathered)), *shared)
+    fleet = size_fleet(
+        known,
+        gathered.dataset,
+        request.bandwidth,
+        request.utilisation,
+        agents=request.agents,
+        most_hosts=request.most_hosts,
+        options=_options(request, gathered.survey),
+        start=request.start_at,
+        timetable=timetable_of(request.migration),
+    )
+    return _Sized(one, known, fleet)
+
+
+def _task_limits(request: PlanRequest) -> TaskLimits | None:
+    return DATASYNC if request.service == "datasync" else None
 
 
 def _survey(source: LocationSpec, home: Home) -> SurveyReport:
@@ -89,59 +209,6 @@ def _survey(source: LocationSpec, home: Home) -> SurveyReport:
     if found is None:
         raise UsageError(f"{source.url} was not surveyed yet, so that there is nothing to plan with: xsync survey")
     return found
-
-
-def _plan(request: PlanRequest, home: Home, survey: SurveyReport, spill: Path) -> Plan:
-    migration = request.migration
-    filters = Filters(migration.filters)
-    dataset = surveyed(home.surveys, survey, filters, spill)
-    datasync = request.service == "datasync"
-    one = roofline_of(request, reports_of(home, migration, any_filters=True))
-    around = _surroundings(request, survey, datasync=datasync)
-    known = (*limits(one, around), *([request.measured.shared] if request.measured.shared else []))
-    options = _options(migration, survey, datasync=datasync)
-    timetable = _timetable(migration)
-    fleet = size_fleet(
-        known,
-        dataset,
-        request.bandwidth,
-        request.utilisation,
-        agents=request.agents,
-        most_hosts=request.most_hosts,
-        options=options,
-        start=request.start_at,
-        timetable=timetable,
-    )
-    partition = cut(
-        home.surveys,
-        survey,
-        filters,
-        fleet.agents,
-        round(one.knee_bytes),
-        spill,
-        level=migration.task_level,
-        limits=DATASYNC if datasync else None,
-    )
-    if partition is None:
-        raise UsageError(f"the entries of the survey of {survey.location} are gone: survey it anew")
-    parts = Parts(
-        source=migration.source.url,
-        destination=migration.destination.url,
-        surveyed_at=survey.surveyed_at,
-        dataset=dataset,
-        utilisation=request.utilisation,
-        fleet=fleet,
-        roofline=one,
-        limits=known,
-        partition=partition,
-        cost=_costs(migration, dataset, len(partition.tasks), request.prices),
-        network=_networks(migration, survey, len(partition.tasks), request.bandwidth),
-        start_at=request.start_at,
-        options=options,
-        helps=not datasync,
-        warnings=tuple(_doubts(survey, filters, request.start_at)),
-    )
-    return make_plan(parts, timetable)
 
 
 def roofline_of(request: PlanRequest, reports: Sequence[dict[str, Any]] = ()) -> Roofline:
@@ -159,8 +226,8 @@ def _newest(*figures: Figure | None) -> Figure | None:
     return max((each for each in figures if each is not None), key=lambda each: each.origin.at or 0.0, default=None)
 
 
-def _surroundings(request: PlanRequest, survey: SurveyReport, *, datasync: bool) -> Surroundings:
-    migration = request.migration
+def _surroundings(request: PlanRequest, gathered: Gathered) -> Surroundings:
+    migration, survey, datasync = request.migration, gathered.survey, request.service == "datasync"
     rates = survey.probe.rates if survey.probe is not None else ()
     probed = Origin("probe", "the survey's probe of the source", survey.surveyed_at)
     target = None if request.bandwidth is None else Figure(request.bandwidth, Origin("profile", "network.bandwidth"))
@@ -168,8 +235,8 @@ def _surroundings(request: PlanRequest, survey: SurveyReport, *, datasync: bool)
     return Surroundings(
         target=target,
         source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
-        nic=_nic(),
-        source_remote=_is_remote(migration.source),
+        nic=gathered.nic,
+        source_remote=gathered.source_remote,
         cores=None if datasync else os.cpu_count(),
         objects=objects,
         destination_files=_unlimited(migration.destination) if objects else None,
@@ -197,29 +264,30 @@ def _is_remote(source: LocationSpec) -> bool:
     return source.url.startswith("s3://") or mount_of(file_path(source.url), read_mounts()).is_network
 
 
-def _options(migration: Migration, survey: SurveyReport, *, datasync: bool) -> EstimateOptions:
+def _options(request: PlanRequest, survey: SurveyReport) -> EstimateOptions:
     listing = Origin("survey", "entries/s of the survey", survey.surveyed_at)
     return EstimateOptions(
         listing=Figure(max(1.0, survey.entries_per_second), listing),
-        whole_files=datasync,
-        rescan=migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT",
+        whole_files=request.service == "datasync",
+        rescan=request.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT",
         start_seconds=START_SECONDS,
     )
 
 
-def _timetable(migration: Migration) -> Timetable | None:
+def timetable_of(migration: Migration) -> Timetable | None:
+    """The limits that a migration has by the hour and always; None without any."""
     always = migration.options.bytes_per_second
     if not migration.limits and always < 0:
         return None
     return Timetable(migration.limits, None if always < 0 else float(always))
 
 
-def _costs(migration: Migration, dataset: Dataset, tasks: int, prices_file: str | None) -> Costs:
+def _costs(migration: Migration, dataset: Dataset, tasks: int, prices: Prices) -> Costs:
     """Where a side is AWS; other servers have prices of their own, which are not known."""
     to_aws, from_aws = _is_aws(migration.destination), _is_aws(migration.source)
     if not to_aws and not from_aws:
         return Costs(None, None)
-    prices, into = load_prices(prices_file), migration.destination.storage_class
+    into = migration.destination.storage_class
     entries = dataset.files + dataset.others
     work = RunWork(
         dataset,
@@ -242,9 +310,9 @@ def _is_aws(spec: LocationSpec) -> bool:
     return spec.url.startswith("s3://") and (spec.endpoint_url is None or ".amazonaws.com" in spec.endpoint_url)
 
 
-def _networks(migration: Migration, survey: SurveyReport, tasks: int, target: float | None) -> Networks:
-    source, destination = _place(migration.source), _place(migration.destination)
-    trip = survey.probe.first_byte_median if survey.probe is not None and _is_remote(migration.source) else None
+def _networks(migration: Migration, gathered: Gathered, tasks: int, target: float | None) -> Networks:
+    (source, destination), probe = gathered.places, gathered.survey.probe
+    trip = probe.first_byte_median if probe is not None and gathered.source_remote else None
     ours = networks.network(source, destination, round_trip_seconds=trip, target_bytes_per_second=target)
     if not _is_aws(migration.destination):
         return Networks(ours)

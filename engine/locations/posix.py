@@ -162,16 +162,16 @@ class PosixLocation:
         """Open a regular file; never waits for the other end of a FIFO. Raises OSError."""
         if self._device is None:
             self._device = os.stat(self.root).st_dev
-        fd, full_path = self.folders.within(path, open_regular), self.root + b"/" + path
-        file = PosixFile(fd, full_path, self._device)
+        (fd, found), full_path = self.folders.within(path, open_regular), self.root + b"/" + path
+        file = PosixFile(fd, found, full_path, self._device)
         if file.identity.device:  # the root may have been mounted anew
             self._device = os.stat(self.root).st_dev
-            file = PosixFile(fd, full_path, self._device)
+            file = PosixFile(fd, found, full_path, self._device)
         return file
 
     def drop_cache(self, path: bytes) -> None:
         """Forget the pages of a file that are not to be written; see base.DropsCache. Raises OSError."""
-        fd = self.folders.within(path, open_regular)
+        fd, _ = self.folders.within(path, open_regular)
         try:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
+import random
 import stat
 import time
 from collections.abc import Iterator
@@ -37,11 +37,10 @@ class PosixFile:
     stored_checksum = None
     kept = None
 
-    def __init__(self, fd: int, full_path: bytes, device: int) -> None:
+    def __init__(self, fd: int, found: os.stat_result, full_path: bytes, device: int) -> None:
         self._fd = fd
         self._full_path = full_path
         self._device = device
-        found = os.fstat(fd)
         self.identity = identity_of(found, device)
         self.unsure = self.identity.is_unsure(time.time_ns())
         self.names = found.st_nlink
@@ -97,16 +96,17 @@ class PosixFile:
             os.close(fd)
 
 
-def open_regular(name: bytes, dir_fd: int) -> int:
+def open_regular(name: bytes, dir_fd: int) -> tuple[int, os.stat_result]:
     """Open a regular file for reading, without changing its access time where that is allowed. Raises OSError."""
     try:
         fd = os.open(name, _READ_FLAGS | _NO_ATIME, dir_fd=dir_fd)
     except PermissionError:  # only the owner and root may keep the access time
         fd = os.open(name, _READ_FLAGS, dir_fd=dir_fd)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", name)
-    return fd
+    return fd, found
 
 
 def identity_of(found: os.stat_result, own_device: int) -> Identity:
@@ -120,7 +120,7 @@ def identity_of(found: os.stat_result, own_device: int) -> Identity:
 
 def temporary_name() -> bytes:
     """A name that no other file of xsync has, of this run or of one that still has ghosts."""
-    return OWN_PREFIX + secrets.token_hex(8).encode()
+    return b"%b%016x" % (OWN_PREFIX, random.getrandbits(64))  # seeded anew in each process
 
 
 def set_attributes(

@@ -71,16 +71,18 @@ class Folders:
 
     def within(self, path: bytes, act: Callable[[bytes, int], _T], *, create: bool = False) -> _T:
         """Return ``act(name, dir_fd)`` for the entry at ``path``; again if a remembered folder is outdated."""
-        if not path or not is_safe_relative(path):
-            raise OSError(errno.EINVAL, "the path would leave the location", path)
         parent, _, name = path.rpartition(b"/")
+        if not name or not is_safe_relative(name):
+            raise OSError(errno.EINVAL, "the path would leave the location", path)
         with self._lock:
-            remembered = parent in self._open
-        folder = self.open(parent, create=create)
+            remembered = self._open.get(parent)
+            if remembered is not None:
+                self._open.move_to_end(parent)
+        folder = remembered or self.open(parent, create=create)
         try:
             return act(name, folder.fd)
         except OSError as error:
-            if not remembered or error.errno not in _OUTDATED:
+            if remembered is None or error.errno not in _OUTDATED:
                 raise
         self.forget(parent)
         folder = self.open(parent, create=create)

@@ -34,6 +34,12 @@ def open_location(spec: LocationSpec) -> Location:
     return cast("Location", getattr(importlib.import_module(module), name)(spec))
 
 
+def warm_up(scheme: str) -> None:
+    """Do what it takes before a location of ``scheme`` can be used, so that processes forked from this one need not."""
+    module = importlib.import_module(ADAPTERS[scheme][0])
+    getattr(module, "warm_up", lambda: None)()
+
+
 def scheme_of(url: str) -> str:
     """The scheme of ``url``; a bare path is a ``file``. Raises UsageError that lists the schemes there are."""
     scheme, separator, _ = url.partition("://")

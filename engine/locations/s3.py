@@ -30,7 +30,7 @@ from engine.locations.extras import (
 )
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.s3_canaries import TriedBucket
-from engine.locations.s3_client import DataPath, failure_of
+from engine.locations.s3_client import DataPath, failure_of, warm_up
 from engine.locations.s3_copies import CopyingBucket
 from engine.locations.s3_errors import as_boto, is_passing, region_of, wrong_region
 from engine.locations.s3_listing import Listing, list_all
@@ -52,6 +52,9 @@ AGAIN_SECONDS = (0.2, 0.8, 3.2)
 
 _UNFIT_FOR_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 """Keys with these are deleted one by one: XML cannot hold them, or changes them."""
+
+
+__all__ = ["S3Location", "warm_up"]
 
 
 class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):

@@ -1,15 +1,15 @@
-"""The connection to an S3 endpoint: region, addressing, certificates, proxy, and boto3 for the control plane."""
+"""The connection to an S3 endpoint: region, addressing, certificates, proxy, and botocore for the control plane."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
@@ -58,6 +58,13 @@ class DataPath(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+def warm_up() -> None:
+    """Read what all clients are made of, which takes longer than all else: processes forked from this one have it."""
+    with suppress(BotoCoreError, LocationError):  # whoever needs a client will say what is wrong
+        session = new_session(LocationSpec("s3://"))
+        session.create_client("s3", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+
+
 class Connection:
     """What it takes to talk to the endpoint of ``spec``. The client is made when first needed; for many threads."""
 
@@ -67,17 +74,15 @@ class Connection:
         self._spec = spec
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._boto: boto3.Session | None = None
         self._client: S3Client | None = None
         self._once: S3Client | None = None
 
     @property
     def client(self) -> S3Client:
-        """The boto3 client. Raises LocationError for a profile or endpoint that cannot be used."""
+        """The client. Raises LocationError for a profile or endpoint that cannot be used."""
         with self._lock:
             if self._client is None:
                 self._session = new_session(self._spec)
-                self._boto = boto3.Session(botocore_session=self._session)
                 self._client = self._make_client(ATTEMPTS)
             return self._client
 
@@ -130,7 +135,7 @@ class Connection:
         return sentence(error, self.bucket, self.endpoint)
 
     def data_path(self) -> DataPath:
-        """How requests that do not go through boto3 reach the same keys."""
+        """How requests that do not go through botocore reach the same keys."""
         address = urlsplit(self.endpoint)
         virtual = self._addressing() == "virtual"
         host = f"{self.bucket}.{address.netloc}" if virtual else address.netloc
@@ -151,7 +156,7 @@ class Connection:
         return self._spec.ca_bundle or configured
 
     def _make_client(self, attempts: int) -> S3Client:
-        assert self._session is not None and self._boto is not None
+        assert self._session is not None
         configured = os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -164,12 +169,15 @@ class Connection:
             user_agent_extra=f"xsync/{__version__}",
         )
         try:
-            client = self._boto.client(
-                "s3",
-                region_name=self._spec.region or configured or "us-east-1",
-                endpoint_url=self._spec.endpoint_url,
-                verify=self._ca_bundle(),
-                config=config,
+            client = cast(
+                "S3Client",
+                self._session.create_client(
+                    "s3",
+                    region_name=self._spec.region or configured or "us-east-1",
+                    endpoint_url=self._spec.endpoint_url,
+                    verify=self._ca_bundle(),
+                    config=config,
+                ),
             )
         except (BotoCoreError, ValueError) as error:
             raise LocationError(f"{self._spec.url} cannot be used: {error}") from error

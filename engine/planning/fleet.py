@@ -188,5 +188,10 @@ def spoken(bind: Binding) -> str:
     return " and ".join(_SPOKEN.get(name, f"the {name}") for name in (bind.name, *bind.also))
 
 
+def lift(limit: str) -> str:
+    """What would raise a limit of this name."""
+    return _LIFT.get(limit, f"raise {limit}")
+
+
 def _lifts(bind: Binding) -> str:
-    return "; ".join(dict.fromkeys(_LIFT.get(name, f"raise {name}") for name in (bind.name, *bind.also)))
+    return "; ".join(dict.fromkeys(lift(name) for name in (bind.name, *bind.also)))

@@ -21,6 +21,8 @@ from engine.quantities import format_bytes, format_duration_range, format_rate, 
 WIDE = 2.0
 """A range whose end is so many times its begin says little: what would narrow it is said with it."""
 
+WIDE_ADVICE = "the range is wide, because nothing was measured yet: xsync test-run narrows it"
+
 
 class PlannedTask(msgspec.Struct, frozen=True):
     """A task of the plan. ``agent``: counted from 1. ``begins``: likely seconds after the start, until its ``seconds``.
@@ -232,5 +234,5 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
     if not parts.fleet.reached:
         found.append(parts.fleet.advice)
     if whole.low and whole.high / whole.low > WIDE:
-        found.append("the range is wide, because nothing was measured yet: xsync test-run narrows it")
+        found.append(WIDE_ADVICE)
     return found

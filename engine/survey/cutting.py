@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import UsageError
 from engine.filters import Filters
 from engine.planning.partition import Partition, TaskLimits, partition
 from engine.planning.partition.scope import within
 from engine.planning.plan import part_of
-from engine.planning.values import Dataset, NameGroup
+from engine.planning.values import Dataset, FolderNode, NameGroup
 from engine.survey.dataset import dataset_of
 from engine.survey.report import SurveyReport, reading
 from engine.survey.tree import SHARE, folder_tree, name_groups
 
 FINENESS = 100
 """Folders are looked at down to this part of an even share, names to twice that: what is finer need not be cut."""
+
+
+class Folders(NamedTuple):
+    """What a catalog tells about folders: a ``tree`` of those that matter, ``names`` in some, as ``agents`` need."""
+
+    tree: Sequence[FolderNode]
+    names: Mapping[bytes, Sequence[NameGroup]]
+    agents: int
+
+
+class Cut(NamedTuple):
+    """A partition. ``settled``: reading the catalog for just these agents would give the same."""
+
+    partition: Partition
+    settled: bool
 
 
 def cut(
@@ -35,17 +51,57 @@ def cut(
 
     ``spill``: a folder for what queries do not keep in memory. Raises JournalError if the catalog cannot be read.
     """
-    names: dict[bytes, Sequence[NameGroup]] = {}
+    folders = read_folders(surveys, survey, filters, agents, knee_bytes, spill, level=level, limits=limits)
+    if folders is None:
+        return None
+    return cut_folders(folders, filters, agents, knee_bytes, level=level, limits=limits).partition
+
+
+def read_folders(
+    surveys: Path,
+    survey: SurveyReport,
+    filters: Filters,
+    agents: int,
+    knee_bytes: int,
+    spill: Path,
+    *,
+    level: int | None = None,
+    limits: TaskLimits | None = None,
+    most_agents: int = 1,
+    most_level: int = 1,
+) -> Folders | None:
+    """All that cut_folders() needs for ``agents``; None if the catalog is gone. Slow: it reads the catalog.
+
+    The tree is also fine enough for ``most_agents`` and down to ``most_level``. Raises JournalError.
+    """
     with suppress(UsageError), reading(surveys, survey) as files:
-        tree = folder_tree(files, spill, knee_bytes, share=min(SHARE, 1 / (FINENESS * agents)), level=level or 1)
-        tree = within(tree, filters)
-        share = (tree[0].bytes + knee_bytes * tree[0].files) / agents
+        share = _share(max(agents, most_agents))
+        tree = folder_tree(files, spill, knee_bytes, share=share, level=max(level or 1, most_level))
+        found = Folders(tree, {}, agents)
         while True:
-            found = partition(tree, agents, knee_bytes, names=names, level=level, limits=limits)
-            if not found.wide:
+            made = cut_folders(found, filters, agents, knee_bytes, level=level, limits=limits).partition
+            if not made.wide:
                 return found
-            names |= name_groups(files, spill, found.wide, knee_bytes, 2 * share / FINENESS)
+            root = within(tree, filters)[0]
+            most = 2 * (root.bytes + knee_bytes * root.files) / agents / FINENESS
+            names = name_groups(files, spill, made.wide, knee_bytes, most)
+            found = found._replace(names={**found.names, **names})
     return None
+
+
+def cut_folders(
+    folders: Folders,
+    filters: Filters,
+    agents: int,
+    knee_bytes: int,
+    *,
+    level: int | None = None,
+    limits: TaskLimits | None = None,
+) -> Cut:
+    """Cut what was read for ``agents``, or for others: then it is settled only where no names are asked for. Pure."""
+    tree = within(_heavy(folders.tree, knee_bytes, _share(agents), level or 1), filters)
+    found = partition(tree, agents, knee_bytes, names=folders.names, level=level, limits=limits)
+    return Cut(found, not found.wide and (agents == folders.agents or not folders.names))
 
 
 def surveyed(surveys: Path, survey: SurveyReport, filters: Filters, spill: Path) -> Dataset:
@@ -56,3 +112,18 @@ def surveyed(surveys: Path, survey: SurveyReport, filters: Filters, spill: Path)
     with reading(surveys, survey) as files:
         root = within(folder_tree(files, spill, 1, level=2), filters)[0]
     return part_of(whole, root.files, root.bytes, root.entries)
+
+
+def _share(agents: int) -> float:
+    """Of the whole: what is lighter need not be looked at for so many agents."""
+    return min(SHARE, 1 / (FINENESS * agents))
+
+
+def _heavy(tree: Sequence[FolderNode], knee_bytes: int, share: float, level: int) -> list[FolderNode]:
+    """The nodes that folder_tree() gives for ``share`` and ``level``, out of a finer tree."""
+    least = share * (tree[0].bytes + knee_bytes * tree[0].files)
+    return [
+        node
+        for node in tree
+        if node.bytes + knee_bytes * node.files >= least or (node.path.count(b"/") < level or not node.path)
+    ]

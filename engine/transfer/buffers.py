@@ -1,20 +1,27 @@
 """Memory for bodies: a budget in bytes that is taken before reading, and buffers that are used again.
 
-Fresh buffers cost page faults, which were most of the system time of large transfers.
+Fresh buffers cost page faults, which were most of the system time of large transfers. Large ones begin at a page, so
+that files can be read into them past the cache.
 """
 
 from __future__ import annotations
 
+import mmap
 import threading
 import time
 from collections.abc import Callable
+
+Buffer = bytearray | mmap.mmap
+
+BODY_STEP = 1 << 20
+"""Bytes of a large body that the kernel is handed, or asked for, at once; each must leave within the timeout."""
 
 _SMALLEST = 4 << 10
 _LOOK_AGAIN_SECONDS = 0.5
 
 
 class Buffers:
-    """Pooled bytearrays by powers of two, and tickets for them within ``limit`` bytes.
+    """Pooled buffers by powers of two, and tickets for them within ``limit`` bytes.
 
     A ticket may be larger than its buffer, to account for copies that a library makes of it. One ticket over the limit
     is granted when nothing else is out, so that a small budget slows down and never locks up. ``waited`` is told how
@@ -26,7 +33,7 @@ class Buffers:
         self._waited = waited
         self.used = 0
         self.idle_bytes = 0
-        self._free: dict[int, list[bytearray]] = {}
+        self._free: dict[int, list[Buffer]] = {}
         self._lock = threading.Lock()  # entered directly: a Condition's own methods are Python
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
@@ -59,7 +66,7 @@ class Buffers:
             if self._waiting:
                 self._changed.notify_all()
 
-    def take(self, size: int) -> bytearray:
+    def take(self, size: int) -> Buffer:
         """A buffer of at least ``size`` bytes, with any content."""
         room = capacity(size)
         with self._lock:
@@ -67,9 +74,9 @@ class Buffers:
             if free:
                 self.idle_bytes -= room
                 return free.pop()
-        return bytearray(room)
+        return bytearray(room) if room < BODY_STEP else mmap.mmap(-1, room)
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: Buffer) -> None:
         """Return a buffer; nobody may use it any more. Kept for reuse up to a quarter of the limit."""
         room = len(buffer)
         with self._lock:

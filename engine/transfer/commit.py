@@ -11,10 +11,11 @@ from typing import NamedTuple
 from engine.locations.posix_folders import Folder
 from engine.locations.posix_twins import refuse_twin
 from engine.transfer.crt import crc64nvme
+from engine.transfer.readback import checksum_of, open_unread
 from engine.transfer.rows import Rows
 from engine.transfer.system import rename_new, syncfs
 from engine.transfer.units import WAITS
-from engine.transfer.writing import checksum_of, write_reason_of
+from engine.transfer.writing import write_reason_of
 
 
 class Written(NamedTuple):
@@ -95,7 +96,7 @@ class Commit:
     def _read_back(self, entry: Written, step: memoryview) -> int:
         if entry.is_link:
             return crc64nvme(os.readlink(entry.temporary, dir_fd=entry.folder.fd))
-        fd = _open_unread(entry.temporary, entry.folder.fd)
+        fd = open_unread(entry.temporary, entry.folder.fd)
         try:
             return checksum_of(fd, 0, entry.size, step)
         finally:
@@ -155,15 +156,6 @@ class Commit:
     def _discard(self, entry: Written) -> None:
         with suppress(OSError):
             os.unlink(entry.temporary, dir_fd=entry.folder.fd)
-
-
-def _open_unread(name: bytes, dir_fd: int) -> int:
-    """Open for reading without changing the access time, which is set already, where that is allowed."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        return os.open(name, flags | getattr(os, "O_NOATIME", 0), dir_fd=dir_fd)
-    except PermissionError:
-        return os.open(name, flags, dir_fd=dir_fd)
 
 
 def _rename_over_itself(temporary: bytes, name: bytes, dir_fd: int) -> None:

@@ -14,8 +14,8 @@ from engine.transfer.crt import Header, checksum_text, crc64nvme
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.put import ticket_of
 from engine.transfer.reading import Reading, TooLargeError, attributes_of, read_whole, same_as_stored
+from engine.transfer.retry import SendError
 from engine.transfer.rows import Found
-from engine.transfer.sender import SendError
 from engine.transfer.shared import Shared
 from engine.transfer.sides import put_side
 from engine.transfer.units import CopyUnit, UnitOutcome

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import cast
 
@@ -17,6 +17,7 @@ from engine.locations.posix import PosixLocation
 from engine.locations.posix_files import temporary_name
 from engine.locations.posix_folders import Folder, Folders
 from engine.model import SAME_CONTENT
+from engine.transfer.buffers import BODY_STEP
 from engine.transfer.commit import Commit, Written
 from engine.transfer.copying import DEVICE, FILE, FOLDER, SYMLINK, TRANSIENT, Copying
 from engine.transfer.crt import crc64nvme
@@ -34,6 +35,8 @@ from engine.transfer.writing import (
     WriteError,
     attributing_of,
     copy_range,
+    is_dense,
+    write_at,
     write_reason_of,
     writing,
 )
@@ -204,6 +207,15 @@ class FileCopying(Copying):
         step = buffers.take(min(size, STEP))
         complete = False
         try:
+            if size <= STEP and is_dense(file, size) and not lengths and self.shared.throttle.rate is None:
+                content = memoryview(step)[:size]
+                if file.read_into(content, 0) < size:
+                    return None
+                with self._writing():
+                    write_at(fd, content, 0)
+                go_on(size)
+                complete = True
+                return crc64nvme(content)
             with self._writing():
                 os.ftruncate(fd, size)
             copied = copy_range(file, fd, 0, size, memoryview(step), go_on, pieces, lengths)
@@ -255,7 +267,7 @@ class FileCopying(Copying):
 
     def _make_symlink(
         self, target: bytes, folder: Folder, found: Found, atime_ns: int, xattrs: Xattrs
-    ) -> tuple[bytes, Iterable[str]]:
+    ) -> tuple[bytes, Collection[str]]:
         temporary = temporary_name()
         with self._writing():
             os.symlink(target, temporary, dir_fd=folder.fd)
@@ -265,12 +277,13 @@ class FileCopying(Copying):
                 os.unlink(temporary, dir_fd=folder.fd)
                 raise
 
-    def _keep(self, written: Written, found: Found, missed: Iterable[str]) -> None:
+    def _keep(self, written: Written, found: Found, missed: Collection[str]) -> None:
         self.rows.found[written.row] = found._replace(inode=0) if written.row in self._unsettled else found
         self.shared.succeeded = True
         with self._lock:
             self._written.append(written)
-            self.not_kept.update(missed)
+            if missed:
+                self.not_kept.update(missed)
 
     def _open_folder(self, path: bytes) -> Folder:
         """The destination folder, made if missing; files and links in its way give way unless nothing is replaced."""
@@ -303,7 +316,7 @@ class FileCopying(Copying):
             folds=self._folders.folds,
             waits=self.shared.config.options.preserve_deleted_files == "REMOVE",
         )
-        step = self.shared.buffers.take(STEP)
+        step = self.shared.buffers.take(BODY_STEP)
         try:
             self.shared.count(commit.run(self._written, memoryview(step), synced=self._syncs_each), 0)
         finally:

@@ -12,7 +12,7 @@ from engine.transfer.copying import FILE, FOLDER, SMALL_FILE, SYMLINK, Copying
 from engine.transfer.crt import Header, checksum_text, crc64nvme
 from engine.transfer.put import Put, ticket_of
 from engine.transfer.reading import Reading, TooLargeError, read_whole
-from engine.transfer.sender import SendError
+from engine.transfer.retry import SendError
 from engine.transfer.shared import Shared
 from engine.transfer.sides import with_extras
 from engine.transfer.target import quoted

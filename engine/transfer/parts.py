@@ -18,16 +18,17 @@ from engine.locations.base import CopiesObjects, HasExtras, OpenFile, PartResult
 from engine.locations.posix import PosixLocation
 from engine.names import key_of
 from engine.transfer import retry
+from engine.transfer.buffers import BODY_STEP
 from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
+from engine.transfer.readback import checksum_of, pass_cache
 from engine.transfer.reading import fault_of, reason_of
-from engine.transfer.retry import Fault, Kind
-from engine.transfer.sender import STEP, SendError
+from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.spent import Spent
 from engine.transfer.target import quoted
 from engine.transfer.units import PART_SCHEMA, PartsUnit, UnitOutcome, to_ipc
-from engine.transfer.writing import InterruptedCopyError, WriteError, checksum_of, copy_range, write_reason_of
+from engine.transfer.writing import STEP, InterruptedCopyError, WriteError, copy_range, write_reason_of
 
 
 class _ChangedError(Exception):
@@ -166,7 +167,7 @@ class Parts:
         if self._shared.copies_itself and (copied := self._have_copied(number, start, end, counted)) is not None:
             return copied
         file = cast("Reads", self._shared.source).open_file(unit.path, start, end)
-        step = self._shared.buffers.take(STEP)
+        step = self._shared.buffers.take(BODY_STEP)
         try:
             if file.identity != unit.identity:
                 raise _ChangedError
@@ -247,7 +248,7 @@ class Parts:
         try:
             pieces = partial(_written, counted, spent)
             try:
-                copied = copy_range(file, fd, start, end, step, counted.add, pieces, self._lengths(file))
+                copied = copy_range(file, fd, start, end, step[:STEP], counted.add, pieces, self._lengths(file))
             finally:
                 spent.source(self._shared.control.clock() - began - counted.limited)
             if copied.size != end - start:
@@ -266,6 +267,7 @@ class Parts:
     def _verify(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
         try:
             os.fdatasync(fd)
+            pass_cache(fd)
             stored = checksum_of(fd, start, end, step)
         except OSError as error:
             raise WriteError(error) from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from engine.transfer.buffers import BODY_STEP, Buffer
 from engine.transfer.crt import Body, Header, fault_of
 from engine.transfer.reading import Reading
-from engine.transfer.retry import Fault, Kind
+from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.rows import Rows
-from engine.transfer.sender import STEP, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.writing import InterruptedCopyError
 
@@ -52,7 +52,7 @@ class Put:
         self._row = row
         self._reading = reading
         self._shared = shared
-        self._buffer: bytearray | None = reading.buffer
+        self._buffer: Buffer | None = reading.buffer
         self._request: Any = None
         self._sent = 0
         self.etag = ""
@@ -124,8 +124,8 @@ class Put:
 
     def _steps(self) -> Iterator[memoryview]:
         content = self._reading.content
-        for offset in range(0, len(content), STEP):
-            for piece in self._shared.throttle.pieces(content[offset : offset + STEP], self._owner.allowed):
+        for offset in range(0, len(content), BODY_STEP):
+            for piece in self._shared.throttle.pieces(content[offset : offset + BODY_STEP], self._owner.allowed):
                 yield piece
                 self._sent += len(piece)
                 self._shared.count(0, len(piece))

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from engine.locations.base import Kept, OpenFile, Reads, RequestError
 from engine.locations.extras import NOTHING, Extras
-from engine.transfer.buffers import Buffers
+from engine.transfer.buffers import Buffer, Buffers
 from engine.transfer.crt import crc64nvme
 from engine.transfer.retry import Fault, Kind, classify
 from engine.transfer.rows import Found
@@ -30,7 +30,7 @@ class Watch(Protocol):
 class Reading(NamedTuple):
     """A file's content and what it was at that time. ``ticket`` bytes of memory are taken until it is sent."""
 
-    buffer: bytearray
+    buffer: Buffer
     content: memoryview
     ticket: int
     found: Found

@@ -34,6 +34,14 @@ class Fault(NamedTuple):
         return f"{self.code}: {self.detail}" if self.detail else self.code
 
 
+class SendError(Exception):
+    """A request that failed."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 _BY_CODE = {
     **dict.fromkeys(
         ("SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling", "Busy"),

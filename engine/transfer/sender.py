@@ -15,11 +15,8 @@ import urllib3
 from urllib3.connection import HTTPConnection
 
 from engine.transfer.crt import Client, Header, error_in
-from engine.transfer.retry import Fault, Kind, classify
+from engine.transfer.retry import Fault, Kind, SendError, classify
 from engine.transfer.target import Target
-
-STEP = 1 << 20
-"""Bytes handed to the kernel at once, at most; each must leave within the timeout."""
 
 _CONNECT_SECONDS = 10.0
 
@@ -29,14 +26,6 @@ class Answer(NamedTuple):
 
     headers: Mapping[str, str]
     body: bytes
-
-
-class SendError(Exception):
-    """A request that failed."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
 
 
 class Sender:
@@ -57,7 +46,9 @@ class Sender:
             self._pool = urllib3.PoolManager(retries=False, **keywords)
 
     def put(self, path: str, headers: list[Header], body: Iterable[memoryview]) -> Answer:
-        """PUT ``body`` to the quoted ``path``. ``headers`` hold content-length. Raises SendError.
+        """PUT ``body``, each step of which must leave in time, to the quoted ``path``. Raises SendError.
+
+        ``headers`` hold content-length.
 
         An exception of ``body`` itself passes through, and the connection is closed.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import LocationError
 from engine.locations.base import CopiesObjects, Location
@@ -16,11 +16,13 @@ from engine.transfer.crt import Client
 from engine.transfer.later import Later
 from engine.transfer.readers import Readers
 from engine.transfer.retry import Fault
-from engine.transfer.sender import Sender
 from engine.transfer.spent import Spent
 from engine.transfer.target import Target, target_of
 from engine.transfer.throttle import Throttle
 from engine.transfer.units import AgentConfig
+
+if TYPE_CHECKING:
+    from engine.transfer.sender import Sender
 
 NETWORK_READERS = 16
 """Reader threads where latency rules."""
@@ -86,6 +88,8 @@ class Shared:
         """The transport of large bodies."""
         client = self.client
         if self._sender is None:
+            from engine.transfer.sender import Sender  # with it comes urllib3, which only some destinations need
+
             with self._open_lock:
                 if self._sender is None:
                     self._sender = Sender(self.target, client, SENDERS, self.config.stall_seconds)

@@ -11,8 +11,7 @@ from engine.locations.posix_files import XATTRS
 from engine.locations.s3_options import encrypted_as
 from engine.names import check_key, key_of
 from engine.transfer.crt import checksum_text, crc64nvme
-from engine.transfer.retry import Fault, Kind
-from engine.transfer.sender import SendError
+from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.target import quoted
 

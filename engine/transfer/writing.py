@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from engine.locations.base import OpenFile
@@ -22,12 +21,15 @@ if TYPE_CHECKING:
     from engine.locations.posix import PosixLocation
     from engine.transfer.shared import Shared
 
-STEP = 1 << 20
-"""Bytes read and written at once."""
+STEP = 256 << 10
+"""Bytes read and written at once: what a core's cache still holds when the checksum is made and when it is written."""
+
+SEARCHED_BYTES = 1 << 20
+"""Smaller files are not searched for holes unless there seem to be some."""
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
-_ZEROS = bytes(STEP)
+_ZEROS = bytes(1 << 20)
 _REASONS = {
     **dict.fromkeys(NO_SPACE, "no space left at the destination"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "destination not writable"),
@@ -70,13 +72,25 @@ class WriteError(Exception):
         self.error = error
 
 
-@contextmanager
-def writing() -> Iterator[None]:
-    """Turn every OSError into a WriteError."""
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(error) from error
+class _Writing:
+    """A class, as a generator takes four times as long and a small file needs several."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise WriteError(error) from error
+
+
+_WRITING = _Writing()
+
+
+def writing() -> _Writing:
+    """For a ``with`` that turns every OSError into a WriteError."""
+    return _WRITING
 
 
 class Copied(NamedTuple):
@@ -121,7 +135,7 @@ def copy_range(
             checksum = crc64nvme(part[:size], checksum)
             for piece in pieces(part[:size]):
                 for content, place in holes.pieces(piece, offset):
-                    _write(fd, content, place)
+                    write_at(fd, content, place)
                 offset += len(piece)
                 go_on(len(piece))
     return Copied(offset - start, checksum)
@@ -130,15 +144,20 @@ def copy_range(
 def zeros_checksum(checksum: int, size: int) -> int:
     """Continue a CRC64NVME with ``size`` zero bytes."""
     while size > 0:
-        checksum = crc64nvme(memoryview(_ZEROS)[: min(size, STEP)], checksum)
-        size -= STEP
+        checksum = crc64nvme(memoryview(_ZEROS)[: min(size, len(_ZEROS))], checksum)
+        size -= len(_ZEROS)
     return checksum
+
+
+def is_dense(file: OpenFile, size: int) -> bool:
+    """Whether ``size`` bytes of a file hold no holes, or too small ones to look for."""
+    return size < SEARCHED_BYTES and not getattr(file, "is_sparse", False)
 
 
 def _ranges(file: OpenFile, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Ranges with data in ``start``..``end``; the last one, maybe empty, ends at ``end``."""
     # asked first for what costs nothing: isinstance of a protocol takes as long as writing a small file
-    if not (end - start >= STEP or getattr(file, "is_sparse", False)) or not isinstance(file, HasHoles):
+    if is_dense(file, end - start) or not isinstance(file, HasHoles):
         yield start, end
         return
     offset = start
@@ -153,25 +172,12 @@ def _ranges(file: OpenFile, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield end, end
 
 
-def _write(fd: int, content: memoryview, offset: int) -> None:
+def write_at(fd: int, content: memoryview, offset: int) -> None:
+    """Write all of ``content``. Raises WriteError."""
     with writing():
         while content:
             written = os.pwrite(fd, content, offset)
             content, offset = content[written:], offset + written
-
-
-def checksum_of(fd: int, start: int, end: int, step: memoryview) -> int:
-    """CRC64NVME of what the device holds in ``start``..``end``; cached pages, all clean, are dropped first."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(fd, start, end - start, os.POSIX_FADV_DONTNEED)
-    checksum, offset = 0, start
-    while offset < end:
-        size = os.preadv(fd, [step[: min(len(step), end - offset)]], offset)
-        if not size:
-            break
-        checksum = crc64nvme(step[:size], checksum)
-        offset += size
-    return checksum
 
 
 class Attributing:

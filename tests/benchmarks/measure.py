@@ -89,14 +89,14 @@ def _main(folder: Path, *, memory: bool, command: list[str]) -> None:
 
 
 def _watch(peaks: dict[str, int]) -> None:
-    """Keep the highest resident memory of agents (children of multiprocessing) and of all the others."""
+    """Keep the highest resident memory of agents (by their names) and of all the others."""
     import psutil
 
     this = psutil.Process()
     while True:
         for process in this.children(recursive=True):
             with contextlib.suppress(psutil.Error, OSError, ValueError):
-                role = "agent" if "multiprocessing" in " ".join(process.cmdline()) else "coordinator"
+                role = "agent" if process.name().startswith("xsync agent-") else "coordinator"
                 peaks[role] = max(peaks.get(role, 0), _peak_bytes(process.pid))
         time.sleep(_SAMPLE_SECONDS)
 

@@ -37,10 +37,10 @@ def kill_runner(snapshot: Snapshot) -> None:
 
 
 def agents_of(snapshot: Snapshot) -> list[psutil.Process]:
-    """Agent processes: the leaves below the runner's fork server; none if the runner has ended."""
+    """Agent processes; none if the runner has ended."""
     with suppress(psutil.Error):
         below = psutil.Process(snapshot.runner_pid).children(recursive=True)
-        return [one for one in below if "forkserver" in " ".join(one.cmdline()) and not one.children()]
+        return [one for one in below if one.name().startswith("xsync agent-")]
     return []
 
 

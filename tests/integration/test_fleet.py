@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import pickle
 import socket
 import ssl
 import subprocess
@@ -17,8 +15,6 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from engine.execution import agent
-from engine.execution.channel import new_credentials
 from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
 from engine.execution.fleet import FleetEvent, LocalFleet, Progressed
 from engine.model import FilterSpec, LocationSpec, TransferOptions
@@ -63,7 +59,7 @@ async def heard(fleet: LocalFleet, kind: type[E], condition: Callable[[E], bool]
 
 def agent_processes() -> list[psutil.Process]:
     below = psutil.Process().children(recursive=True)
-    return [one for one in below if "forkserver" in " ".join(one.cmdline()) and not one.children()]
+    return [one for one in below if one.name().startswith("xsync agent-")]
 
 
 def test_agents_do_units_and_report(config: AgentConfig, tmp_path: Path) -> None:
@@ -92,38 +88,33 @@ def test_a_killed_agent_is_reported_lost_once_it_is_dead(config: AgentConfig, tm
     asyncio.run(scenario())
 
 
-def late_agent(port: int, config: AgentConfig, folder: Path) -> None:
-    """An agent that begins when its runner is dead; says when it has returned."""
-    runner = multiprocessing.parent_process()
-    assert runner is not None
-    runner.join()
-    agent.main("agent-1", port, new_credentials(), config, folder)
-    print("returned", flush=True)
-
-
-RUNNER = """
-import multiprocessing, pickle, sys
-from tests.integration.test_fleet import late_agent
-arguments = pickle.load(sys.stdin.buffer)
-multiprocessing.get_context("spawn").Process(target=late_agent, args=arguments).start()
-print("started", flush=True)
-sys.stdin.read()
+ORPHAN = """
+import socket, sys
+from engine.execution.forks import _become_agent
+_become_agent("xsync agent-1", socket.socketpair()[0], [], server=int(sys.argv[1]))
 """
 
 
-def test_an_agent_whose_runner_is_dead_does_nothing(config: AgentConfig, tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        arguments = (unused.getsockname()[1], config, tmp_path)
-        runner = subprocess.Popen([sys.executable, "-c", RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        with runner:
-            assert runner.stdin is not None and runner.stdout is not None
-            runner.stdin.write(pickle.dumps(arguments))
-            runner.stdin.flush()
-            assert runner.stdout.readline() == b"started\n"
-            runner.kill()
-            assert runner.stdout.read() == b"returned\n"
-    assert not (tmp_path / "agents.lock").exists()
+def test_an_agent_whose_forker_died_before_it_could_be_bound_to_it_does_nothing() -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    orphan = subprocess.run([sys.executable, "-c", ORPHAN, str(dead.pid)], capture_output=True, check=False, timeout=60)
+    assert (orphan.returncode, orphan.stderr) == (1, b"")  # had it waited for its orders, it would still wait
+
+
+def test_agents_go_with_the_process_that_forks_them_and_another_one_forks_the_next(
+    config: AgentConfig, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with running(config, tmp_path / "execution", "agent-1") as fleet:
+            (forker,) = [one for one in psutil.Process().children() if one.name() == "xsync agents" and one.children()]
+            forker.kill()
+            lost = await heard(fleet, AgentLost)
+            assert (lost.agent, lost.reason) == ("agent-1", "killed by SIGKILL")
+            fleet.add("agent-1")
+            await heard(fleet, AgentReady)
+
+    asyncio.run(scenario())
 
 
 def test_every_open_port_is_on_loopback_and_speaks_tls_with_a_certificate(config: AgentConfig, tmp_path: Path) -> None:

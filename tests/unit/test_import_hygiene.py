@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-_HEAVY = {"textual", "duckdb", "pyarrow", "boto3", "cryptography"}
+_HEAVY = {"textual", "duckdb", "pyarrow", "botocore", "cryptography"}
 
 _LOADED_BY_COMMAND = """
 import json, sys

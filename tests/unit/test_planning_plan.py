@@ -45,7 +45,7 @@ def _tree() -> list[FolderNode]:
     return nodes
 
 
-def _plan(*, level: int | None = 1, datasync: bool = False, agents: int | None = None) -> Plan:
+def example_plan(*, level: int | None = 1, datasync: bool = False, agents: int | None = None) -> Plan:
     cap = Figure(5 * GBPS, STATED)
     one = default_roofline("4 vCPU", cap)
     around = Surroundings(target=Figure(20 * GBPS, STATED), datasync="with agent" if datasync else None)
@@ -72,7 +72,7 @@ def _plan(*, level: int | None = 1, datasync: bool = False, agents: int | None =
 
 
 def test_four_agents_of_5_gbps_take_a_year_each_and_fill_88_percent_of_20() -> None:
-    plan = _plan()
+    plan = example_plan()
     assert (plan.agents, plan.binding_limit.name, plan.binding_limit.scope) == (4, "path of one agent", "agent")
     assert plan.limits[0].name == "path of one agent"
     assert plan.limits[0].bytes_per_second == pytest.approx(4 * 550e6)
@@ -88,7 +88,7 @@ def test_four_agents_of_5_gbps_take_a_year_each_and_fill_88_percent_of_20() -> N
 
 
 def test_a_wide_range_and_what_it_rests_on_are_said() -> None:
-    plan = _plan()
+    plan = example_plan()
     assert any("88" in origin.source for origin in plan.rests_on)
     assert all(origin.kind in ("default", "profile") for origin in plan.rests_on)
     assert plan.done_at == (1_000_000.0 + plan.duration_seconds.low, 1_000_000.0 + plan.duration_seconds.high)
@@ -98,14 +98,14 @@ def test_a_wide_range_and_what_it_rests_on_are_said() -> None:
 
 
 def test_a_year_that_is_too_heavy_is_named_where_tasks_are_asked_for_by_year() -> None:
-    plan = _plan(level=1)
+    plan = example_plan(level=1)
     assert plan.imbalance > 0.10
     assert any("more to do than an even share" in warning and "2025" in warning for warning in plan.warnings)
-    assert _plan(level=None).imbalance <= 0.10
+    assert example_plan(level=None).imbalance <= 0.10
 
 
 def test_on_datasync_nobody_helps_the_slowest_task() -> None:
-    ours, theirs = _plan(), _plan(datasync=True)
+    ours, theirs = example_plan(), example_plan(datasync=True)
     slowest = max(task.begins + task.seconds.likely for task in theirs.tasks)
     assert theirs.duration_seconds.likely == pytest.approx(slowest, rel=0.02)
     assert theirs.duration_seconds.likely > ours.duration_seconds.likely
@@ -113,7 +113,7 @@ def test_on_datasync_nobody_helps_the_slowest_task() -> None:
 
 
 def test_a_plan_survives_json() -> None:
-    plan = _plan()
+    plan = example_plan()
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     shown = msgspec.to_builtins(plan)
     for key in ("target_bytes_per_second", "agents", "binding_limit", "limits", "what_if", "tasks", "duration_seconds"):

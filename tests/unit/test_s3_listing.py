@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.locations.listing import ScanLimit
@@ -92,6 +92,9 @@ KEYS = st.sets(st.lists(SEGMENTS, min_size=1, max_size=4).map(b"/".join), max_si
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    keys={b"a", b".hidden/a0", b".hidden/a/a", b".hidden/b"}, page=1, rows=1, slice_rows=1, by_name=False
+)  # a page without rows, below a folder that is cut off there
 @given(
     keys=KEYS,
     page=st.integers(1, 6),

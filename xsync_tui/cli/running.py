@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -141,10 +142,21 @@ def _follow(launched: Launched, shown: Presenter) -> None:
             shown.show(snapshot, time.time())
             if ended:
                 return
-            try:
-                launched.process.wait(POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+            _await_end(launched.process)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for its end, at most POLL_SECONDS. Popen's own wait notices up to 50 ms late."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:  # it has ended, or the kernel is older than 5.3
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_SECONDS)
+        return
+    try:
+        select.select([fd], [], [], POLL_SECONDS)
+    finally:
+        os.close(fd)
 
 
 def _how_it_stopped(launched: Launched) -> int:

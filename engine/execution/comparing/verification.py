@@ -35,11 +35,12 @@ from engine.locations.registry import open_location
 from engine.model import Kind, Limit, LocationSpec, Migration
 from engine.names import text_of
 from engine.survey.listing import list_entries
+from engine.transfer.buffers import BODY_STEP
 from engine.transfer.crt import crc64nvme
-from engine.transfer.looking import STEP, Content, read_content
+from engine.transfer.looking import Content, read_content
+from engine.transfer.readback import checksum_of, open_unread, pages
 from engine.transfer.selecting import selected
 from engine.transfer.throttle import Throttle
-from engine.transfer.writing import checksum_of
 
 if TYPE_CHECKING:
     from engine.locations.posix import PosixLocation
@@ -296,9 +297,9 @@ class Verifier:
         def read(name: bytes, dir_fd: int) -> int:
             if stat.S_ISLNK(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
                 return crc64nvme(os.readlink(name, dir_fd=dir_fd))
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+            fd = open_unread(name, dir_fd)
             try:
-                return checksum_of(fd, 0, size, memoryview(bytearray(min(size, STEP) or 1)))
+                return checksum_of(fd, 0, size, pages(min(size, BODY_STEP)))
             finally:
                 os.close(fd)
 

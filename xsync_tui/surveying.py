@@ -1,0 +1,111 @@
+"""Surveys for screens: one that runs in a thread and is asked how far it is, and what earlier ones found. Blocking."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import redirect_stderr
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import XsyncError
+from engine.model import LocationSpec
+from xsync_tui.drawing.facts import plain_url
+from xsync_tui.drawing.survey import Scanning
+
+if TYPE_CHECKING:
+    from engine.home import Home
+    from engine.survey.facts import FolderStatistics
+    from engine.survey.report import SurveyReport
+    from engine.survey.scan import SurveyProgress
+
+
+class SurveyJob:
+    """A survey in a thread of its own. ``problem``: why it failed, once it has ended."""
+
+    def __init__(self, source: LocationSpec, destination: LocationSpec | None, surveys: Path) -> None:
+        self.url = source.url
+        self.scanning = Scanning()
+        self.problem = ""
+        self._source, self._destination, self._surveys = source, destination, surveys
+        self._stop = threading.Event()
+        with redirect_stderr(sys.__stderr__):  # Textual's has no descriptor, which the tracker of processes needs
+            resource_tracker.ensure_running()
+        self._thread = threading.Thread(target=self._run, name="survey")
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over: done, stopped, or failed."""
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End it early: what it found is kept, and the next one goes on from there."""
+        self._stop.set()
+        self.scanning = self.scanning._replace(stopping=True)
+
+    def _run(self) -> None:
+        from engine.survey.extending import Wishes
+        from engine.survey.scan import survey
+
+        try:
+            survey(
+                self._source,
+                self._surveys,
+                on_progress=self._progress,
+                on_step=self._step,
+                cancelled=self._stop.is_set,
+                wishes=Wishes(destination=self._destination),
+            )
+        except (XsyncError, OSError) as error:
+            self.problem = str(error)
+        except BaseException as error:
+            self.problem = f"unexpected {type(error).__name__}: {error}"
+            raise
+
+    def _progress(self, found: SurveyProgress) -> None:
+        self.scanning = self.scanning._replace(
+            files=found.files, entries=found.entries, bytes=found.bytes, seconds=found.seconds, errors=found.errors
+        )
+
+    def _step(self, text: str) -> None:
+        self.scanning = self.scanning._replace(step=text)
+
+
+class Reports:
+    """The last survey of a location, read anew when its file changes."""
+
+    def __init__(self, surveys: Path) -> None:
+        self._surveys = surveys
+        self._kept: dict[Path, tuple[tuple[int, int], SurveyReport | None]] = {}
+
+    def latest(self, url: str) -> SurveyReport | None:
+        """Of the location with this URL; the newest where several kinds of access share it."""
+        found = [self._report(path) for path in self._surveys.glob("*/survey.json")]
+        mine = [each for each in found if each is not None and plain_url(each.location) == plain_url(url)]
+        return max(mine, key=lambda each: each.surveyed_at, default=None)
+
+    def _report(self, path: Path) -> SurveyReport | None:
+        import msgspec
+
+        from engine.survey.report import SurveyReport
+
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if path not in self._kept or self._kept[path][0] != stamp:
+                self._kept[path] = stamp, msgspec.json.decode(path.read_bytes(), type=SurveyReport)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return self._kept[path][1]
+
+
+def folders_in(home: Home, report: SurveyReport, path: bytes) -> list[FolderStatistics]:
+    """What a survey knows of the folders in ``path``. Raises UsageError if its entries are gone, JournalError."""
+    from engine.survey.folders import children
+    from engine.survey.report import reading, survey_folder
+
+    with reading(home.surveys, report) as segments:
+        spill = survey_folder(home.surveys, report.identity) / ".spill"
+        return children(segments, spill, path, int(report.surveyed_at * 1e9))
