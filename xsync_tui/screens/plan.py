@@ -58,10 +58,10 @@ class PlanScreen(BaseScreen[Ground]):
     seconds = None
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("plan.knob", "tab", "knob", "pane(1)", Tier.DRAFT),
-        Key("plan.more", "plus,right", "+ - change", "step(1)", Tier.DRAFT),
+        Key("plan.more", "plus,right", "- change", "step(1)", Tier.DRAFT),
         Key("plan.less", "minus,left", "less", "step(-1)", Tier.DRAFT, footer=False),
         Key("plan.type", "enter", "type", "open", Tier.DRAFT),
-        Key("plan.auto", "backspace", "auto", "auto", Tier.DRAFT),
+        Key("plan.auto", "backspace", "auto", "auto", Tier.DRAFT, footer=False),
         Key("plan.why", "i", "why", "why"),
         Key("plan.export", "x", "export", "export"),
         Key("plan.test", "T", "test run", "app.go('test')", Tier.ACT, footer=False),
