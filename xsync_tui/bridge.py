@@ -17,6 +17,7 @@ import msgspec
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.reader import SnapshotReader
+from engine.journal.records import Command
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
 from profiles.schema import Profile
@@ -75,10 +76,15 @@ class Bridge:
         with self._lock:
             return self._reader(folder).read()
 
-    def history(self, folder: Path, buckets: int) -> list[Sample]:
-        """The whole run in at most ``buckets`` samples of equal width, oldest first. Raises JournalError."""
+    def samples(self, folder: Path, start: float, width: float, buckets: int) -> dict[int, Sample]:
+        """Samples of times fixed by the clock, by number; see ``SnapshotReader.within``. Raises JournalError."""
         with self._lock:
-            return self._reader(folder).history(buckets)
+            return self._reader(folder).within(start, width, buckets)
+
+    def unanswered(self, folder: Path) -> list[Command]:
+        """What people asked of the runner and it has not answered yet, oldest first. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).unanswered()
 
     def failures(self, folder: Path) -> list[Failure]:
         """The failures that its journal kept. Raises JournalError."""

@@ -22,12 +22,12 @@ PLACES = (
     Place("home", "1", "Home", "xsync_tui.screens.home:HomeScreen", "xsync"),
     Place("survey", "2", "Survey", "xsync_tui.screens.survey:SurveyScreen", "xsync survey LOCATION"),
     Place("plan", "3", "Plan", "xsync_tui.screens.plan:PlanScreen", "xsync plan {name}"),
-    Place("test", "4", "Test", "", "xsync test-run {name}"),
-    Place("run", "5", "Run", "", "xsync attach {name}"),
-    Place("cutover", "6", "Cutover", "", "xsync cutover {name} --estimate"),
-    Place("report", "7", "Report", "", "xsync report {name}"),
-    Place("failures", "", "Failures", "", "xsync report {name}"),
-    Place("log", "", "Log", "", "xsync report {name}"),
+    Place("test", "4", "Test", "xsync_tui.screens.testrun:TestScreen", "xsync test-run {name}"),
+    Place("run", "5", "Run", "xsync_tui.screens.run:RunScreen", "xsync attach {name}"),
+    Place("cutover", "6", "Cutover", "xsync_tui.screens.cutover:CutoverScreen", "xsync cutover {name} --estimate"),
+    Place("report", "7", "Report", "xsync_tui.screens.report:ReportScreen", "xsync report {name}"),
+    Place("failures", "", "Failures", "xsync_tui.screens.failures:FailuresScreen", "xsync report {name}"),
+    Place("log", "", "Log", "xsync_tui.screens.log:LogScreen", "xsync report {name}"),
 )
 """Give ``screen`` its ``module:Class`` to add one."""
 

@@ -13,7 +13,18 @@ import msgspec
 from engine.errors import JournalError
 from engine.home import JOURNAL_NAME, Home, list_execution_folders
 from engine.journal import samples
-from engine.journal.records import OVERALL, SEGMENTS, Segment, SegmentKind, Summary, read_segment, read_task
+from engine.journal.records import (
+    OVERALL,
+    SEGMENTS,
+    UNANSWERED,
+    Command,
+    Segment,
+    SegmentKind,
+    Summary,
+    read_command,
+    read_segment,
+    read_task,
+)
 from engine.journal.schema import connect, translated
 from engine.locks import runner_alive
 from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Snapshot, Status, TaskSnapshot, Totals
@@ -59,6 +70,17 @@ class SnapshotReader:
         """The whole run in at most ``buckets`` samples of equal width, oldest first; no samples, no bucket."""
         with self._one_commit():
             return samples.history(self._db, buckets)
+
+    def within(self, start: float, width: float, buckets: int) -> dict[int, Sample]:
+        """Samples of ``buckets`` times of ``width`` seconds from ``start`` on, by number; none, no number."""
+        with self._one_commit():
+            return samples.within(self._db, start, width, buckets)
+
+    def unanswered(self) -> list[Command]:
+        """What people asked of the runner and it has not answered yet, oldest first."""
+        with translated(self._path):
+            rows = self._db.execute(UNANSWERED).fetchall()
+        return [read_command(*row) for row in rows]
 
     def failures(self) -> list[Failure]:
         """The failures that were kept (writer.KEPT_FAILURES), in the order they happened."""

@@ -23,6 +23,10 @@ SEGMENTS = "SELECT kind, file, rows, bytes, info, id FROM segments WHERE kind = 
 """The query behind ``read_segment``: segments of a kind that count, oldest first."""
 
 
+UNANSWERED = "SELECT id, asked_at, who, verb, arguments FROM commands WHERE acknowledged_at IS NULL ORDER BY id"
+"""The query behind ``read_command``: what was asked and not answered, in that order. Cheap enough to poll."""
+
+
 class Runner(msgspec.Struct, frozen=True):
     """The process that works on an execution. ``boot_id`` tells whether its host was restarted since."""
 
@@ -123,6 +127,11 @@ def to_json(value: object) -> str:
 def read_segment(kind: SegmentKind, file: str, rows: int, size: int, info: str, number: int) -> Segment:
     """A segment from the columns of SEGMENTS."""
     return Segment(kind, file, rows, size, msgspec.json.decode(info), number)
+
+
+def read_command(number: int, asked_at: float, who: str, verb: Verb, arguments: str) -> Command:
+    """A command from the columns of UNANSWERED."""
+    return Command(number, asked_at, who, verb, msgspec.json.decode(arguments))
 
 
 def read_task(plan: str, live: str) -> TaskSnapshot:

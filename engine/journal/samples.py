@@ -7,6 +7,7 @@ transactions to their caller.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 
 from engine.model import Sample
@@ -59,19 +60,35 @@ def rates(db: sqlite3.Connection) -> tuple[float, float]:
 def history(db: sqlite3.Connection, buckets: int) -> list[Sample]:
     """The whole run in at most ``buckets`` samples of equal width: mean rates, and totals at the end of each.
 
-    Times without samples have no bucket. Reads the coarsest level that is fine enough; others for what it lacks.
+    Times without samples have no bucket.
     """
     start, end = db.execute("SELECT min(at), max(at) FROM samples").fetchone()
     if start is None:
         return []
-    width = max((end - start) / buckets, 1e-9)
+    found = _drawn(db, start, max((end - start) / buckets, 1e-9), buckets, end)
+    return [found[bucket] for bucket in sorted(found)]
+
+
+def within(db: sqlite3.Connection, start: float, width: float, buckets: int) -> dict[int, Sample]:
+    """Of ``buckets`` times of ``width`` seconds, from ``start`` on, those that have samples, by number; see history.
+
+    Times that are fixed by the clock (``start`` a multiple of ``width``) keep their samples from call to call.
+    """
+    return _drawn(db, start, width, buckets, start + width * buckets)
+
+
+def _drawn(db: sqlite3.Connection, start: float, width: float, buckets: int, end: float) -> dict[int, Sample]:
+    """Reads the coarsest level that is fine enough; others for what it lacks."""
+    before = math.nextafter(start, -math.inf)
     chosen = max((level for level, (step, _) in enumerate(LEVELS) if step <= width), default=0)
-    drawn = _bucketed(db, chosen, start, width, buckets, start - 1, end)
+    drawn = _bucketed(db, chosen, start, width, buckets, before, end)
     for level in range(chosen + 1, len(LEVELS)):
-        drawn = _bucketed(db, level, start, width, buckets, start - 1, _first(db, level - 1, end)) | drawn
+        until = min(end, _first(db, level - 1, end))
+        drawn = _bucketed(db, level, start, width, buckets, before, until) | drawn
     for level in reversed(range(chosen)):
-        drawn |= _bucketed(db, level, start, width, buckets, _last(db, level + 1, start - 1), end)
-    return [drawn[bucket] for bucket in sorted(drawn)]
+        after = max(before, _last(db, level + 1, before))
+        drawn |= _bucketed(db, level, start, width, buckets, after, end)
+    return drawn
 
 
 def _slot(level: int, at: float) -> int:

@@ -16,11 +16,13 @@ from engine.journal import samples
 from engine.journal.records import (
     OVERALL,
     SEGMENTS,
+    UNANSWERED,
     Command,
     Execution,
     Runner,
     Segment,
     SegmentKind,
+    read_command,
     read_segment,
     read_task,
     to_json,
@@ -249,11 +251,7 @@ class Journal(Uploads):
 
     def pending_commands(self) -> list[Command]:
         """What was asked and not answered, in that order. Cheap enough to poll."""
-        query = "SELECT id, asked_at, who, verb, arguments FROM commands WHERE acknowledged_at IS NULL ORDER BY id"
-        return [
-            Command(number, asked_at, who, verb, msgspec.json.decode(arguments))
-            for number, asked_at, who, verb, arguments in self._rows(query)
-        ]
+        return [read_command(*row) for row in self._rows(UNANSWERED)]
 
     def answer(self, command: int, outcome: str, at: float) -> None:
         """Acknowledge a command with what became of it, in words for the person who asked."""

@@ -129,3 +129,22 @@ def test_history_of_a_long_run_reads_few_rows(db: sqlite3.Connection) -> None:
     db.set_progress_handler(count, 1000)
     samples.history(db, 120)
     assert 0 < thousands_of_steps < 300
+
+
+def test_times_fixed_by_the_clock_keep_their_samples_while_the_run_goes_on(db: sqlite3.Connection) -> None:
+    run(db, 4000, 0.5)
+    first = START // 25 * 25
+    before = samples.within(db, first, 25.0, 144)
+    assert sorted(before) == list(range(144))
+    run(db, 25, 0.5, first=4000)
+    assert samples.within(db, first, 25.0, 144) == before
+    moved = samples.within(db, first + 25.0, 25.0, 144)
+    assert [moved[number] for number in range(143)] == [before[number + 1] for number in range(143)]
+
+
+def test_times_without_samples_have_no_number(db: sqlite3.Connection) -> None:
+    run(db, 60, 0.5)
+    run(db, 60, 0.5, first=240)
+    found = samples.within(db, START, 30.0, 20)
+    assert sorted(found) == [0, 1, 8, 9]
+    assert found[1].bytes_per_second == pytest.approx(100.0 * 10**4)

@@ -49,12 +49,13 @@ def command(
     from engine.home import prepare_home
     from profiles.convert import to_migration
     from xsync_tui.cli.cutover_steps import Checklist
+    from xsync_tui.cli.cutover_talk import Terminal
     from xsync_tui.cli.output import emit, put
     from xsync_tui.cli.profile_names import load_profile
 
     profile = load_profile(name)
     migration, home = to_migration(profile), prepare_home()
-    history, ready = _readiness(home, profile, migration, verify_mode)
+    history, ready = readiness_of(home, profile, migration, verify_mode)
     if estimate:
         if as_json:
             emit(_json(profile.name, history, ready))
@@ -67,20 +68,20 @@ def command(
         profile.name,
         migration,
         readiness=ready,
-        shown=shown,
         verifies=verify_mode == "POINT_IN_TIME_CONSISTENT",
         wait_quiet=wait_quiet,
         yes=yes,
-        as_json=as_json,
+        talk=Terminal(shown, as_json=as_json),
     ).run(restart=restart)
 
 
-def _readiness(
+def readiness_of(
     home: Home,
     profile: Profile,
     migration: Migration,
     verify_mode: Literal["POINT_IN_TIME_CONSISTENT", "ONLY_FILES_TRANSFERRED"],
 ) -> tuple[History, Readiness]:
+    """What past passes tell, and whether the freeze fits the window now. Raises JournalError."""
     import time
 
     from engine.execution.cutover.stillness import read_only_mount

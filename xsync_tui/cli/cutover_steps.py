@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import click
 
 from engine.errors import RefusedError, StoppedError, XsyncError
 from engine.execution.cutover.record import (
@@ -27,7 +24,7 @@ from engine.execution.cutover.record import (
 from engine.home import Home, account_name
 from engine.model import Migration
 from xsync_tui.cli.clock import moment
-from xsync_tui.cli.output import emit, put
+from xsync_tui.cli.cutover_talk import Listing, Talk
 
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Verification
@@ -45,9 +42,9 @@ class _Stop(Exception):
 
 
 class Checklist:
-    """The cutover of one profile. ``shown``: the readiness as lines, or as JSON; ``verifies``: both sides are compared.
+    """The cutover of one profile. ``verifies``: both sides are compared. ``yes``: nothing is asked.
 
-    ``wait_quiet``: minutes that the source has to be unchanged. ``yes``: nothing is asked.
+    ``wait_quiet``: minutes that the source has to be unchanged. ``talk``: to whoever confirms it.
     """
 
     def __init__(
@@ -57,21 +54,19 @@ class Checklist:
         migration: Migration,
         *,
         readiness: Readiness,
-        shown: dict[str, object] | list[str],
         verifies: bool,
         wait_quiet: int | None,
         yes: bool,
-        as_json: bool,
+        talk: Talk,
     ) -> None:
         self._home = home
         self._profile = profile
         self._migration = migration
         self._readiness = readiness
-        self._shown = shown
         self._verifies = verifies
         self._wait_quiet = wait_quiet
         self._yes = yes
-        self._as_json = as_json
+        self._talk = talk
         self._who = f"{account_name(os.geteuid())}@{socket.gethostname()}"
 
     def run(self, *, restart: bool) -> int:
@@ -100,9 +95,9 @@ class Checklist:
                 f"{self._migration.destination.url} was handed over to its users on {moment(handed.at)}: another "
                 "cutover replaces what they wrote there by what the source has"
             )
-            if self._yes or not self._answerable():
+            if self._yes or not self._talk.answerable:
                 raise RefusedError(f"{text}. To take it back all the same, say so on a terminal, without --yes")
-            put(f"{text}.")
+            self._talk.say(f"{text}.")
             self._typed(f" To take it back all the same, type {self._profile}: ")
         forget_cutover(self._home, self._profile)
 
@@ -115,20 +110,20 @@ class Checklist:
                 f"the profile {self._profile} was changed since its cutover began on {moment(known.began_at)}: what "
                 f"was done is not about it any more. Begin anew: xsync cutover {self._profile} --restart"
             )
-        self._say(f"Goes on with the cutover that {known.began_by} began on {moment(known.began_at)}.")
+        self._talk.say(f"Goes on with the cutover that {known.began_by} began on {moment(known.began_at)}.")
         for step, done in known.steps.items():
-            self._say(f"  done: {STEPS[step]}, {moment(done.at)} by {done.who}: {done.text}")
+            self._talk.say(f"  done: {STEPS[step]}, {moment(done.at)} by {done.who}: {done.text}")
         cutover = known.resumed()
         if cutover is not known:
-            self._say("What was verified then may have changed since: it is verified again.")
+            self._talk.say("What was verified then may have changed since: it is verified again.")
         if "read-only" in cutover.steps and cutover.steps["read-only"].facts.get("mounted") and not self._mounted():
-            self._say("The source is no longer mounted read-only.")
+            self._talk.say("The source is no longer mounted read-only.")
             cutover = cutover.back_to("read-only")
         write_cutover(self._home, cutover)
         return cutover
 
     def _do(self, step: Step) -> None:
-        self._say(f"\nStep {list(STEPS).index(step) + 1} of {len(STEPS)}: {STEPS[step]}")
+        self._talk.say(f"\nStep {list(STEPS).index(step) + 1} of {len(STEPS)}: {STEPS[step]}")
         if step in ("verification", "sign-off", "rollback", "hand-over"):
             self._require_fresh_delta()
         done = {
@@ -141,18 +136,13 @@ class Checklist:
             "hand-over": self._hand_over,
         }[step]()
         self._keep(self._cutover.done(step, done))
-        if self._as_json:
-            emit({"type": "step", "step": step, "at": done.at, "who": done.who, "text": done.text})
-        else:
-            put(f"  done {moment(done.at)} by {done.who}: {done.text}")
+        self._talk.record({"type": "step", "step": step, "at": done.at, "who": done.who, "text": done.text})
+        self._talk.say(f"  done {moment(done.at)} by {done.who}: {done.text}")
 
     # -- the steps ---------------------------------------------------------------------------------------------
 
     def _confirm_readiness(self) -> Done:
-        if isinstance(self._shown, dict):
-            emit(self._shown)
-        else:
-            put("\n".join(self._shown))
+        self._talk.readiness()
         self._warn_of_schedule()
         self._typed(f" To begin, with the freeze as it is, type {self._profile}: ")
         return self._done(f"{self._readiness.verdict}: {self._readiness.reason}")
@@ -162,9 +152,11 @@ class Checklist:
         if mounted is not None:
             text = f"mounted read-only on this host ({mounted}); whether others can write to it is not known"
             return self._done(text, {"mounted": True})
-        self._say("  Make it read-only now; xsync does not write to it to find out. It looks when it last changed.")
+        self._talk.say(
+            "  Make it read-only now; xsync does not write to it to find out. It looks when it last changed."
+        )
         text = self._look()
-        self._say(f"  {text}")
+        self._talk.say(f"  {text}")
         self._typed(f" If nobody can write to it any more, type {self._profile}: ")
         how = "confirmed with --yes, by nobody who looked" if self._yes else "confirmed by name"
         return self._done(f"{text}; {how}", {"mounted": False})
@@ -191,22 +183,18 @@ class Checklist:
         if not self._verifies:
             return self._done("not done, as chosen: only what the final delta sent was verified, as it was sent")
         from engine.execution.cutover.checking import judge
-        from xsync_tui.cli.listed import Counter
-        from xsync_tui.cli.survey import cancelled_by_signals
 
-        counter = Counter()
         out = self._home.cutovers / f"{self._profile}-differences.parquet"
-        with cancelled_by_signals() as cancelled:
-            found = self._compare(out, counter, lambda: bool(cancelled))
-        counter.erase()
+        with self._talk.listing() as listing:
+            found = self._compare(out, listing)
         self._require_fresh_delta()
         judged = judge(found, self._delta_report())
         if not judged.good:
             self._keep(self._cutover.back_to("delta"))
             if judged.changed:
-                self._tell(f"  The source changed since the final delta: {judged.changed}. It is not read-only.")
+                self._talk.warn(f"  The source changed since the final delta: {judged.changed}. It is not read-only.")
             if judged.differs:
-                self._tell(f"  The two sides differ: {judged.differs}. All of it: {out}")
+                self._talk.warn(f"  The two sides differ: {judged.differs}. All of it: {out}")
             self._stop(DIFFERS, "Nothing is handed over: the final delta is to be done again.", "When it is quiet,")
         import msgspec
 
@@ -228,7 +216,9 @@ class Checklist:
         from xsync_tui.cli.output import current_look
 
         for text in rollback_note(self._cutover):
-            self._say("\n".join(wrap(text, current_look().width - 5, initial_indent="  - ", subsequent_indent="    ")))
+            self._talk.say(
+                "\n".join(wrap(text, current_look().width - 5, initial_indent="  - ", subsequent_indent="    "))
+            )
         return self._done("shown, and in the sign-off report")
 
     def _hand_over(self) -> Done:
@@ -240,7 +230,7 @@ class Checklist:
                 f"{self._profile} has a schedule: its next run would replace what users write at the destination by "
                 f"what the source had. First: xsync schedule remove {self._profile}, then this again"
             )
-        self._say(f"\n--- {POINT_OF_NO_RETURN}\n")
+        self._talk.say(f"\n--- {POINT_OF_NO_RETURN}\n")
         self._typed(f" To hand {self._migration.destination.url} over to its users, type {self._profile}: ")
         return self._done("the destination is its users'; this profile must not be run again")
 
@@ -250,14 +240,13 @@ class Checklist:
         """Run, continue or watch the final delta; the folder of its execution."""
         from engine.execution.launch import RunRequest, begin, create, resumable, resume
         from engine.journal.reader import read_snapshot
-        from xsync_tui.cli.running import run_and_stay, watch
 
         folder = self._home.executions / (self._cutover.delta or "none")
         if folder.is_dir():
             snapshot = read_snapshot(folder)
             totals = snapshot.totals
             if snapshot.runner_alive:
-                watch(folder, as_json=self._as_json)
+                self._talk.watch(folder)
                 return folder
             if snapshot.status.ended and not resumable(snapshot.status, totals.files.pending, totals.listing_complete):
                 return folder
@@ -272,10 +261,10 @@ class Checklist:
             def launch(detached: bool) -> Launched:
                 return begin(folder, detached=detached)
 
-        run_and_stay(launch, detach=False, as_json=self._as_json)
+        self._talk.run(launch)
         return folder
 
-    def _compare(self, out: Path, counter: Any, cancelled: Any) -> Verification:
+    def _compare(self, out: Path, listing: Listing) -> Verification:
         from engine.execution.comparing.verification import verify
 
         began_at = self._cutover.steps["delta"].facts["started_at"]
@@ -284,8 +273,8 @@ class Checklist:
             out,
             strict=True,
             began_at=began_at,
-            cancelled=cancelled,
-            on_progress=counter.show,
+            cancelled=listing.cancelled,
+            on_progress=listing.show,
         )
 
     def _require_fresh_delta(self) -> None:
@@ -314,31 +303,28 @@ class Checklist:
 
     def _look(self) -> str:
         from engine.execution.cutover.stillness import look, wait_until_quiet, words
-        from xsync_tui.cli.listed import Counter
-        from xsync_tui.cli.survey import cancelled_by_signals
 
-        counter, spec = Counter(), self._migration.source
-        with cancelled_by_signals() as cancelled:
+        spec = self._migration.source
+        with self._talk.listing() as listing:
 
             def look_once() -> Any:
                 return look(
                     spec,
                     self._migration.filters,
                     self._home.cutovers,
-                    cancelled=lambda: bool(cancelled),
-                    on_progress=counter.show,
+                    cancelled=listing.cancelled,
+                    on_progress=listing.show,
                 )
 
             seconds = 60.0 * (self._wait_quiet or 0)
-            seen = wait_until_quiet(look_once, seconds, cancelled=lambda: bool(cancelled))
-        counter.erase()
+            seen = wait_until_quiet(look_once, seconds, cancelled=listing.cancelled)
         return words(seen, time.time(), spec)
 
     def _warn_of_schedule(self) -> None:
         from engine.execution.schedule import read_record
 
         if read_record(self._home, self._profile) is not None:
-            self._say(
+            self._talk.say(
                 f" {self._profile} has a schedule: a run of it in between undoes the final delta. Take it away: "
                 f"xsync schedule remove {self._profile}"
             )
@@ -346,19 +332,16 @@ class Checklist:
     # -- asking, telling, keeping ------------------------------------------------------------------------------
 
     def _require_consent(self) -> None:
-        if not self._yes and not self._answerable():
+        if not self._yes and not self._talk.answerable:
             raise RefusedError(
                 f"a cutover asks before its steps, and nobody can answer here: xsync cutover {self._profile} on a "
                 "terminal, or with --yes to confirm all of it. To see only whether it is time: --estimate"
             )
 
-    def _answerable(self) -> bool:
-        return not self._as_json and sys.stdin.isatty() and sys.stdout.isatty()
-
     def _typed(self, question: str) -> None:
         if self._yes:
             return
-        if click.prompt(question, prompt_suffix="", default="", show_default=False).strip() != self._profile:
+        if self._talk.typed(question).strip() != self._profile:
             raise RefusedError(f"not confirmed; nothing more is done. Go on: xsync cutover {self._profile}")
 
     def _done(self, text: str, facts: dict[str, Any] | None = None) -> Done:
@@ -370,39 +353,22 @@ class Checklist:
 
     def _stop(self, code: int, why: str, then: str) -> NoReturn:
         text = f"{why} {then} xsync cutover {self._profile}"
-        if self._as_json:
-            emit(
-                {
-                    "type": "cutover",
-                    "profile": self._profile,
-                    "done": False,
-                    "next": self._cutover.next,
-                    "message": text,
-                }
-            )
-        self._tell(f"\n{text}")
+        next_step = self._cutover.next
+        self._talk.record(
+            {"type": "cutover", "profile": self._profile, "done": False, "next": next_step, "message": text}
+        )
+        self._talk.warn(f"\n{text}")
         raise _Stop(code)
 
     def _over(self, cutover: Cutover) -> int:
         report = cutover.steps["sign-off"].facts["report"]
-        if self._as_json:
-            emit({"type": "cutover", "profile": self._profile, "done": True, "report": report})
+        self._talk.record({"type": "cutover", "profile": self._profile, "done": True, "report": report})
         handed = cutover.steps["hand-over"]
-        self._say(
+        self._talk.say(
             f"\nThe cutover of {self._profile} is done, handed over {moment(handed.at)} by {handed.who}.\n"
             f"Report: {report}\nTo begin another: xsync cutover {self._profile} --restart"
         )
         return 0
-
-    def _say(self, text: str) -> None:
-        if not self._as_json:
-            put(text)
-
-    def _tell(self, text: str) -> None:
-        """What must not be missed: with --json on stderr."""
-        from xsync_tui.cli.output import say
-
-        (say if self._as_json else put)(text)
 
 
 def _with_delta(cutover: Cutover, execution: str) -> Cutover:

@@ -62,7 +62,7 @@ def run(args: list[str]) -> int:
         _silence_stdout()
         return UNEXPECTED
     except Exception as error:
-        return _complain(args, _unexpected(error), UNEXPECTED)
+        return _complain(args, unexpected(error), UNEXPECTED)
     return code
 
 
@@ -99,7 +99,8 @@ def _silence_stdout() -> None:
     os.close(nothing)
 
 
-def _unexpected(error: Exception) -> str:
+def unexpected(error: Exception) -> str:
+    """What to say of an error that is a defect; its traceback is kept."""
     kind = f"{type(error).__name__}: {error}".strip().rstrip(":")
     return f"unexpected error: {kind}\nThis is a defect of xsync. {_keep_traceback(error)}"
 

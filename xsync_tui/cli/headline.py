@@ -80,23 +80,24 @@ def _route(snapshot: Snapshot, look: Look, cells: int) -> str:
 def _answer(snapshot: Snapshot, now: float, look: Look) -> list[Line]:
     """What a person wants to know first: one sentence, or the lines that say what is safe."""
     if life_of(snapshot, now) is Life.GONE:
-        return _gone(snapshot, now, look)
-    lines = [Line(f" {_sentence(snapshot, now, look)}")]
+        return gone_lines(snapshot, now, look)
+    lines = [Line(f" {sentence(snapshot, now, look)}")]
     # Of a drained or cancelled execution the message only says so again.
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
         lines.append(Line(f" ! {look.text(snapshot.message, look.width - 3)}", Role.LOOK))
     return lines
 
 
-def _sentence(snapshot: Snapshot, now: float, look: Look) -> str:
-    files = snapshot.totals.files
+def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str:
+    """The answer in one sentence, of an execution whose runner is not gone; ``go_on``: how to go on where one can."""
+    files, go_on = snapshot.totals.files, go_on or resume_words(snapshot)
     match snapshot.status:
         case Status.QUEUED | Status.LAUNCHING:
             return "Starting agents."
         case Status.PREPARING:
             return "Listing the source; the first files follow within seconds."
         case Status.PAUSED:
-            return f"Paused: nothing is sent. Go on: xsync resume {snapshot.execution}"
+            return f"Paused: nothing is sent. {go_on}"
         case Status.CANCELLING:
             return "Agents finish what they hold, then all ends. Finished files stay."
         case Status.SUCCESS:
@@ -104,13 +105,13 @@ def _sentence(snapshot: Snapshot, now: float, look: Look) -> str:
         case Status.ERROR if held_back(snapshot):
             return f"All is copied, nothing was deleted. {_moved(snapshot)}"
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
-            return f"Ended early, {files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"
+            return f"Ended early, {files_left(snapshot)}. {go_on}"
         case Status.ERROR:
             return f"{format_count(files.failed)} of {format_count(files.discovered)} files failed. {_moved(snapshot)}"
         case Status.CANCELLED:
             return f"Cancelled with {files_left(snapshot)}. Finished files stay."
         case Status.INTERRUPTED:
-            return f"{files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"
+            return f"{files_left(snapshot)}. {go_on}"
         case _:
             return _estimate(snapshot, now, look)
 
@@ -128,7 +129,13 @@ def _estimate(snapshot: Snapshot, now: float, look: Look) -> str:
     return f"Done {clock_range(now + low, now + high, look.zone, now)}, in {format_duration_range(low, high)}."
 
 
-def _gone(snapshot: Snapshot, now: float, look: Look) -> list[Line]:
+def resume_words(snapshot: Snapshot) -> str:
+    """How to go on from a shell."""
+    return f"Go on: xsync resume {snapshot.execution}"
+
+
+def gone_lines(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> list[Line]:
+    """What is safe, and how to go on, where the runner is gone."""
     files, host = snapshot.totals.files, look.text(snapshot.host, 20)
     beat = clock(snapshot.heartbeat_at, look.zone, now)
     lines = [
@@ -137,7 +144,7 @@ def _gone(snapshot: Snapshot, now: float, look: Look) -> list[Line]:
             Role.ALARM,
         ),
         Line(f"   Safe: {format_count(files.transferred)} files transferred, no half file under its final name."),
-        Line(f"   {files_left(snapshot)}. Go on: xsync resume {snapshot.execution}"),
+        Line(f"   {files_left(snapshot)}. {go_on or resume_words(snapshot)}"),
     ]
     if snapshot.message:
         lines.append(Line(f"   Last words: {look.text(snapshot.message, look.width - 15)}"))

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from enum import Enum
 from typing import NamedTuple
 
+from xsync_tui.drawing.rows import Canvas
 from xsync_tui.text import cut_end, shown
 
 
@@ -50,6 +51,16 @@ class Line(NamedTuple):
 
     text: str
     role: Role = Role.PLAIN
+
+
+def canvas_of(look: Look) -> Canvas:
+    """The canvas that drawing functions want for this look."""
+    return Canvas(look.width, look.height, look.unicode, zone=look.zone)
+
+
+def look_of(canvas: Canvas) -> Look:
+    """The look of a canvas, for what is written as plain lines and shown on both."""
+    return Look(canvas.width, canvas.height, canvas.unicode, zone=canvas.zone)
 
 
 def paint(lines: Sequence[Line], look: Look, *, cut: bool = True) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 
 from engine.model import Failure, Retry, Snapshot, Status, Tally
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
-from xsync_tui.cli.ledger import ledger_rows
-from xsync_tui.cli.look import Line, Look, Role, paint
+from xsync_tui.cli.look import Line, Look, Role, canvas_of, paint
+from xsync_tui.drawing.ledger import ledger
+from xsync_tui.drawing.rows import plain
 
 SOME_FAILED = 3
 REFUSED = 4
@@ -161,7 +163,7 @@ def summary_lines(
     roles = {0: Role.GOOD, SOME_FAILED: Role.LOOK, STOPPED: Role.LOOK}
     lines = [
         Line(_first_line(snapshot, report, look, gone=gone), roles.get(exit_code(snapshot, gone=gone), Role.ALARM)),
-        *(Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)),
+        *(Line(row) for row in plain(ledger(snapshot.totals.files, canvas_of(look)))),
         *(Line(f" {row}") for row in _foretold(report)),
     ]
     # Of a drained or cancelled execution the message only says so again.
@@ -179,13 +181,18 @@ def summary_lines(
 
 
 def _foretold(report: dict[str, Any]) -> list[str]:
-    """What was said of it before, and what it took; nothing if nothing was said."""
+    said = foretold(report)
+    return [f"{said[:1].upper()}{said[1:]}."] if said else []
+
+
+def foretold(report: Mapping[str, Any]) -> str:
+    """``foretold 6 h 05 - 7 h 10, took 6 h 22: inside``; empty if nothing was said of it before."""
     said = report.get("estimate")
     if not said:
-        return []
+        return ""
     low, high, took = said["seconds"]["low"], said["seconds"]["high"], said["took_seconds"]
     how = "inside" if said["inside"] else "sooner" if took < low else "later"
-    return [f"Foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}."]
+    return f"foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}"
 
 
 def covers_line(retry: Retry) -> str:
@@ -228,13 +235,17 @@ def _first_line(snapshot: Snapshot, report: dict[str, Any], look: Look, *, gone:
     return f" {name}  {ended_status(snapshot, gone=gone)}  {moved}{rate}"
 
 
+def remedy_for(reason: str) -> str:
+    """What helps against a reason of failure; empty if nothing is known to."""
+    return next((text for word, text in _REMEDIES if word in reason.lower()), "")
+
+
 def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -> list[Line]:
     """Failures by reason, most first: how many, what helps, and a few paths with their detail."""
     lines = []
     for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         lines.append(Line(f" {look.cross} {format_count(number)} failed: {look.text(reason)}", Role.ALARM))
-        remedy = next((text for word, text in _REMEDIES if word in reason.lower()), None)
-        if remedy:
+        if remedy := remedy_for(reason):
             lines.append(Line(f"     {remedy}"))
         examples = [failure for failure in failures if failure.reason == reason][:EXAMPLES]
         for failure in examples:

@@ -9,13 +9,14 @@ from engine.quantities import (
     format_count_short,
     format_duration_range,
     format_rate,
-    format_share,
 )
 from xsync_tui.cli.agent_lines import agent_lines
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, headline, life_of
-from xsync_tui.cli.ledger import ledger_rows
-from xsync_tui.cli.look import Line, Look, Role, paint
+from xsync_tui.cli.look import Line, Look, Role, canvas_of, paint
+from xsync_tui.drawing.ledger import ledger
+from xsync_tui.drawing.progress import copied, joined, percent_done, share_done
+from xsync_tui.drawing.rows import plain
 from xsync_tui.text import width_of
 
 _EVENTS = 3
@@ -30,8 +31,8 @@ def view(snapshot: Snapshot, now: float, look: Look, foot: str = "") -> list[str
     """
     moves = life_of(snapshot, now) in (Life.LIVE, Life.SILENT)
     top = [*headline(snapshot, now, look), _totals(snapshot, look, moves=moves), *_limit(snapshot, now, look)]
-    ledger = [Line(f" {row}") for row in ledger_rows(snapshot.totals.files, look.width - 1)]
-    bottom = [*ledger, *_deleted(snapshot), *_failures(snapshot, look)]
+    adds_up = [Line(row) for row in plain(ledger(snapshot.totals.files, canvas_of(look)))]
+    bottom = [*adds_up, *deleted_lines(snapshot), *failed_lines(snapshot, look)]
     last = [Line(f" {foot}")] if foot else []
     room = look.height - len(top) - len(bottom) - len(last)
     agents = agent_lines(snapshot, look, room) if moves else []
@@ -53,7 +54,7 @@ def one_line(snapshot: Snapshot, now: float, look: Look) -> str:
         f"{format_count(files.pending)} pending",
         format_bytes(snapshot.totals.bytes.transferred),
         format_rate(snapshot.bytes_per_second),
-        *[line.text.strip() for line in _deleted(snapshot)],
+        *[line.text.strip() for line in deleted_lines(snapshot)],
     ]
     if limited := limit_words(snapshot, now, look):
         parts.append(limited)
@@ -81,52 +82,17 @@ def _totals(snapshot: Snapshot, look: Look, *, moves: bool) -> Line:
     """Rate, how much of how much, and how far the listing is; shares only once the total stands still."""
     totals = snapshot.totals
     rates = [format_rate(snapshot.bytes_per_second), f"{format_count_short(snapshot.files_per_second)} files/s"]
-    parts = [*(rates if moves else []), *_copied(snapshot)]
+    parts = [*(rates if moves else []), *copied(snapshot)]
     if not totals.listing_complete:
-        return Line(_joined([*parts, f"{format_count_short(totals.folders.discovered)} folders so far"], look.width))
-    share = _share(snapshot)
-    percent = _percent(snapshot, share)
-    room = min(_BAR_CELLS, look.width - width_of(_joined([*parts, percent, "listed all"], 1_000)) - 1)
+        return Line(joined([*parts, f"{format_count_short(totals.folders.discovered)} folders so far"], look.width))
+    share = share_done(snapshot)
+    percent = percent_done(snapshot, share)
+    room = min(_BAR_CELLS, look.width - width_of(joined([*parts, percent, "listed all"], 1_000)) - 1)
     bar = f"{look.bar(share, room)} " if room >= _LEAST_BAR_CELLS else ""
-    return Line(_joined([*parts, bar + percent, "listed all"], look.width))
+    return Line(joined([*parts, bar + percent, "listed all"], look.width))
 
 
-def _joined(parts: list[str], cells: int) -> str:
-    """As many of ``parts`` as fit, whole."""
-    text = ""
-    for part in parts:
-        longer = f"{text} {part}" if not text else f"{text}  {part}"
-        if width_of(longer) > cells:
-            break
-        text = longer
-    return text
-
-
-def _copied(snapshot: Snapshot) -> list[str]:
-    """Bytes copied of bytes found; where most is skipped, files checked of files found says more."""
-    totals, files = snapshot.totals, snapshot.totals.files
-    least = "" if totals.listing_complete else "at least "
-    copied = f"copied {format_bytes(totals.bytes.transferred)}"
-    if files.skipped <= files.transferred:
-        return [f"{copied} of {least}{format_bytes(totals.bytes.source)}"]
-    checked = format_count_short(files.discovered - files.pending)
-    return [f"checked {checked} of {least}{format_count_short(files.discovered)} files", copied]
-
-
-def _share(snapshot: Snapshot) -> float:
-    """How much is decided, 0 to 1: by bytes where there are any, else by files."""
-    totals = snapshot.totals
-    if totals.bytes.source:
-        return 1 - totals.bytes.pending / totals.bytes.source
-    return 1 - totals.files.pending / totals.files.discovered if totals.files.discovered else 1.0
-
-
-def _percent(snapshot: Snapshot, share: float) -> str:
-    """Never 100 % before the end: folders and the last checks come after the last byte."""
-    return format_share(share if snapshot.status.ended else min(share, 0.999), 1.0)
-
-
-def _deleted(snapshot: Snapshot) -> list[Line]:
+def deleted_lines(snapshot: Snapshot) -> list[Line]:
     """What is deleted so far of what is to be."""
     totals = snapshot.totals
     deleted, found = totals.files.deleted + totals.folders.deleted, totals.deletions
@@ -136,7 +102,8 @@ def _deleted(snapshot: Snapshot) -> list[Line]:
     return [Line(f" {format_count(deleted)}{of} deleted")]
 
 
-def _failures(snapshot: Snapshot, look: Look) -> list[Line]:
+def failed_lines(snapshot: Snapshot, look: Look) -> list[Line]:
+    """How many failed of what, most first."""
     if not snapshot.totals.files.failed:
         return []
     reasons = sorted(snapshot.failure_counts.items(), key=lambda item: (-item[1], item[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -12,13 +13,14 @@ from xsync_tui.cli import options
 from xsync_tui.cli.options import MigrationOptions
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import PlannedStep, Prepared, TestRun
+    from engine.execution.testrun import PlannedStep, Prepared, Request, TestRun
     from engine.model import Migration, Snapshot
     from engine.planning.measurement import Step
     from engine.planning.values import Roofline
     from profiles.schema import MeasuredSection, Profile
 
 STOPPED = 5
+STEP_SECONDS = 120.0
 DEFAULT_LADDER = 4
 LEAST_SECONDS = 8.0
 
@@ -31,7 +33,7 @@ LEAST_SECONDS = 8.0
 @click.option(
     "--seconds",
     type=click.FloatRange(LEAST_SECONDS),
-    default=120.0,
+    default=STEP_SECONDS,
     show_default=True,
     help="What a step may take at most; it ends once its rate was steady for a quarter of that.",
 )
@@ -57,31 +59,43 @@ def command(
     migration, profile = migration_of(what, chosen)
     agents = chosen["agents"] or (max(migration.agents, DEFAULT_LADDER) if ladder else 1)
     with cancelled_by_signals() as came:
-        prepared = _prepare(what, migration, profile, folders, agents, seconds, came, ladder=ladder)
+        prepared = _prepare(request_of(migration, profile, folders, agents, seconds, ladder=ladder), came)
     if not _agreed(prepared, yes=yes, as_json=as_json):
         return STOPPED
     with cancelled_by_signals() as came:
         found = _run(prepared, came, as_json=as_json)
-    saved = _save(what[0], found) if profile is not None and found.one is not None else None
+    saved = save(profile, found) if profile is not None and found.one is not None else None
     _tell(found, saved, as_json=as_json)
     return STOPPED if found.stopped else 0
 
 
-def _prepare(
-    what: tuple[str, ...],
-    migration: Migration,
-    profile: str | None,
-    folders: tuple[str, ...],
-    agents: int,
-    seconds: float,
-    came: list[int],
-    *,
-    ladder: bool,
-) -> Prepared:
-    from engine.execution.testrun import Request, prepare
+def request_of(
+    migration: Migration, profile: str | None, folders: Sequence[str], agents: int, seconds: float, *, ladder: bool
+) -> Request:
+    """What to test: steps of up to ``agents``, each for at most ``seconds``, the first one on ``folders`` if any.
+
+    Raises ProfileError.
+    """
+    from engine.execution.testrun import Request
     from engine.execution.testrun_step import steps_of
     from engine.names import path_of_text
     from engine.planning.steadiness import Pace
+
+    before, target, link = _assumptions(profile)
+    return Request(
+        migration=migration,
+        profile=profile,
+        ladder=steps_of(agents, ladder=ladder),
+        folders=[path_of_text(folder.strip("/")) for folder in folders],
+        pace=Pace(seconds / 4, seconds),
+        before=before,
+        target=target,
+        link=link,
+    )
+
+
+def _prepare(request: Request, came: list[int]) -> Prepared:
+    from engine.execution.testrun import prepare
     from xsync_tui.cli.output import say
 
     told: list[bool] = []
@@ -91,34 +105,23 @@ def _prepare(
             told.append(True)
             say("The source was not surveyed yet: that comes first.")
 
-    before, target = _assumptions(what, profile)
-    request = Request(
-        migration=migration,
-        profile=profile,
-        ladder=steps_of(agents, ladder=ladder),
-        folders=[path_of_text(folder.strip("/")) for folder in folders],
-        pace=Pace(seconds / 4, seconds),
-        before=before,
-        target=target,
-    )
     return prepare(request, on_survey, lambda: bool(came))
 
 
-def _assumptions(what: tuple[str, ...], name: str | None) -> tuple[Roofline, float | None]:
-    """What one agent is taken to do before the test, and the bytes/s that are to be reached."""
+def _assumptions(name: str | None) -> tuple[Roofline, float | None, float | None]:
+    """What one agent is taken to do before the test, the bytes/s that are to be reached, and those of the link."""
     from engine.planning.fitting import assumed
     from engine.quantities import parse_rate
 
     if name is None:
-        return assumed(None, None, None, None), None
-    profile = _profile(what[0])
+        return assumed(None, None, None, None), None, None
+    profile = _profile(name)
     measured, network = profile.measured, profile.network
     per_agent = None if network.per_agent is None else float(parse_rate(network.per_agent))
     at = None if measured.date is None else measured.date.timestamp()
-    target = None
-    if network.bandwidth is not None:
-        target = parse_rate(network.bandwidth) * (network.utilisation or 0.85)
-    return assumed(per_agent, measured.files_per_second, measured.bytes_per_second, at), target
+    link = None if network.bandwidth is None else float(parse_rate(network.bandwidth))
+    target = None if link is None else link * (network.utilisation or 0.85)
+    return assumed(per_agent, measured.files_per_second, measured.bytes_per_second, at), target, link
 
 
 def _profile(name: str) -> Profile:
@@ -167,7 +170,8 @@ def _run(prepared: Prepared, came: list[int], *, as_json: bool) -> TestRun:
     return run(prepared, on_step, on_snapshot, on_measured, lambda: bool(came))
 
 
-def _save(name: str, found: TestRun) -> str:
+def save(name: str, found: TestRun) -> str:
+    """Keep what was measured in a saved profile; returns its file. Raises ProfileError."""
     from profiles import store
 
     return str(store.save_measured(name, _measured(found)))

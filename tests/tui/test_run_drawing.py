@@ -1,0 +1,488 @@
+"""The Run screen as text: every state at 80x20 and 120x36, in Unicode and ASCII."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.journal.records import Command
+from engine.model import Bytes, Event, Snapshot, Status, Tally, Totals
+from tests.tui.runs import (
+    ASCII,
+    CANVAS,
+    HOSTILE,
+    NOW,
+    TOTALS,
+    WIDE,
+    agent,
+    fleet,
+    fresh,
+    golden,
+    run,
+    seen,
+    tasks,
+    text,
+    view,
+)
+from xsync_tui.drawing.rows import Canvas, Role, plain
+from xsync_tui.drawing.run import answer, body, no_run, state_words
+from xsync_tui.drawing.seen import Seen
+
+DONE = Totals(
+    Tally(discovered=12_412_907, transferred=12_412_907, verified=12_412_907),
+    Tally(discovered=213_044),
+    Bytes(source=48_100_000_000_000, transferred=48_100_000_000_000),
+    listing_complete=True,
+)
+SOME_FAILED = Totals(
+    Tally(discovered=1_000, transferred=996, failed=4, verified=996), Tally(9), Bytes(2_000_000, 1_990_000), True
+)
+ENDED: dict[str, Any] = {"ended_at": NOW - 60, "runner_alive": False, "agents": (), "failure_counts": {}, "events": ()}
+
+
+def _body(snapshot: Snapshot, canvas: Canvas = CANVAS, **more: Any) -> list[str]:
+    return text(body(view(snapshot, canvas, **more), canvas), canvas)
+
+
+def test_four_agents() -> None:
+    assert _body(run()) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ██████▏··· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤  ⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤
+       │
+       │
+      0│                        ╌╌
+       └02:12             02:27             02:42             02:57        03:12
+ 4 agents:  4 moving
+ 1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
+        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ 134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
+ 3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
+        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ 134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
+ discovered = transferred + skipped + failed + excluded +   pending │  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
+ ✗ 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_four_agents_in_ascii() -> None:
+    assert _body(run(), ASCII) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ######.... 61 %  listed all
+    2.5|--- limit 2.50 GB/s (20.0 Gbit/s) --------------------------------------
+   GB/s|........................    ............................................
+       |||||||||||||||||||||||||    ||||||||||||||||||||||||||||||||||||||||||||
+       |||||||||||||||||||||||||    ||||||||||||||||||||||||||||||||||||||||||||
+      0|||||||||||||||||||||||||????||||||||||||||||||||||||||||||||||||||||||||
+       +02:12             02:27             02:42             02:57        03:12
+ 4 agents:  4 moving
+ 1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
+ |||||||||||||||||:::::::::::::::::::::  |||||||||||||||||:::::::::::::::::::::
+ 134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
+ 3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
+ |||||||||||||||||:::::::::::::::::::::  |||||||||||||||||:::::::::::::::::::::
+ 134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
+ discovered = transferred + skipped + failed + excluded +   pending |  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 | 7,571,203
+ x 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_sixteen_agents_of_which_two_need_a_look() -> None:
+    assert _body(run(agents=fleet(16, a7="stalled", a12="lost"), tasks=tasks(4))) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ██████▏··· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒  ⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒
+      0│                        ╌╌
+       └02:12             02:27             02:42             02:57        03:12
+ 16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
+ 1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ 5         539 MB/s  6         539 MB/s  !7    STALLED 40 s  8         539 MB/s
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ 9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀
+ 13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ discovered = transferred + skipped + failed + excluded +   pending │  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
+ ✗ 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_sixteen_agents_on_a_wide_screen() -> None:
+    assert _body(run(agents=fleet(16, a7="stalled", a12="lost"), tasks=tasks(4)), WIDE) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│
+       │⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀  ⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀
+       │⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+      0│                                     ╌╌
+       └02:08                       02:24                       02:40                       02:56                  03:12
+ 16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
+ 1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s  5         539 MB/s  6         539 MB/s
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ !7    STALLED 40 s  8         539 MB/s  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀
+ 13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
+ ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ discovered = transferred + skipped + failed + excluded +   pending │  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
+ ✗ 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_sixty_four_agents() -> None:
+    assert _body(
+        run(agents=fleet(64, a7="stalled", a12="lost"), tasks=tasks(4), failure_counts={}, totals=DONE)
+    ) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 48.1 TB of 48.1 TB  █████████▉ 99 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤  ⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤
+       │
+       │
+      0│                        ╌╌
+       └02:12             02:27             02:42             02:57        03:12
+ 64 agents:  62 moving  ✗ 1 LOST  ! 1 STALLED
+   1 █ █ █ █ █ █ ! █ █ █ █ ✗ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
+  33 █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
+   agent task               rate  last minutes          state
+ ✗    12 -                 0 B/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  LOST 03:02
+ !     7 -                 0 B/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  STALLED 40 s
+       1 2022           539 MB/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
+       2 2023           539 MB/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
+ discovered = transferred + skipped + failed + excluded + pending │   verified
+ 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_sixty_four_agents_in_ascii() -> None:
+    assert _body(run(agents=fleet(64, a7="stalled", a12="lost"), tasks=tasks(4)), ASCII) == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ######.... 61 %  listed all
+    2.5|--- limit 2.50 GB/s (20.0 Gbit/s) --------------------------------------
+   GB/s|::::::::::::::::::::::::    ::::::::::::::::::::::::::::::::::::::::::::
+       |||||||||||||||||||||||||    ||||||||||||||||||||||||||||||||||||||||||||
+      0|||||||||||||||||||||||||????||||||||||||||||||||||||||||||||||||||||||||
+       +02:12             02:27             02:42             02:57        03:12
+ 64 agents:  62 moving  x 1 LOST  ! 1 STALLED
+   1 # # # # # # ! # # # # x # # # # # # # # # # # # # # # # # # # #
+  33 # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # #
+   agent task               rate  last minutes          state
+ x    12 -                 0 B/s  :::::::::::_________  LOST 03:02
+ !     7 -                 0 B/s  :::::::::::_________  STALLED 40 s
+       1 2022           539 MB/s  ::::::::::::::::::::  moving, waits: path
+       2 2023           539 MB/s  ::::::::::::::::::::  moving, waits: path
+ discovered = transferred + skipped + failed + excluded +   pending |  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 | 7,571,203
+ x 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_tasks_in_place_of_agents() -> None:
+    assert _body(run(tasks=tasks(6)), pane="tasks") == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ██████▏··· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤  ⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤
+       │
+       │
+      0│                        ╌╌
+       └02:12             02:27             02:42             02:57        03:12
+ task                   done  files left  bytes left   failed  agent
+ 2022                   58 %          50       420 B        0  agent-1
+ 2023                   61 %          50       390 B        0  agent-2
+ 2024                   64 %          50       360 B        0  agent-3
+ 2025                   67 %          50       330 B        0  agent-4
+ 2026                   70 %          50       300 B        0  agent-5
+ 2027                   73 %          50       270 B        0  agent-6
+ discovered = transferred + skipped + failed + excluded +   pending │  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
+ ✗ 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_zoomed_to_what_happened() -> None:
+    assert _body(run(), zoomed="events") == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ██████▏··· 61 %  listed all
+ What happened, newest first
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_starting() -> None:
+    assert _body(fresh(status=Status.LAUNCHING), values=[]) == golden("""
+ Starting agents.
+ 0 B/s  0 files/s  copied 0 B of at least 0 B  0 folders so far
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+      0│
+       └03:12:03          03:12:39          03:13:15          03:13:51  03:14:27
+ discovered = transferred + skipped + failed + excluded + pending │ verified
+          0             0         0        0          0         0 │        0
+""")
+
+
+def test_listing_tells_the_least_there_is_and_no_share() -> None:
+    totals = Totals(
+        Tally(discovered=3_100_000, transferred=12_000), Tally(40_512), Bytes(9 * 10**12, 10**11, 8 * 10**12)
+    )
+    rows = _body(fresh(status=Status.PREPARING, totals=totals, agents=fleet(2)))
+    assert rows[:2] == golden("""
+ Listing the source; the first files follow within seconds.
+ 0 B/s  0 files/s  copied 100 GB of at least 9.00 TB  40.5 k folders so far
+""")
+
+
+def test_an_incremental_run_counts_what_it_checked() -> None:
+    totals = Totals(Tally(3_100_000, 12_000, skipped=2_900_000), Tally(40_512), Bytes(9 * 10**12, 2 * 10**10, 10**11))
+    assert _body(fresh(totals=totals))[:2] == golden("""
+ No estimate yet: the listing goes on.
+ 0 B/s  0 files/s  checked 2.91 M of at least 3.10 M files  copied 20.0 GB
+""")
+
+
+def test_paused_says_since_when_by_whom_and_how_to_go_on() -> None:
+    paused = run(
+        status=Status.PAUSED, bytes_per_second=0.0, events=(Event(NOW - 60, "pause", "kim@a1 asked to pause: done"),)
+    )
+    assert _body(paused)[0] == " Paused since 03:11:07 by kim@a1: nothing is sent. P goes on."
+    assert state_words(view(paused, CANVAS), CANVAS) == ("PAUSED", "live", Role.MUTED)
+    forgotten = msgspec.structs.replace(paused, events=())
+    assert _body(forgotten)[0] == " Paused: nothing is sent. P goes on."
+
+
+def test_what_was_asked_and_is_not_acknowledged_stands_in_the_title_and_first_among_the_events() -> None:
+    asked = (Command(7, NOW - 3, "kim@agent-01", "pause", {}),)
+    assert state_words(view(run(), CANVAS, asked=asked), CANVAS) == ("PAUSING asked 03:12:04 by kim", "", Role.LOOK)
+    assert " 03:12:04 pause asked by kim@agent-01: not acknowledged yet" in _body(run(), asked=asked)
+    limit = (Command(8, NOW - 3, "kim@agent-01", "limit", {}),)
+    assert state_words(view(run(), CANVAS, asked=limit), CANVAS)[:2] == ("TRANSFERRING", "live")
+
+
+def test_runner_gone() -> None:
+    gone = run(heartbeat_at=NOW - 266, runner_alive=False, message="No space left on device: /var/lib/xsync")
+    assert state_words(view(gone, CANVAS), CANVAS) == ("RUNNER GONE since 03:07:41 (4 min)", "", Role.ALARM)
+    assert _body(
+        run(heartbeat_at=NOW - 266, runner_alive=False, message="No space left on device: /var/lib/xsync")
+    ) == golden("""
+ ✗ The runner (pid 21634 on agent-01) ended about 03:07:41. Nothing moves.
+   Safe: 7,571,203 files transferred, no half file under its final name.
+   4,841,701 files left. R goes on with them.
+   Last words: No space left on device: /var/lib/xsync
+ copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
+   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊  ⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑
+       │
+       │
+       │
+       │
+       │
+       │
+      0│                        ╌╌
+       └02:07             02:22             02:37             02:52        03:07
+ discovered = transferred + skipped + failed + excluded +   pending │  verified
+ 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
+ ✗ 3 failed: 2 changed while read, 1 unreadable
+ 03:11:58 agent-2: x.svs changed: sent again
+ 03:09:42 kim@agent-01 asked to limit: done
+""")
+
+
+def test_a_silent_runner_is_not_gone() -> None:
+    silent = run(heartbeat_at=NOW - 40)
+    assert state_words(view(silent, CANVAS), CANVAS) == ("TRANSFERRING", "silent 40 s", Role.LOOK)
+
+
+def test_success_says_what_to_do_next() -> None:
+    assert _body(run(status=Status.SUCCESS, totals=DONE, **ENDED)) == golden("""
+ 12,412,907 files, 48.1 TB transferred in 5 h 22.
+ copied 48.1 TB of 48.1 TB  ████████████████████ 100 %  listed all
+   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒  ⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+      0│                        ╌╌
+       └02:11             02:26             02:41             02:56        03:11
+ discovered = transferred + skipped + failed + excluded + pending │   verified
+ 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
+   7 what was said and what it took, and the report to keep
+   R another pass: sends only what changed since
+   6 cutover: freeze, last pass, verification, hand-over
+""")
+
+
+def test_done_but_some_failed() -> None:
+    assert _body(
+        run(status=Status.ERROR, totals=SOME_FAILED, **{**ENDED, "failure_counts": {"unreadable": 4}})
+    ) == golden("""
+ 4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
+ copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
+   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒  ⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+       │
+      0│                        ╌╌
+       └02:11             02:26             02:41             02:56        03:11
+ discovered = transferred + skipped + failed + excluded + pending │ verified
+      1,000           996         0        4          0         0 │      996
+ ✗ 4 failed: 4 unreadable
+   f the 4 that failed, by cause and what helps
+   F retries only them, once that is put right
+   7 the report to keep
+""")
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "key"),
+    [
+        (Status.CANCELLED, " Cancelled with 4,841,701 files left. Finished files stay.", "   R runs it again"),
+        (Status.INTERRUPTED, " 4,841,701 files left. R goes on with them.", "   R goes on where it ended"),
+        (Status.ERROR, " Ended early, 4,841,701 files left. R goes on with them.", "   R goes on where it ended"),
+    ],
+)
+def test_other_ends(status: Status, said: str, key: str) -> None:
+    rows = _body(run(status=status, totals=TOTALS, **ENDED))
+    assert rows[0] == said
+    assert any(row.startswith(key) for row in rows)
+
+
+def test_no_run_says_which_key_starts_it() -> None:
+    assert text(no_run("lab-images", CANVAS), CANVAS) == golden("""
+ lab-images has not been run yet: nothing is at the destination by xsync.
+ R starts it, once the strip is confirmed; 3 shows how long it will take, 4 meas
+""")
+
+
+def _watched(before: tuple[float, float], snapshot: Snapshot) -> list[str]:
+    watcher = Seen()
+    watcher.add(msgspec.structs.replace(snapshot, eta_seconds=before, bytes_per_second=2.0e9), NOW - 600)
+    watcher.add(snapshot, NOW)
+    return text(answer(view(snapshot, CANVAS)._replace(seen=watcher), CANVAS), CANVAS)
+
+
+def test_an_estimate_that_left_what_was_said_says_so_with_the_reason() -> None:
+    later = _watched((3_600, 4_200), run(agents=fleet(4, a2="stalled")))
+    assert later[1] == " ! moved later by 1 h 46 since 03:02: agent-2 stalled"
+    assert _watched((3_600, 4_200), run(events=()))[1] == (
+        " ! moved later by 1 h 46 since 03:02: the rate went from 2.00 GB/s to 2.17 GB/s"
+    )
+    limited = run(events=(Event(NOW - 30, "limit", "kim@agent-01 asked to limit: done"),))
+    assert _watched((3_600, 4_200), limited)[1].endswith("since 03:02: kim@agent-01 asked to limit: done")
+
+
+def test_an_estimate_that_stands_says_nothing() -> None:
+    assert len(_watched((9_000, 11_400), run())) == 1
+
+
+def test_bits_where_they_are_wanted() -> None:
+    rows = _body(run(), CANVAS._replace(bits=True))
+    assert rows[1].startswith(" 17.4 Gbit/s")
+    assert "4.31 Gbit/s" in "\n".join(rows)
+
+
+def test_hostile_text_shows_as_escapes_on_every_pane() -> None:
+    events = (Event(NOW - 9, "warning", HOSTILE), Event(NOW - 8, "pause", HOSTILE + " asked to pause"))
+    hostile = run(
+        profile=HOSTILE,
+        message=HOSTILE,
+        host=HOSTILE,
+        agents=(
+            agent(1, path=HOSTILE),
+            agent(2, "stalled", path=HOSTILE),
+            msgspec.structs.replace(agent(3), name=HOSTILE),
+        ),
+        tasks=tuple(msgspec.structs.replace(each, name=HOSTILE, agent=HOSTILE) for each in tasks(3)),
+        failure_counts={HOSTILE: 3},
+        events=events,
+    )
+    asked = (Command(1, NOW, HOSTILE, "pause", {}),)
+    gone = msgspec.structs.replace(hostile, heartbeat_at=NOW - 300, runner_alive=False)
+    paused = msgspec.structs.replace(hostile, status=Status.PAUSED)
+    for canvas in (CANVAS, ASCII):
+        for snapshot in (hostile, gone, paused):
+            drawn = [
+                text(body(view(snapshot, canvas, pane=pane, asked=asked), canvas), canvas)
+                for pane in ("agents", "tasks")
+            ]
+            everything = "\n".join(
+                [*drawn[0], *drawn[1], *state_words(view(snapshot, canvas, asked=asked), canvas)[:2]]
+            )
+            assert "\\x1b" in everything
+            assert not set(everything) & set("\x1b\x07\u202e\udcff")
+
+
+@given(
+    st.sampled_from(Status),
+    st.integers(0, 64),
+    st.integers(0, 10**15),
+    st.integers(80, 200),
+    st.integers(17, 60),
+    st.booleans(),
+    st.sampled_from(["agents", "tasks"]),
+)
+def test_no_row_is_wider_and_no_body_higher_than_its_canvas(
+    status: Status, agents: int, count: int, cells: int, height: int, unicode: bool, pane: str
+) -> None:
+    totals = Totals(Tally(count, count // 2, failed=count % 5), Tally(count), Bytes(count * 1000, 0, count), True)
+    snapshot = run(status=status, agents=fleet(agents, a1="lost"), totals=totals, tasks=tasks(agents % 7))
+    canvas = Canvas(cells, height, unicode, zone=CANVAS.zone)
+    rows = body(view(snapshot, canvas)._replace(seen=seen(snapshot, 10), pane=pane), canvas)  # type: ignore[arg-type]
+    assert text(rows, canvas)
+    assert "discovered" in "\n".join(plain(rows))

@@ -1,0 +1,111 @@
+"""Failures of the subject's newest execution, by cause; enter lists the files of one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar, NamedTuple
+
+from engine.model import Failure, Snapshot
+from xsync_tui.bridge import Bridge
+from xsync_tui.cli.outcome import exit_code
+from xsync_tui.drawing.facts import Subject
+from xsync_tui.drawing.failures import Cause, causes, failures_answer, failures_list, failures_table
+from xsync_tui.drawing.rows import Canvas, Piece, Role
+from xsync_tui.keys import Key, Tier
+from xsync_tui.screens import starting
+from xsync_tui.screens.base import BaseScreen, Drawn
+
+
+class FailureFacts(NamedTuple):
+    """The execution, if there is one, and the failures that its journal kept."""
+
+    snapshot: Snapshot | None
+    failures: list[Failure]
+
+
+class FailuresScreen(BaseScreen[FailureFacts]):
+    """Causes with most files first."""
+
+    place = "failures"
+    seconds = 2.0
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("failures.open", "enter", "files", "open", footer=True),
+        Key("failures.close", "escape,backspace", "back", "back", Tier.MOVE),
+        Key("failures.retry", "F", "retry failed", "retry", Tier.ACT),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._opened: str | None = None
+
+    def sample(self, subject: Subject, bridge: Bridge) -> FailureFacts:
+        """The counts and what was kept of each."""
+        folder = bridge.folder_of(subject)
+        if folder is None:
+            return FailureFacts(None, [])
+        return FailureFacts(bridge.snapshot(folder), bridge.failures(folder))
+
+    def draw(self, value: FailureFacts, canvas: Canvas, now: float) -> Drawn:
+        """The causes, or the files of one."""
+        if value.snapshot is None:
+            return Drawn([(Piece(" Nothing has run yet, so nothing has failed.", Role.MUTED),)])
+        answer, found = failures_answer(value.snapshot, canvas), self._causes()
+        below = canvas._replace(height=canvas.height - 1)
+        opened = self._opened_cause()
+        if opened is not None:
+            return Drawn([answer, *failures_list(opened, self.cursor, below)])
+        return Drawn([answer, *(failures_table(found, self.cursor, below) if found else [])])
+
+    def count(self) -> int:
+        """Causes, or the files of the opened one."""
+        opened = self._opened_cause()
+        return len(opened.examples) if opened is not None else len(self._causes())
+
+    def reason(self, key: Key) -> str:
+        """What state forbids."""
+        snapshot = self.value.snapshot if self.value else None
+        match key.id:
+            case "failures.open":
+                return "" if self._causes() and self._opened is None else "there is nothing to open"
+            case "failures.retry":
+                if snapshot is None:
+                    return "nothing has run yet"
+                if not snapshot.status.ended:
+                    return "it has not ended: what failed can be retried when it has"
+                return "" if exit_code(snapshot, gone=False) == 3 else "there is nothing that a retry is for"
+        return ""
+
+    def action_open(self) -> None:
+        """List the files of the cause under the cursor."""
+        found = self._causes()
+        if found and self._opened is None:
+            self._opened = found[min(self.cursor, len(found) - 1)].reason
+            self.cursor = 0
+            self.redraw()
+
+    def action_back(self) -> None:
+        """From the files to the causes, from there away."""
+        if self._opened is not None:
+            reasons = [cause.reason for cause in self._causes()]
+            self.cursor = reasons.index(self._opened) if self._opened in reasons else 0
+            self._opened = None
+            self.redraw()
+        else:
+            super().action_back()
+
+    def action_retry(self) -> None:
+        """Run what failed once more, as an execution of its own."""
+        key = next(each for each in self.KEYS if each.id == "failures.retry")
+        if why := self.reason(key):
+            self.notice(f"{key.words}: not now, {why}.")
+            return
+        subject = self.facts.subject
+        self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))
+
+    def _causes(self) -> list[Cause]:
+        if self.value is None or self.value.snapshot is None:
+            return []
+        return causes(self.value.snapshot.failure_counts, self.value.failures)
+
+    def _opened_cause(self) -> Cause | None:
+        return next((cause for cause in self._causes() if cause.reason == self._opened), None)

@@ -1,0 +1,320 @@
+"""Run: one execution as it goes on, from any terminal; closing it touches nothing, acts go through their strip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from textual import work
+
+from engine.errors import UsageError, XsyncError
+from engine.journal.records import Command
+from engine.model import Snapshot, Status
+from engine.quantities import parse_rate
+from xsync_tui.bridge import Bridge
+from xsync_tui.cli.clock import clock_range
+from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.cli.outcome import exit_code, work_left
+from xsync_tui.drawing.facts import Subject
+from xsync_tui.drawing.figures import rate_both
+from xsync_tui.drawing.frame import Act, Title
+from xsync_tui.drawing.graph import SPANS, Window, window
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.run import Pane, RunView, Zoomed, body, no_run, state_words
+from xsync_tui.drawing.seen import Seen
+from xsync_tui.keys import Key, Tier
+from xsync_tui.screens import starting
+from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.value import ValueStrip
+
+_ZOOMS: tuple[Zoomed, ...] = ("", "graph", "pane", "events")
+_ANY_STATE = ("run.failures", "run.log", "run.pane", "run.zoom", "run.shorter", "run.longer")
+
+
+class RunFacts(NamedTuple):
+    """What the screen has read; no snapshot: the subject was not run yet."""
+
+    snapshot: Snapshot | None
+    window: Window
+    values: list[float | None]
+    asked: list[Command]
+
+
+class RunScreen(BaseScreen[RunFacts]):
+    """The newest execution of the subject."""
+
+    place = "run"
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("run.failures", "f", "failures", "app.go('failures')"),
+        Key("run.pane", "t", "tasks", "pane_kind"),
+        Key("run.zoom", "z", "zoom", "zoom"),
+        Key("run.shorter", "left_square_bracket", "shorter time", "span(-1)", footer=False),
+        Key("run.longer", "right_square_bracket", "longer time", "span(1)", footer=False),
+        Key("run.log", "o", "log", "app.go('log')", footer=False),
+        Key("run.run", "R", "run", "run", Tier.ACT),
+        Key("run.retry", "F", "retry failed", "retry", Tier.ACT),
+        Key("run.pause", "P", "pause", "pause", Tier.ACT),
+        Key("run.limit", "L", "limit", "limit", Tier.ACT),
+        Key("run.agents", "A", "agents", "agents", Tier.ACT),
+        Key("run.cancel", "C", "cancel", "cancel", Tier.DESTROY),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = Seen()
+        self._seen_of = ""
+        self._last: Snapshot | None = None
+        self._shows: Pane = "agents"
+        self._zoomed: Zoomed = ""
+        self._span = 1
+
+    def sample(self, subject: Subject, bridge: Bridge) -> RunFacts:
+        """The snapshot, the graph's buckets, and what the runner has not answered."""
+        folder, now = bridge.folder_of(subject), self.xsync.now()
+        if folder is None:
+            return RunFacts(None, Window(now, 1.0, 1), [], [])
+        snapshot = bridge.snapshot(folder)
+        over = life_of(snapshot, now) in (Life.ENDED, Life.GONE)
+        end = (snapshot.ended_at or snapshot.heartbeat_at) if over else now
+        shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas)
+        found = bridge.samples(folder, shown.start, shown.step, shown.buckets)
+        values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
+        return RunFacts(snapshot, shown, values, [] if over else bridge.unanswered(folder))
+
+    def draw(self, value: RunFacts, canvas: Canvas, now: float) -> Drawn:
+        """The dashboard."""
+        snapshot = value.snapshot
+        if snapshot is None:
+            return Drawn(no_run(self.facts.subject.name, canvas))
+        self._look(snapshot, now)
+        view = RunView(
+            snapshot,
+            now,
+            self._seen,
+            value.window,
+            value.values,
+            value.asked,
+            self._shows,
+            self._zoomed,
+            self.cursor,
+        )
+        state, liveness, role = state_words(view, canvas)
+        name = self.facts.subject.name
+        return Drawn(
+            body(view, canvas), None, Title(name, snapshot.source, snapshot.destination, state, liveness, role)
+        )
+
+    def count(self) -> int:
+        """Rows that can be scrolled: tasks, or what happened."""
+        snapshot = self.value.snapshot if self.value else None
+        if snapshot is None:
+            return 0
+        if self._zoomed == "events":
+            return len(snapshot.events)
+        return len(snapshot.tasks) if self._shows == "tasks" else 0
+
+    def words(self, key: Key) -> str:
+        """What pause, run and the panes would do now."""
+        snapshot = self.value.snapshot if self.value else None
+        if key.id == "run.pause" and snapshot is not None and snapshot.status is Status.PAUSED:
+            return "go on"
+        if key.id == "run.pane":
+            return "agents" if self._shows == "tasks" else "tasks"
+        if key.id == "run.run" and snapshot is not None and _resumable(snapshot):
+            return "resume"
+        return key.words
+
+    def reason(self, key: Key) -> str:
+        """What state forbids."""
+        if key.tier not in (Tier.ACT, Tier.DESTROY):
+            return ""
+        snapshot = self.value.snapshot if self.value else None
+        if snapshot is None:
+            return "" if key.id == "run.run" and self.facts.profile else "nothing has run yet"
+        life = life_of(snapshot, self.xsync.now())
+        runs = life in (Life.LIVE, Life.SILENT)
+        match key.id:
+            case "run.run":
+                if runs:
+                    return "it runs"
+                return "" if _resumable(snapshot) or self.facts.profile else "it has no profile: use xsync run"
+            case "run.retry":
+                if runs:
+                    return "it still runs: what failed can be retried when it has ended"
+                return "" if exit_code(snapshot, gone=life is Life.GONE) == 3 else "nothing failed that a retry is for"
+            case _:
+                return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
+
+    def legend(self, canvas: Canvas) -> list[Row]:
+        """The glyphs of graph and panes."""
+        known = [("┄", "limit"), ("╌", "no data: no runner then"), ("⣀", "zero")]
+        plain = [("-", "limit"), ("?", "no data: no runner then"), ("_", "zero")]
+        spans = ", ".join(words for words, _ in SPANS)
+        rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
+        return [*rows, (Piece(f" [ ] time shown: {spans}; now {SPANS[self._span][0]}", Role.MUTED),)]
+
+    # Looking.
+
+    def action_pane_kind(self) -> None:
+        """Agents or tasks."""
+        self._shows = "agents" if self._shows == "tasks" else "tasks"
+        self.cursor = 0
+        self.redraw()
+
+    def action_zoom(self) -> None:
+        """The whole body for the graph, the agents, what happened; then back."""
+        self._zoomed = _ZOOMS[(_ZOOMS.index(self._zoomed) + 1) % len(_ZOOMS)]
+        self.cursor = 0
+        self.redraw()
+
+    def action_span(self, step: int) -> None:
+        """A shorter or longer time in the graph."""
+        self._span = max(0, min(len(SPANS) - 1, self._span + step))
+        self.notice(f"The graph shows: {SPANS[self._span][0]}.", Role.MUTED)
+        self.reread()
+
+    # Acting.
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        snapshot = self._may("run.pause")
+        if snapshot is None:
+            return
+        name = self.facts.subject.name
+        if snapshot.status is Status.PAUSED:
+            act = Act("P", f"go on with {name}", "Agents send again at once.", "go on", "stay paused")
+            self.act(act, self.ask_runner("resume"))
+        else:
+            effect = (
+                "Agents finish the requests they have under way, then stop. Nothing is lost; the end moves later by as "
+                "long as you pause."
+            )
+            self.act(Act("P", f"pause {name}", effect, "pause", "keep running"), self.ask_runner("pause"))
+
+    def action_limit(self) -> None:
+        """A bandwidth limit for all agents together."""
+        snapshot = self._may("run.limit")
+        if snapshot is None:
+            return
+        until = snapshot.limit_until
+        holds = f"until {clock_range(until, until, None, self.xsync.now())}" if until else "until the run ends"
+
+        def explain(text: str) -> str:
+            rate = limit_of(text)
+            if rate is None:
+                return f"From now on nothing limits the agents, {holds}."
+            return f"From now on all agents together send at most {rate_both(rate, self.canvas)}, {holds}."
+
+        effect = f"A limit for all agents together, {holds}; the timetable waits as long."
+        what = "a rate (500 Mbit/s, 60 MB/s) or none"
+        act = Act("L", f"limit {self.facts.subject.name}", effect, "limit", typed=what)
+        self._act_on_value(act, explain, lambda text: ("limit", {"bytes_per_second": limit_of(text)}))
+
+    def action_agents(self) -> None:
+        """More agents, or one less."""
+        snapshot = self._may("run.agents")
+        if snapshot is None:
+            return
+        names = [agent.name for agent in snapshot.agents if agent.state not in ("lost", "gone")]
+
+        def explain(text: str) -> str:
+            more, drained = agents_of(text, names)
+            if more:
+                return f"Starts {more} more agent{'s' * (more > 1)}, which take work of the task with most left."
+            return f"{drained} finishes what it holds, then leaves; the others take its work."
+
+        def asked(text: str) -> tuple[str, dict[str, Any]]:
+            more, drained = agents_of(text, names)
+            return ("add_agent", {"": more}) if more else ("drain_agent", {"agent": drained})
+
+        effect = f"There are {len(names)}: {', '.join(names)}. What one leaves undone, the others do."
+        what = "+ and how many more, or - and the one to leave"
+        act = Act("A", f"agents of {self.facts.subject.name}", effect, "do it", typed=what)
+        self._act_on_value(act, explain, asked)
+
+    def action_cancel(self) -> None:
+        """End it for good, once its name is typed."""
+        if self._may("run.cancel") is None:
+            return
+        name = self.facts.subject.name
+        effect = "Ends this execution for good. Finished files stay at the destination; no half file is left there."
+        self.act(Act("C", f"cancel {name}", effect, "cancel", "keep running", typed=name), self.ask_runner("cancel"))
+
+    def action_run(self) -> None:
+        """Resume it, or run its profile again."""
+        if self._refused("run.run"):
+            return
+        snapshot, subject = self.value.snapshot if self.value else None, self.facts.subject
+        if snapshot is not None and _resumable(snapshot):
+            self.act(starting.resume_act(subject.name), partial(starting.resume, self.xsync.bridge, subject))
+        elif self.facts.profile is not None:
+            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.facts.profile))
+
+    def action_retry(self) -> None:
+        """Run what failed once more."""
+        if not self._refused("run.retry"):
+            subject = self.facts.subject
+            self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))
+
+    @work(group="act")
+    async def _act_on_value(
+        self, act: Act, explain: Callable[[str], str], command: Callable[[str], tuple[str, dict[str, Any]]]
+    ) -> None:
+        """Ask for a value in the strip; once it is confirmed, ask the runner for what it stands for."""
+        strip = ValueStrip(act, explain)
+        if not await self.app.push_screen_wait(strip):
+            return
+        verb, arguments = command(strip.value)
+        times = arguments.pop("", 1)
+        self.notice(f"{act.name}: asked, waiting for the answer.", Role.MUTED)
+        try:
+            for _ in range(times):
+                said, role = await asyncio.to_thread(self.ask_runner(verb, arguments)), Role.PLAIN
+        except XsyncError as error:
+            said, role = str(error), Role.ALARM
+        self.notice(said, role)
+        self.reread()
+
+    def _look(self, snapshot: Snapshot, now: float) -> None:
+        if snapshot.execution != self._seen_of:
+            self._seen, self._seen_of = Seen(), snapshot.execution
+        if snapshot is not self._last:
+            self._last = snapshot
+            self._seen.add(snapshot, now)
+
+    def _may(self, key_id: str) -> Snapshot | None:
+        """The snapshot if a key can do something now; else says why not."""
+        if self._refused(key_id) or self.value is None:
+            return None
+        return self.value.snapshot
+
+    def _refused(self, key_id: str) -> bool:
+        key = next(each for each in self.KEYS if each.id == key_id)
+        if why := self.reason(key):
+            self.notice(f"{key.words}: not now, {why}.")
+        return bool(why)
+
+
+def limit_of(text: str) -> float | None:
+    """Bytes/s of a limit as it is typed, None for ``none``. Raises UsageError."""
+    return None if text.strip().lower() in ("none", "no") else float(parse_rate(text))
+
+
+def agents_of(text: str, names: list[str]) -> tuple[int, str]:
+    """How many more agents, or the one that is to leave: ``+2``, ``-3``, ``-agent-3``. Raises UsageError."""
+    sign, rest = text.strip()[:1], text.strip()[1:].strip()
+    if sign == "+" and rest.isdecimal() and 1 <= int(rest) <= 64:
+        return int(rest), ""
+    found = [name for name in names if sign == "-" and rest and name in (rest, f"agent-{rest}")]
+    if found:
+        return 0, found[0]
+    raise UsageError(f"{text!r}: expected +1 to +64 for more agents, or - and one of: {', '.join(names) or 'none'}")
+
+
+def _resumable(snapshot: Snapshot) -> bool:
+    """Whether R goes on with it, as ``xsync resume`` would."""
+    if snapshot.status in (Status.SUCCESS, Status.CANCELLED):
+        return False
+    return snapshot.status is not Status.ERROR or work_left(snapshot)
