@@ -53,6 +53,13 @@ class Drawn(NamedTuple):
     title: Title | None = None
 
 
+def defect(error: Exception) -> str:
+    """What to say of an exception that should not be; its traceback is kept in the log of errors."""
+    from xsync_tui.cli.entry import unexpected
+
+    return f"{unexpected(error)}\nRuns go on. The commands tell the same: xsync status, xsync report."
+
+
 class BaseScreen(Screen[None], Generic[V]):
     """A screen about the app's subject. A subclass says ``place``, KEYS, ``sample`` and ``draw``; BINDINGS follow KEYS.
 
@@ -225,6 +232,8 @@ class BaseScreen(Screen[None], Generic[V]):
             facts, value = await asyncio.to_thread(lambda: (bridge.facts(subject), self.sample(subject, bridge)))
         except XsyncError as error:
             self.trouble = str(error)
+        except Exception as error:  # what one screen cannot read must not take the others away
+            self.trouble = defect(error)
         else:
             self.trouble = facts.problem if self.about_subject else ""
             if subject == self.xsync.subject or not self.about_subject:
@@ -247,7 +256,11 @@ class BaseScreen(Screen[None], Generic[V]):
             return Drawn(rows)
         if self.value is None or (self.about_subject and self.facts.subject != self.xsync.subject):
             return self.waiting(canvas)
-        return self.draw(self.value, canvas, now)
+        try:
+            return self.draw(self.value, canvas, now)
+        except Exception as error:
+            self.trouble = defect(error)
+            return self._drawn(canvas, now)
 
     @property
     def _digit(self) -> str:
