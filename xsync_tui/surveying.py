@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import redirect_stderr
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,8 @@ class SurveyJob:
         self.problem = ""
         self._source, self._destination, self._surveys = source, destination, surveys
         self._stop = threading.Event()
+        with redirect_stderr(sys.__stderr__):  # Textual's has no descriptor, which the tracker of processes needs
+            resource_tracker.ensure_running()
         self._thread = threading.Thread(target=self._run, name="survey")
         self._thread.start()
 
@@ -55,6 +60,9 @@ class SurveyJob:
             )
         except (XsyncError, OSError) as error:
             self.problem = str(error)
+        except BaseException as error:
+            self.problem = f"unexpected {type(error).__name__}: {error}"
+            raise
 
     def _progress(self, found: SurveyProgress) -> None:
         self.scanning = self.scanning._replace(

@@ -45,7 +45,7 @@ _RESERVE = 0.9
 class Request(NamedTuple):
     """What to try: so many agents a step, folders that a person chose for the first step, and what is assumed so far.
 
-    ``target``: bytes/s that are to be reached, if there is a target.
+    ``target``: bytes/s that are to be reached, if there is a target; ``link``: that there are, if that is stated.
     """
 
     migration: Migration
@@ -55,6 +55,7 @@ class Request(NamedTuple):
     pace: Pace
     before: Roofline
     target: float | None = None
+    link: float | None = None
 
 
 class PlannedStep(NamedTuple):
@@ -267,7 +268,7 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
     curve = scaling(good, one) if one is not None else None
     most = max((step.agents for step in good), default=0)
     ahead = max(2 * most, request.migration.agents)
-    verdict = judge(steps, one, curve, ahead, whole)
+    verdict = judge(steps, one, curve, ahead, whole, request.link)
     told: Sequence[Change] = ()
     predictions: dict[int, Range] = {}
     if one is not None and curve is not None:

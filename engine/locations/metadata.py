@@ -47,6 +47,9 @@ class FileAttributes(NamedTuple):
     original_path: bytes | None = None
 
 
+_NOTHING = FileAttributes()
+
+
 def metadata_of(
     kind: int,
     mode: int,
@@ -85,6 +88,8 @@ def parse_metadata(metadata: Mapping[str, str]) -> FileAttributes:
     Times: ``<n>ns``, ``<n>ms``, ``<n>`` (milliseconds) and ``<seconds>/<nanoseconds>``. Permissions: octal with or
     without type bits. Owners that are names are not numbers of this host and read as None. Never raises.
     """
+    if not metadata:
+        return _NOTHING
     values = {key.lower(): value.strip() for key, value in metadata.items()}
     mode = _octal(values.get(MODE, ""))
     return FileAttributes(

@@ -45,10 +45,16 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def judge(
-    steps: Sequence[Step], one: Fit | None, curve: Scaling | None, ahead: int, whole: Sequence[SizeBin]
+    steps: Sequence[Step],
+    one: Fit | None,
+    curve: Scaling | None,
+    ahead: int,
+    whole: Sequence[SizeBin],
+    link: float | None = None,
 ) -> Verdict:
     """The verdict on the steps; ``ahead``: the number of agents to predict on the mix ``whole``.
 
+    ``link``: bytes/s that are stated to be all there is; no more is promised.
     ``one`` and ``curve`` are made from the steps that were steady; None if there was none.
     """
     good = sorted((step for step in steps if step.steady), key=lambda step: step.agents)
@@ -70,7 +76,9 @@ def judge(
         return _single(last, left_out)
     found = _bottleneck(last, alone=True)
     rates = f"each agent reaches {rate_words(last, one, each=True)} however many there are"
-    sentence = f"{rates}: {found.name} binds; {number(ahead)} will bring {format_rate(future.likely)}."
+    most = future.likely if link is None else min(future.likely, link)
+    full = ", all that the stated bandwidth allows" if most < future.likely else ""
+    sentence = f"{rates}: {found.name} binds; {number(ahead)} will bring {format_rate(most)}{full}."
     if last.link is not None and last.link.full:
         sentence += f" {last.link.name} is full already: more agents need another host or interface."
     return Verdict("LINEAR", _capital(sentence) + left_out, found)
@@ -79,7 +87,7 @@ def judge(
 def changes(before: Roofline, one: Fit, curve: Scaling, target: float | None, whole: Sequence[SizeBin]) -> list[Change]:
     """What the plan has to change. ``target``: bytes/s that are to be reached, if there is a target.
 
-    Agents are left out where no number of them reaches it.
+    Agents are left out where no number of them reaches it, or where one may be worth nothing (a margin of all of it).
     """
     found = []
     for what, unit, old, new, measured in (
@@ -88,7 +96,7 @@ def changes(before: Roofline, one: Fit, curve: Scaling, target: float | None, wh
     ):
         if measured:
             found.append(Change(what, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
-    if target is not None:
+    if target is not None and one.margin < 1:
         was, now = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
         if was > 0 and now > 0 and (curve.ceiling is None or curve.ceiling * now >= target):
             guess = _needed(target, _assumed(was, before.bytes_per_second.origin.kind))

@@ -289,3 +289,19 @@ def test_a_target_that_nothing_reaches_changes_no_number_of_agents() -> None:
     one = fit(steps, DEFAULT, 0.0)
     found = changes(DEFAULT, one, scaling(steps, one), 500e6, LARGE)
     assert [each.what for each in found] == ["rate of one agent"]
+
+
+def test_no_more_is_promised_than_the_link_carries() -> None:
+    steps = [step(1, agent(3_000, 500e6)), step(2, agent(3_000, 500e6))]
+    one = fit(steps, DEFAULT, 1e9)
+    free = judge(steps, one, scaling(steps, one), 8, LARGE).sentence
+    stated = judge(steps, one, scaling(steps, one), 8, LARGE, 1e9).sentence
+    assert "eight will bring 1.00 GB/s, all that the stated bandwidth allows." in stated
+    assert "stated" not in free
+
+
+def test_steps_that_nothing_explains_change_no_number_of_agents() -> None:
+    steps = [step(1, agent(3_000, 500e6))]
+    one = msgspec.structs.replace(fit(steps, DEFAULT, 1e9), margin=1.0)
+    found = changes(DEFAULT, one, scaling(steps, one), 500e6, LARGE)
+    assert [each.what for each in found] == ["rate of one agent"]

@@ -100,6 +100,7 @@ def _silence_stdout() -> None:
 
 
 def unexpected(error: Exception) -> str:
+    """What to say of a defect; its traceback goes into the log of errors."""
     """What to say of an error that is a defect; its traceback is kept."""
     kind = f"{type(error).__name__}: {error}".strip().rstrip(":")
     return f"unexpected error: {kind}\nThis is a defect of xsync. {_keep_traceback(error)}"

@@ -81,7 +81,7 @@ def request_of(
     from engine.names import path_of_text
     from engine.planning.steadiness import Pace
 
-    before, target = _assumptions(profile)
+    before, target, link = _assumptions(profile)
     return Request(
         migration=migration,
         profile=profile,
@@ -90,6 +90,7 @@ def request_of(
         pace=Pace(seconds / 4, seconds),
         before=before,
         target=target,
+        link=link,
     )
 
 
@@ -107,21 +108,20 @@ def _prepare(request: Request, came: list[int]) -> Prepared:
     return prepare(request, on_survey, lambda: bool(came))
 
 
-def _assumptions(name: str | None) -> tuple[Roofline, float | None]:
-    """What one agent is taken to do before the test, and the bytes/s that are to be reached."""
+def _assumptions(name: str | None) -> tuple[Roofline, float | None, float | None]:
+    """What one agent is taken to do before the test, the bytes/s that are to be reached, and those of the link."""
     from engine.planning.fitting import assumed
     from engine.quantities import parse_rate
 
     if name is None:
-        return assumed(None, None, None, None), None
+        return assumed(None, None, None, None), None, None
     profile = _profile(name)
     measured, network = profile.measured, profile.network
     per_agent = None if network.per_agent is None else float(parse_rate(network.per_agent))
     at = None if measured.date is None else measured.date.timestamp()
-    target = None
-    if network.bandwidth is not None:
-        target = parse_rate(network.bandwidth) * (network.utilisation or 0.85)
-    return assumed(per_agent, measured.files_per_second, measured.bytes_per_second, at), target
+    link = None if network.bandwidth is None else float(parse_rate(network.bandwidth))
+    target = None if link is None else link * (network.utilisation or 0.85)
+    return assumed(per_agent, measured.files_per_second, measured.bytes_per_second, at), target, link
 
 
 def _profile(name: str) -> Profile:

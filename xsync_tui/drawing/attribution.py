@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.planning.measurement import Shares, Step
-from xsync_tui.drawing.bars import bar_piece
+from xsync_tui.drawing.bars import bar_piece, number, rate_unit
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.shapes import counted, heading, percent
 
@@ -32,22 +32,24 @@ def where_time_went(step: Step, canvas: Canvas) -> list[Row]:
     return rows
 
 
-def by_agents(steps: Sequence[Step], *, by_files: bool) -> list[Row]:
+def by_agents(steps: Sequence[Step], canvas: Canvas, *, by_files: bool) -> list[Row]:
     """What so many agents reached, each of them, and of what the smallest step promised; 37 cells.
 
     ``by_files``: files/s bind, and are shown.
     """
-    unit = "files/s" if by_files else "MB/s"
+    rates = [each.files_per_second if by_files else each.bytes_per_second for each in steps]
+    highest, lowest = max(rates, default=0.0), min(rates, default=0.0)
+    scale, unit = (1.0, "files/s") if by_files else rate_unit(max(lowest, highest / 1e5), bits=canvas.bits)
     rows = [heading(f"{'agents':<6} {unit:>9} {'each':>9} {'of a line':>10}")]
-    ordered = sorted(steps, key=lambda step: step.agents)
-    first = next((_rate(step, by_files) / step.agents for step in ordered if step.steady), 0.0)
-    for step in ordered:
-        rate = _rate(step, by_files)
+    ordered = sorted(zip(steps, rates, strict=True), key=lambda each: each[0].agents)
+    first = next((rate / step.agents for step, rate in ordered if step.steady), 0.0)
+    for step, rate in ordered:
+        figure = f"{step.agents:>6} {number(rate / scale):>9}"
         if not step.steady:
-            rows.append((Piece(f"{step.agents:>6} {_figure(rate)} ", Role.MUTED), Piece(f"  {step.ended}", Role.LOOK)))
+            rows.append((Piece(f"{figure}  ", Role.MUTED), Piece(step.ended, Role.LOOK)))
             continue
-        line = f"{percent(rate / (first * step.agents)):>10}" if first > 0 else f"{'?':>10}"
-        rows.append((Piece(f"{step.agents:>6} {_figure(rate)} {_figure(rate / step.agents)} {line}"),))
+        line = percent(rate / (first * step.agents)) if first > 0 else "?"
+        rows.append((Piece(f"{figure} {number(rate / step.agents / scale):>9} {line:>10}"),))
     return rows
 
 
@@ -61,12 +63,3 @@ def steps_said(steps: Sequence[Step]) -> str:
 def _named(shares: Shares) -> list[tuple[str, float]]:
     found = [(name, float(getattr(shares, field))) for field, name in _NAMES]
     return sorted(((name, share) for name, share in found if share > 0), key=lambda each: -each[1])
-
-
-def _rate(step: Step, by_files: bool) -> float:
-    return step.files_per_second if by_files else step.bytes_per_second / 1e6
-
-
-def _figure(value: float) -> str:
-    """Right-aligned in nine cells: three digits at least."""
-    return f"{value:>9,.0f}" if value >= 99.5 else f"{value:>9.1f}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.execution.cutover.record import STEPS, Cutover, Step
-from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import good, heading, wrapped
+from xsync_tui.drawing.shapes import good, heading, when, wrapped
 
 POINT_OF_NO_RETURN = "point of no return: the first write of a user at the destination"
 
@@ -58,10 +57,10 @@ def checklist(record: Cutover | None, work: Work, cursor: int, canvas: Canvas, n
         mark = ("▶" if canvas.unicode else ">") if here else " "
         name = f" {mark}{index + 1} {canvas.text(STEPS[step], cells):<{cells}}"
         if done is not None:
-            who, when = canvas.text(done.who, 16), clock(done.at, canvas.zone, now)
-            state = (Piece(f"{good(canvas)} done".ljust(13), Role.GOOD), Piece(f" {who:<16} {when}"))
+            who, at = canvas.text(done.who, 16), when(done.at, canvas, now)
+            state = (Piece(f"{good(canvas)} done".ljust(13), Role.GOOD), Piece(f" {who:<16} {at}"))
         elif step == following:
-            state = (Piece(_now(work), Role.LOOK), Piece(""))
+            state = (Piece(canvas.text(_now(work), canvas.width - cells - 6), Role.LOOK), Piece(""))
         else:
             state = (Piece("-", Role.MUTED), Piece(""))
         rows.append((Piece(name, Role.HERE if here else Role.PLAIN), Piece(" "), *state))

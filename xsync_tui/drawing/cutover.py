@@ -13,7 +13,7 @@ from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.checklist import Work, checklist
 from xsync_tui.drawing.freeze import Bar, freeze_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import cross, good, heading, lines_of, seconds_range, sentence, wrapped
+from xsync_tui.drawing.shapes import cross, good, heading, lines_of, seconds_range, sentence, when, within, wrapped
 from xsync_tui.text import cut_end
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
         if view.pane == "checklist" and not both:
             rows += _bars(view, canvas)[:2]
         rows += _work(view, canvas._replace(height=canvas.height - len(rows) - 1))
-    return rows[: canvas.height]
+    return within(rows, canvas)
 
 
 def _answer(view: View, canvas: Canvas) -> list[Row]:
@@ -80,12 +80,12 @@ def _begun(record: Cutover, view: View, canvas: Canvas) -> list[Row]:
     """Handed over, or at which step."""
     if record.next is None:
         handed = record.steps["hand-over"]
-        when = clock(handed.at, canvas.zone, view.now)
-        text = f"by {canvas.text(handed.who)}, {when}: the destination is its users' now."
+        at = clock(handed.at, canvas.zone, view.now)
+        text = f"by {canvas.text(handed.who)}, {at}: the destination is its users' now."
         return sentence(good(canvas), "HANDED OVER", text, Role.GOOD, canvas)
     number = list(STEPS).index(record.next) + 1
-    when = clock(record.began_at, canvas.zone, view.now)
-    text = f"step {number} of {len(STEPS)}, {STEPS[record.next]}; begun {when} by {canvas.text(record.began_by, 24)}."
+    began = clock(record.began_at, canvas.zone, view.now)
+    text = f"step {number} of {len(STEPS)}, {STEPS[record.next]}; begun {began} by {canvas.text(record.began_by, 24)}."
     if view.ready is not None and view.ready.now is not None:
         whole = view.ready.now.whole
         text += f" Predicted freeze: {seconds_range(whole.low, whole.high)}."
@@ -117,10 +117,9 @@ def _passes(view: View, canvas: Canvas) -> list[Row]:
     rows = [heading(_columns("pass", "began", "scan", "changed", "bytes", "gone", "took"))]
     first = max(0, len(history.passes) - (12 if canvas.height >= _TALL else 3))
     for number, each in list(enumerate(history.passes, 1))[first:]:
-        began = clock(each.began_at, canvas.zone, view.now)
         text = _columns(
             str(number),
-            began[:5] + began[8:],
+            when(each.began_at, canvas, view.now),
             "-" if each.scan_seconds is None else format_duration(each.scan_seconds),
             format_count_short(each.files),
             format_bytes(each.bytes),
@@ -161,7 +160,7 @@ def _levers(ready: Readiness, canvas: Canvas) -> list[Row]:
         after = f" after {lever.passes} more" if lever.passes else ""
         role = Role.GOOD if lever.verdict == "READY" else Role.PLAIN
         took = seconds_range(lever.freeze.low, lever.freeze.high) + after
-        text = canvas.text(_short(lever.text, canvas.width - 51))
+        text = _short(canvas.text(lever.text), canvas.width - 51)
         rows.append((Piece(f" {lever.name:<13}"), Piece(f"{lever.verdict:<9}", role), Piece(f"{took:<26} {text}")))
     return rows
 

@@ -36,8 +36,9 @@ def freeze_rows(bars: Sequence[Bar], window: float | None, canvas: Canvas) -> li
     for bar in bars:
         whole = bar.freeze.whole
         fits = window is None or whole.high <= window
-        name = canvas.text(bar.name, _NAME)
-        text = f" {name:<{_NAME}} {seconds_range(whole.low, whole.high):>15}  "
+        took = seconds_range(whole.low, whole.high)
+        room = _NAME + 16 - len(took)
+        text = f" {canvas.text(bar.name, room - 1):<{room}}{took}  "
         rows.append((Piece(text, Role.PLAIN if fits else Role.LOOK), *_drawn(bar.freeze, top, cells, at, canvas)))
     return [*rows, _scale(window, top, cells, at, canvas), *_legend(bars[0].freeze, canvas)]
 

@@ -179,7 +179,7 @@ def _fits(view: PlanView, plan: Plan, canvas: Canvas) -> Row:
         theirs = "" if cheapest is None else f" (DataSync: {_dollars(cheapest)})"
         pieces.append(Piece(f" S3 requests {_dollars(plan.cost.run.dollars)}{theirs}. "))
     else:
-        pieces.append(Piece(" No requests are billed: neither side is AWS. ", Role.MUTED))
+        pieces.append(Piece(" Neither side is AWS: no bill. ", Role.MUTED))
     network = plan.network.datasync
     if network is not None and network.addresses:
         addresses = Piece(f" DataSync: {network.addresses} IPs", Role.MUTED)

@@ -23,6 +23,7 @@ from xsync_tui.drawing.shapes import (
     lines_of,
     sentence,
     unsure,
+    within,
     wrapped,
 )
 from xsync_tui.text import cut_end
@@ -62,7 +63,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     rows += _failures(report, canvas)
     room = canvas.height - len(rows) - len(tail)
     rows += _tables(report, view.table, canvas._replace(height=max(0, room)))
-    return [*rows[: canvas.height - len(tail)], *tail]
+    return within([*rows[: max(0, canvas.height - len(tail))], *tail], canvas)
 
 
 def _nothing(view: View, canvas: Canvas) -> list[Row]:
@@ -109,7 +110,7 @@ def _amounts(view: View, canvas: Canvas) -> list[Row]:
     rate = f", {format_rate(size / sending)} while transferring" if sending else ""
     ended = clock(report["ended_at"], canvas.zone, view.now) if report["ended_at"] else "?"
     began = clock(report["started_at"], canvas.zone, view.now)
-    parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in report["phase_seconds"].items())
+    parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in report.get("phase_seconds", {}).items())
     text = f"{format_bytes(size)} sent{rate}. {began} - {ended} on {canvas.text(report['host'], 20)}."
     rows = _paragraph(text, canvas) + (_paragraph(f"Of that: {parts}.", canvas) if parts else [])
     return [*rows, *_which(view, canvas)]
@@ -153,7 +154,7 @@ def _tables(report: Mapping[str, Any], chosen: int, canvas: Canvas) -> list[Row]
     each = canvas._replace(width=cells)
     tasks = [(task["name"], task["files"], task["bytes"]["transferred"]) for task in report["tasks"]]
     work = [(agent["agent"] or "several", agent["files"], agent["bytes"]) for agent in report["agents"]]
-    folders = [(folder["folder"] or "/", folder["files"], folder["bytes"]) for folder in report["top_folders"]]
+    folders = [(folder["folder"] or "/", folder["files"], folder["bytes"]) for folder in report.get("top_folders", ())]
     split = [(name, files["transferred"], size) for name, files, size in tasks] if len(tasks) > 1 else []
     named = (("task", split), ("agent", work), ("folder with most bytes", folders))
     tables = [_table(name, values, each) for name, values in named if values]

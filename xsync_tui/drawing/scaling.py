@@ -21,7 +21,7 @@ LEFT = 7
 _FAR = 2.0
 """A link or target more than so many times above everything else is named in the heading, and squeezes nothing."""
 
-_UNITS = ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s"))
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 class Ceiling(NamedTuple):
@@ -99,9 +99,11 @@ def scaling(curve: Curve, canvas: Canvas) -> list[Row]:
     if curve.each:
         field.line(curve, canvas)
     _points(field, curve, canvas)
-    unit, name = next((each for each in _UNITS if top >= 5 * each[0]), _UNITS[-1])
+    top_said = top * 8 if canvas.bits else top
+    unit, prefix = next((each for each in _UNITS if top_said >= 5 * each[0]), _UNITS[-1])
+    name = f"{prefix}{'bit/s' if canvas.bits else 'B/s'}"
     far = [each for each in curve.ceilings if each not in near]
-    return [_heading(name, far, curve, canvas), *_framed(field, top / unit, canvas), _axis(counts, field, canvas)]
+    return [_heading(name, far, curve, canvas), *_framed(field, top_said / unit, canvas), _axis(counts, field, canvas)]
 
 
 class _Field:

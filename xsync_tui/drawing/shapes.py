@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.quantities import format_duration_range
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.cli.clock import clock
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, width
 from xsync_tui.text import cut_end, width_of
 
 
@@ -66,9 +67,20 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def within(rows: Sequence[Row], canvas: Canvas) -> list[Row]:
+    """As many rows as the canvas has, none wider than it."""
+    return [fitted(row, canvas.width) if width(row) > canvas.width else row for row in rows[: canvas.height]]
+
+
 def percent(share: float) -> str:
     """``71 %`` of what was measured."""
     return f"{100 * share:,.0f} %"
+
+
+def when(at: float, canvas: Canvas, now: float) -> str:
+    """``21:05``, ``21:05 Tue``, ``21:05 14 May``: at most 12 cells."""
+    said = clock(at, canvas.zone, now)
+    return said[:5] + said[8:]
 
 
 def heading(text: str) -> Row:

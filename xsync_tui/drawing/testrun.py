@@ -18,7 +18,7 @@ from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.attribution import by_agents, steps_said, where_time_went
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
 from xsync_tui.drawing.scaling import LEFT, Ceiling, Curve, curve_of, link_said, scaling
-from xsync_tui.drawing.shapes import counted, cross, heading, lines_of, percent, sentence, wrapped
+from xsync_tui.drawing.shapes import counted, cross, heading, lines_of, percent, sentence, within, wrapped
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     else:
         rows = [*sentence("", "", "What one agent reaches here is not measured yet.", Role.PLAIN, canvas)]
         rows += _what_it_is(canvas)
-    return rows[: canvas.height]
+    return within(rows, canvas)
 
 
 def _what_it_is(canvas: Canvas) -> list[Row]:
@@ -183,7 +183,7 @@ def _concluded(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     if said := link_said(curve):
         rows += _paragraph(said[:1].upper() + said[1:] + ".", canvas)
     changes = changes_rows(found.changes, canvas)
-    last = [(Piece(" Next: ", Role.STRONG), Piece(next_step(found.verdict)))]
+    last = _paragraph(f"Next: {next_step(found.verdict)}", canvas, Role.STRONG)
     right = _evidence(found, canvas)
     room = canvas.height - len(rows) - len(changes) - len(last)
     tail = _tail(view, found, canvas)[: max(1, room - max(len(right), _LEAST_FIELD + 2))]
@@ -209,7 +209,7 @@ def _evidence(found: TestRun, canvas: Canvas) -> list[Row]:
     step = steady[-1] if shared else steady[0]
     by_files = found.one is not None and found.one.files_measured and not found.one.bytes_measured
     narrow = canvas._replace(width=_RIGHT)
-    return [*where_time_went(step, narrow), *by_agents(found.steps[-_SHOWN_STEPS:], by_files=by_files)]
+    return [*where_time_went(step, narrow), *by_agents(found.steps[-_SHOWN_STEPS:], canvas, by_files=by_files)]
 
 
 def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:

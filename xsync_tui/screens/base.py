@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
+_NOTICE_ROWS = 3
+
 
 class Drawn(NamedTuple):
     """What a screen draws between journey and footer: the answer first. ``cursor``: index of the row it is on.
@@ -51,6 +54,13 @@ class Drawn(NamedTuple):
     rows: Sequence[Row]
     cursor: int | None = None
     title: Title | None = None
+
+
+def defect(error: Exception) -> str:
+    """What to say of an exception that should not be; its traceback is kept in the log of errors."""
+    from xsync_tui.cli.entry import unexpected
+
+    return f"{unexpected(error)}\nRuns go on. The commands tell the same: xsync status, xsync report."
 
 
 class BaseScreen(Screen[None], Generic[V]):
@@ -200,8 +210,9 @@ class BaseScreen(Screen[None], Generic[V]):
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
         canvas = self.canvas
-        lines = [line for line in text.splitlines() if line][:3]
-        self._notice = [(Piece(f" {canvas.text(line, canvas.width - 2)}", role),) for line in lines]
+        safe = (canvas.text(line) for line in text.splitlines())
+        lines = [part for line in safe for part in textwrap.wrap(line, canvas.width - 2)]
+        self._notice = [(Piece(f" {line}", role),) for line in lines[:_NOTICE_ROWS]]
         self.redraw()
 
     # Sampling.
@@ -225,6 +236,8 @@ class BaseScreen(Screen[None], Generic[V]):
             facts, value = await asyncio.to_thread(lambda: (bridge.facts(subject), self.sample(subject, bridge)))
         except XsyncError as error:
             self.trouble = str(error)
+        except Exception as error:  # what one screen cannot read must not take the others away
+            self.trouble = defect(error)
         else:
             self.trouble = facts.problem if self.about_subject else ""
             if subject == self.xsync.subject or not self.about_subject:
@@ -247,7 +260,11 @@ class BaseScreen(Screen[None], Generic[V]):
             return Drawn(rows)
         if self.value is None or (self.about_subject and self.facts.subject != self.xsync.subject):
             return self.waiting(canvas)
-        return self.draw(self.value, canvas, now)
+        try:
+            return self.draw(self.value, canvas, now)
+        except Exception as error:
+            self.trouble = defect(error)
+            return self._drawn(canvas, now)
 
     @property
     def _digit(self) -> str:
@@ -255,7 +272,9 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def _hints(self) -> list[Hint]:
         keymap = self.xsync.keymap
-        shown = [key for key in self.all_keys() if key.footer and not self.reason(key)]
+        home = self.place == "home"
+        footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
+        shown = [key for key in footed if not self.reason(key)]
         return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
 
     # Filtering.

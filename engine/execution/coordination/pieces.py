@@ -29,6 +29,10 @@ SCAN_ROWS = 50_000
 """Rows that an agent gathers before it hands them over; a folder with more names comes in slices of so many."""
 
 
+LEAST_BATCH = 50
+"""Files of a batch that is not the last."""
+
+
 class Piece(Protocol):
     """Something an agent can be given. ``deaths`` counts agents that died while they held it."""
 
@@ -225,6 +229,14 @@ def _is_listed(table: bytes, folder: bytes) -> bool:
     rows = from_ipc(table)
     closing = pa.compute.and_(pa.compute.equal(rows["kind"], int(Kind.LISTED)), pa.compute.is_null(rows["error"]))
     return folder in rows.filter(closing)["dir"].to_pylist()
+
+
+def fair_batch(most: int, left: int | None, hands: int) -> int:
+    """How many files a batch may have, at ``most``, when so many are ``left`` (None: nobody knows yet) for all hands.
+
+    The last batches become small, so that no agent works on one while the others have nothing to do any more.
+    """
+    return most if left is None else min(most, max(LEAST_BATCH, left // max(1, hands)))
 
 
 def copy_piece(rows: pa.Table, task: int) -> CopyPiece:

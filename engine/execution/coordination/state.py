@@ -16,6 +16,7 @@ from engine.execution.coordination.deletions import DeletionQueue, only_deletion
 from engine.execution.coordination.largefiles import LargeFiles, to_be_cut
 from engine.execution.coordination.links import LinkQueue
 from engine.execution.coordination.pieces import (
+    LEAST_BATCH,
     SCAN_FOLDERS,
     CopyPiece,
     DeletePiece,
@@ -24,6 +25,7 @@ from engine.execution.coordination.pieces import (
     Piece,
     ScanPiece,
     copy_piece,
+    fair_batch,
     left_of,
     released_entries,
 )
@@ -35,8 +37,6 @@ COPIES_PER_AGENT = 2
 
 FIRST_BATCH = 250
 """Files in a batch until the agent's pace is known."""
-
-LEAST_BATCH = 50
 
 BATCH_SECONDS = 1.5
 """How long a batch may take: what a crash does again, and how late results are seen."""
@@ -429,8 +429,9 @@ class Coordinator:
             task = self._tasks[index]
             if task.copies:
                 piece = task.copies.popleft()
-                if piece.files > agent.batch:
-                    piece, rest = piece.cut(agent.batch)
+                listed = sum(task.files for task in self._tasks) if self.listing_complete else None
+                if piece.files > (most := fair_batch(agent.batch, listed, COPIES_PER_AGENT * len(self._agents))):
+                    piece, rest = piece.cut(most)
                     task.copies.appendleft(rest)
                 task.change(-piece.files, -piece.bytes)
                 return piece
