@@ -95,13 +95,12 @@ def route_text(source: str, destination: str, cells: int, canvas: Canvas) -> str
 def journey_row(steps: Sequence[Step], current: str, canvas: Canvas) -> Row:
     """The steps, that with digit ``current`` in brackets, each with what it has reached. Exactly the canvas's width."""
     full = [f"{step.digit} {step.label} {step.reached}".rstrip() for step in steps]
-    if sum(map(width_of, full)) + 2 * len(full) > canvas.width:  # names alone, but for the one that is looked at
-        full = [
-            text if step.digit == current else f"{step.digit} {step.label}"
-            for step, text in zip(steps, full, strict=True)
-        ]
+    fewer = [text.removesuffix(" -") for text in full]
+    least = [f"{step.digit} {step.label}" for step in steps]
+    fitting = (texts for texts in (full, fewer) if sum(map(width_of, texts)) + 2 * len(texts) <= canvas.width)
+    texts = next(fitting, least)
     pieces = []
-    for step, text in zip(steps, full, strict=True):
+    for step, text in zip(steps, texts, strict=True):
         here = step.digit == current
         pieces.append(Piece(f"[{text}]" if here else f" {text} ", Role.STRONG if here else Role.PLAIN))
     return fitted(tuple(pieces), canvas.width)

@@ -7,11 +7,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from engine.model import Snapshot, Status
-from engine.quantities import format_bytes, format_count
+from engine.quantities import format_bytes, format_count, format_count_short
 from profiles.schema import Profile
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, life_of
-from xsync_tui.cli.outcome import files_left, work_left
+from xsync_tui.cli.outcome import work_left
 from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import route_text
 from xsync_tui.drawing.journey import progress
@@ -92,7 +92,8 @@ def answer(found: Sequence[Entry], canvas: Canvas) -> Row:
     needs, runs, due = ([e for e in found if e.group is group] for group in (Group.NEEDS, Group.RUNS, Group.DUE))
     parts = [f"{len(runs)} {'runs' if len(runs) == 1 else 'run'}." if runs else "Nothing runs."]
     if due:
-        parts.append(f"{len(due)} {'is' if len(due) == 1 else 'are'} due, {due[0].next}.")
+        count = "1 is due" if len(due) == 1 else f"{len(due)} are due, the first"
+        parts.append(f"{count} at {due[0].next.removeprefix('next ')}.")
     rest = "  ".join(parts)
     if not needs:
         return row(" ", Piece("Nothing needs you.", Role.STRONG), f"  {rest}")
@@ -101,12 +102,14 @@ def answer(found: Sequence[Entry], canvas: Canvas) -> Row:
     return row(" ", Piece(f"{count}{why}.", Role.ALARM), f"  {rest}")
 
 
-def home_rows(found: Sequence[Entry], cursor: int, canvas: Canvas, words: str = "") -> tuple[list[Row], int | None]:
+def home_rows(
+    found: Sequence[Entry], cursor: int, canvas: Canvas, of: Sequence[Entry] | None = None, words: str = ""
+) -> tuple[list[Row], int | None]:
     """The answer, headings and entries as far as they fit, around entry ``cursor``; and the row that one is on.
 
-    ``words``: the filter that ``found`` went through.
+    ``words``: the filter that left ``found`` of all entries, ``of``.
     """
-    head = answer(found, canvas)
+    head = answer(found if of is None else of, canvas)
     if not found:
         head = row(Piece(f" No migration holds {canvas.text(words, 40)!r}. backspace shows all.", Role.LOOK))
     wide = canvas.width >= _ONE_ROW_FROM
@@ -197,7 +200,7 @@ def _of_execution(each: Execution, subject: Subject, now: float, canvas: Canvas)
                 role=Role.ALARM,
                 moved=progress(snapshot),
                 next="R resume",
-                details=(files_left(snapshot), f"since {clock(snapshot.heartbeat_at, canvas.zone, now)}"),
+                details=(_left(snapshot), f"since {clock(snapshot.heartbeat_at, canvas.zone, now)}"),
                 why=f"the runner of {subject.name} is gone",
                 since=snapshot.heartbeat_at,
                 resumable=True,
@@ -207,16 +210,18 @@ def _of_execution(each: Execution, subject: Subject, now: float, canvas: Canvas)
 
 
 def _running(entry: Entry, snapshot: Snapshot, life: Life, now: float, canvas: Canvas) -> Entry:
-    rate = canvas.rate(snapshot.bytes_per_second) if snapshot.bytes_per_second else ""
+    paused = snapshot.status is Status.PAUSED
+    rate = canvas.rate(snapshot.bytes_per_second) if snapshot.bytes_per_second and not paused else ""
     working = sum(agent.state == "working" for agent in snapshot.agents)
-    ends = "" if snapshot.status is Status.PAUSED else "no estimate yet"
-    if snapshot.eta_seconds is not None and snapshot.status is not Status.PAUSED:
+    ends = "R resume" if paused else "no estimate yet"
+    if snapshot.eta_seconds is not None and not paused:
         low, high = snapshot.eta_seconds
         ends = clock_range(now + low, now + high, canvas.zone, now)
     return entry._replace(
         group=Group.RUNS,
         state=f"{snapshot.status} {rate}".strip(),
-        role=Role.LOOK if life is Life.SILENT else Role.GOOD,
+        role=Role.LOOK if life is Life.SILENT or paused else Role.GOOD,
+        resumable=paused,
         moved=f"{progress(snapshot)} {_bar(snapshot, canvas)}",
         next=ends,
         details=(f"{working} of {len(snapshot.agents)} agents", f"on {snapshot.host}"),
@@ -229,7 +234,7 @@ def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entr
     of, failed, name = snapshot.totals.bytes, snapshot.totals.files.failed, entry.subject.name
     entry = entry._replace(
         state=str(snapshot.status),
-        moved=f"{format_bytes(of.transferred)} of {format_bytes(of.source)}",
+        moved=_of(of.transferred, of.source),
         next="7 report",
         details=(f"ended {clock(at, canvas.zone, now)}", ""),
         place="report",
@@ -245,7 +250,7 @@ def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entr
     why = f"{name} was interrupted" if snapshot.status is Status.INTERRUPTED else f"{name} ended early"
     entry = entry._replace(group=Group.NEEDS, role=Role.ALARM, why=why, resumable=left)
     if left:
-        return entry._replace(next="R resume", details=(files_left(snapshot), entry.details[0]))
+        return entry._replace(next="R resume", details=(_left(snapshot), entry.details[0]))
     if failed:
         state = f"ERROR, {format_count(failed)} failed"
         return entry._replace(state=state, next="f failures, F retry", why=f"{name} ended with {counted}")
@@ -283,6 +288,18 @@ def _columns(texts: Sequence[str], canvas: Canvas, role: Role = Role.PLAIN) -> R
         for text, part_role, room in zip((name, state, moved, ends), roles, _cells(canvas), strict=True)
     ]
     return fitted((*(piece for part in parts for piece in part), Piece(route)), canvas.width)
+
+
+def _left(snapshot: Snapshot) -> str:
+    least = "" if snapshot.totals.listing_complete else "at least "
+    return f"{least}{format_count_short(snapshot.totals.files.pending)} left"
+
+
+def _of(part: int, whole: int) -> str:
+    """``4.19 of 4.20 TB``: the unit once, if both have the same."""
+    first, last = format_bytes(part), format_bytes(whole)
+    number, unit = first.split()
+    return f"{number} of {last}" if last.endswith(f" {unit}") else f"{first} of {last}"
 
 
 def _bar(snapshot: Snapshot, canvas: Canvas) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from xsync_tui.app import XsyncApp
 
 V = TypeVar("V")
+
+_NOTICE_ROWS = 3
 
 
 class Drawn(NamedTuple):
@@ -207,8 +210,9 @@ class BaseScreen(Screen[None], Generic[V]):
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
         canvas = self.canvas
-        lines = [line for line in text.splitlines() if line][:3]
-        self._notice = [(Piece(f" {canvas.text(line, canvas.width - 2)}", role),) for line in lines]
+        safe = (canvas.text(line) for line in text.splitlines())
+        lines = [part for line in safe for part in textwrap.wrap(line, canvas.width - 2)]
+        self._notice = [(Piece(f" {line}", role),) for line in lines[:_NOTICE_ROWS]]
         self.redraw()
 
     # Sampling.
@@ -268,7 +272,9 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def _hints(self) -> list[Hint]:
         keymap = self.xsync.keymap
-        shown = [key for key in self.all_keys() if key.footer and not self.reason(key)]
+        home = self.place == "home"
+        footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
+        shown = [key for key in footed if not self.reason(key)]
         return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
 
     # Filtering.

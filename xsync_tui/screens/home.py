@@ -35,9 +35,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
         Key("home.retry", "F", "retry failed", "retry", Tier.ACT),
         Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY),
     )
-    DEFAULT_CSS = """
-    HomeScreen #where { position: absolute; offset: 20 2; width: 1fr; }
-    """
 
     def widgets(self) -> ComposeResult:
         """The one question of the first start."""
@@ -68,7 +65,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         self._where.display = False
         found = self._entries()
         self.cursor = self._follow(found)
-        rows, at = home_rows(found, self.cursor, canvas, self.filter)
+        rows, at = home_rows(found, self.cursor, canvas, self._all(), self.filter)
         return Drawn(rows, at, title)
 
     def count(self) -> int:
@@ -86,11 +83,11 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if key.tier is Tier.MOVE or key.id in ("help", "leave", "palette", "units"):
             return ""
         if here is None:
-            return "there is no migration yet"
+            return "" if key.id == "home.open" and self._is_first_start else "there is no migration"
         profile = self._profile(here)
         match key.id:
             case "home.run":
-                if here.group is Group.RUNS:
+                if here.group is Group.RUNS and not here.resumable:
                     return "it runs"
                 return (
                     "" if here.resumable or profile is not None else "it has no profile: xsync run SOURCE DESTINATION"
@@ -104,8 +101,10 @@ class HomeScreen(BaseScreen[HomeFacts]):
         return ""
 
     def words(self, key: Key) -> str:
-        """R goes on where there is something to go on with."""
+        """R goes on where there is something to go on with; at the first start enter surveys."""
         here = self._here()
+        if key.id == "home.open" and self._is_first_start:
+            return "survey it"
         return "resume" if key.id == "home.run" and here is not None and here.resumable else key.words
 
     def action_open(self) -> None:
@@ -196,6 +195,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         return not why
 
     def _entries(self) -> list[HomeEntry]:
-        if self.value is None:
-            return []
-        return filtered(entries(self.value, self.xsync.now(), self.canvas), self.filter)
+        return filtered(self._all(), self.filter)
+
+    def _all(self) -> list[HomeEntry]:
+        return [] if self.value is None else entries(self.value, self.xsync.now(), self.canvas)

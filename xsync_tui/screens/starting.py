@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import XsyncError
+from engine.model import Status
 from profiles import store
 from profiles.schema import Profile
 from xsync_tui.bridge import Bridge
@@ -31,17 +32,21 @@ def run(profile: Profile) -> str:
 
 def resume_act(name: str) -> Act:
     """The strip before an interrupted execution goes on."""
-    effect = "Starts its runner again. Finished files are not sent again; large files go on in the middle."
+    effect = "It goes on where it stopped. Finished files are not sent again; large files go on in the middle."
     return Act("R", f"resume {name}", effect, "resume", "start nothing", asked=False)
 
 
 def resume(bridge: Bridge, subject: Subject) -> str:
-    """Continue the subject's execution. Raises XsyncError."""
+    """Continue the subject's execution: ask its runner if that is paused, else start one. Raises XsyncError."""
     from engine.execution.launch import resume as launch
 
     folder = bridge.folder_of(subject)
     if folder is None:
         raise XsyncError(f"{subject.name} has no execution.")
+    snapshot = bridge.snapshot(folder)
+    if snapshot.runner_alive and snapshot.status is Status.PAUSED:
+        said = bridge.answer(folder, bridge.ask(folder, "resume", {}))
+        return f"resume: {said or 'asked; the runner has not answered yet'}"
     return f"{launch(folder, detached=True).execution} goes on."
 
 

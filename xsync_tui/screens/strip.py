@@ -26,11 +26,6 @@ class Strip(ModalScreen[bool]):
         Binding("escape", "stay", show=False),
         Binding("backspace", "stay", show=False),
     ]
-    DEFAULT_CSS = """
-    Strip { background: transparent; align: left bottom; }
-    Strip > #strip { height: auto; background: $background; }
-    Strip > #typed { position: absolute; width: 60; }
-    """
 
     def __init__(self, act: Act) -> None:
         super().__init__()
@@ -75,5 +70,5 @@ class Strip(ModalScreen[bool]):
         app = cast("XsyncApp", self.app)
         canvas = Canvas(app.size.width, app.size.height, app.unicode, app.bits)
         for entry in self.query(Entry):
-            entry.styles.offset = (1, canvas.height - 2)
+            entry.styles.offset = (1, canvas.height - 3)  # the empty row of the box; the entry's own row lies below it
         self.query_one(Lines).show(strip_rows(self._act, who(), canvas, self._trouble))

@@ -1,0 +1,187 @@
+"""Home's rows: what needs a person first, in every state, at both sizes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from engine.model import Bytes, Snapshot, Status
+from tests.tui.values import ASCII, CANVAS, HOST, HOSTILE, NOW, WIDE, execution, profile, snapshot, survey, totals
+from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
+from xsync_tui.drawing.rows import Canvas, plain, width
+
+FACTS = HomeFacts(
+    HOST,
+    {
+        "finance": profile("finance", "file:///mnt/fin", "s3://fin"),
+        "lab-images": profile("lab-images"),
+        "pathology": profile("pathology", "file:///mnt/wsi", "s3://wsi"),
+        "scratch": profile("scratch", "file:///scratch", "s3://scratch"),
+        "fresh": profile("fresh", "file:///mnt/fresh", "s3://fresh"),
+        "broken": "broken.toml: source.url: missing",
+    },
+    [
+        execution(
+            snapshot(
+                Status.ERROR,
+                profile="finance",
+                source="/mnt/fin",
+                destination="s3://fin",
+                totals=totals(done=1.0, failed=12),
+                failure_counts={"vanished": 12},
+            )
+        ),
+        execution(snapshot(Status.SUCCESS)),
+        execution(snapshot(profile="pathology", source="/mnt/wsi", destination="s3://wsi")),
+        execution(
+            snapshot(profile=None, source="/old", destination="s3://old", heartbeat_at=NOW - 300, runner_alive=False),
+            "20250512-000000-3f2b",
+        ),
+    ],
+    {"/mnt/fresh": survey("/mnt/fresh")},
+    {"lab-images": NOW + 22_000},
+)
+
+
+def drawn(canvas: Canvas, facts: HomeFacts = FACTS, cursor: int = 0) -> list[str]:
+    return plain(home_rows(entries(facts, NOW, canvas), cursor, canvas)[0])
+
+
+def test_home_at_80() -> None:
+    assert (
+        "\n".join(row.rstrip() for row in drawn(CANVAS))
+        == """\
+ 3 need you: the runner of 202…00000-3f2b is gone.  1 runs.  1 is due at 09:18.
+   profile     state                   moved              next, or ends
+ ▶ 20250…-3f2b RUNNER GONE             61 %               R resume
+   /old → s3://old                     4.84 M left        since 03:07:07
+ ✗ finance     ERROR, 12 failed        48.1 of 48.1 TB    f failures, F retry
+   /mnt/fin → s3://fin                 ended 03:02:07
+ ✗ broken      profile not valid       -                  enter says why
+
+   pathology   TRANSFERRING 2.17 GB/s  61 % ━━━━━····     05:35 - 06:10
+   /mnt/wsi → s3://wsi                 4 of 4 agents      on agent-01
+   lab-images  SUCCESS                 48.1 of 48.1 TB    next 09:18
+   /mnt/lab → s3://lab/img             ended 03:02:07
+   fresh       surveyed, no run yet    48.1 TB found      3 plan it
+   /mnt/fresh → s3://fresh
+   scratch     not surveyed            -                  2 survey it
+   /scratch → s3://scratch"""
+    )
+
+
+def test_home_in_ascii() -> None:
+    assert (
+        "\n".join(row.rstrip() for row in drawn(ASCII, cursor=3)[:9])
+        == """\
+ 3 need you: the runner of 20...0000-3f2b is gone.  1 runs.  1 is due at 09:18.
+   profile     state                   moved              next, or ends
+ x 2025...3f2b RUNNER GONE             61 %               R resume
+   /old -> s3://old                    4.84 M left        since 03:07:07
+ x finance     ERROR, 12 failed        48.1 of 48.1 TB    f failures, F retry
+   /mnt/fin -> s3://fin                ended 03:02:07
+ x broken      profile not valid       -                  enter says why
+
+ > pathology   TRANSFERRING 2.17 GB/s  61 % #####....     05:35 - 06:10"""
+    )
+
+
+def test_home_at_120_has_one_row_each_in_the_same_order() -> None:
+    assert (
+        "\n".join(row.rstrip() for row in drawn(WIDE))
+        == """\
+ 3 need you: the runner of 20250512-000000-3f2b is gone.  1 runs.  1 is due at 09:18.
+   profile         state                     moved               next, or ends          from, to
+ ▶ 2025051…00-3f2b RUNNER GONE               61 %                R resume               /old → s3://old
+ ✗ finance         ERROR, 12 failed          48.1 of 48.1 TB     f failures, F retry    /mnt/fin → s3://fin
+ ✗ broken          profile not valid         -                   enter says why
+   pathology       TRANSFERRING 2.17 GB/s    61 % ━━━━━····      05:35 - 06:10          /mnt/wsi → s3://wsi
+   lab-images      SUCCESS                   48.1 of 48.1 TB     next 09:18             /mnt/lab → s3://lab/img
+   fresh           surveyed, no run yet      48.1 TB found       3 plan it              /mnt/fresh → s3://fresh
+   scratch         not surveyed              -                   2 survey it            /scratch → s3://scratch"""
+    )
+
+
+def test_nothing_needs_you() -> None:
+    facts = FACTS._replace(
+        profiles={"lab-images": profile("lab-images")}, executions=[execution(snapshot(Status.SUCCESS))], due={}
+    )
+    assert drawn(CANVAS, facts)[0].rstrip() == " Nothing needs you.  Nothing runs."
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "ahead"),
+    [
+        (snapshot(Status.PAUSED), "PAUSED", "R resume"),
+        (snapshot(Status.INTERRUPTED, totals=totals()), "INTERRUPTED", "R resume"),
+        (snapshot(Status.ERROR, totals=totals()), "ERROR", "R resume"),
+        (snapshot(Status.CANCELLED), "CANCELLED", "7 report"),
+        (snapshot(eta_seconds=None), "TRANSFERRING 2.17 GB/s", "no estimate yet"),
+        (snapshot(totals=totals(listed=False)), "TRANSFERRING 2.17 GB/s", "05:35 - 06:10"),
+        (
+            snapshot(Status.PREPARING, totals=totals(done=0.0, files=0), bytes_per_second=0.0),
+            "PREPARING",
+            "05:35 - 06:10",
+        ),
+        (None, "journal damaged", "enter says why"),
+    ],
+)
+def test_every_state_says_what_to_do_next(found: Snapshot | None, state: str, ahead: str) -> None:
+    (entry,) = entries(HomeFacts(HOST, {}, [execution(found, problem="damaged")]), NOW, CANVAS)
+    assert (entry.state, entry.next) == (state, ahead)
+
+
+def test_a_total_that_grows_has_no_percent_and_no_bar() -> None:
+    (entry,) = entries(HomeFacts(HOST, {}, [execution(snapshot(totals=totals(listed=False)))]), NOW, CANVAS)
+    assert entry.moved.strip() == "29.3 TB so far"
+
+
+def test_a_schedule_that_stopped_itself_needs_a_person() -> None:
+    facts = HomeFacts(HOST, {"lab": profile("lab")}, stopped=frozenset({"lab"}))
+    (entry,) = entries(facts, NOW, CANVAS)
+    assert (entry.group, entry.next) == (Group.NEEDS, "schedule STOPPED")
+
+
+def test_only_the_newest_execution_of_a_profile_or_route_is_listed() -> None:
+    old, new = snapshot(Status.ERROR), snapshot(Status.SUCCESS)
+    facts = HomeFacts(HOST, {"lab-images": profile("lab-images")}, [execution(old), execution(new)])
+    assert [entry.state for entry in entries(facts, NOW, CANVAS)] == ["SUCCESS"]
+
+
+def test_many_migrations_scroll_with_the_cursor() -> None:
+    facts = HomeFacts(HOST, {f"p{n:02}": profile(f"p{n:02}") for n in range(40)})
+    for cursor in (0, 20, 39):
+        rows, at = home_rows(entries(facts, NOW, CANVAS), cursor, CANVAS)
+        assert len(rows) <= CANVAS.height
+        assert at is not None
+        assert f"p{cursor:02}" in plain(rows)[at]
+
+
+def test_a_filter_that_finds_nothing_says_so_and_keeps_the_count_of_all() -> None:
+    found = entries(FACTS, NOW, CANVAS)
+    assert [entry.subject.name for entry in filtered(found, "MNT fin")] == ["finance"]
+    assert plain(home_rows([], 0, CANVAS, found, "nope")[0])[0].startswith(" No migration holds 'nope'.")
+    assert plain(home_rows(found[:1], 0, CANVAS, found, "20")[0])[0].startswith(" 3 need you")
+
+
+@pytest.mark.parametrize("canvas", [CANVAS, ASCII, WIDE, Canvas(80, 4), Canvas(110, 36, bits=True)])
+def test_rows_are_never_too_wide_whatever_names_and_counts_are(canvas: Canvas) -> None:
+    huge = totals(failed=10**12, files=10**13)
+    huge = msgspec.structs.replace(huge, bytes=Bytes(10**21, 10**20, 10**20))
+    found = [
+        execution(
+            snapshot(state, profile=None, source=HOSTILE * 5, destination=f"{n}{HOSTILE}", totals=huge, host=HOSTILE),
+            HOSTILE,
+        )
+        for n, state in enumerate(Status)
+    ]
+    rows = home_rows(entries(HomeFacts(HOST, {}, found), NOW, canvas), 0, canvas)[0]
+    assert all(width(each) <= canvas.width for each in rows)
+    assert not any(mark in "".join(plain(rows)) for mark in "\x1b\x07\u202e\u200b\udcff")
+
+
+def test_the_first_start_asks_one_question() -> None:
+    rows = [each.rstrip() for each in plain(first_rows("/root/.local/state/xsync", CANVAS))]
+    assert rows[0] == " Where is the data?"
+    assert "   What it finds stays on this host, in /root/.local/state/xsync" in rows
+    assert host_text(HOST, CANVAS) == "agent-01  bond0 20.0 Gbps  16 cores"
