@@ -45,7 +45,7 @@ _RESERVE = 0.9
 class Request(NamedTuple):
     """What to try: so many agents a step, folders that a person chose for the first step, and what is assumed so far.
 
-    ``target``: bytes/s that are to be reached, if there is a target; ``link``: that there are at all, if that is stated.
+    ``target``: bytes/s that are to be reached, if there is a target; ``link``: that there are, if that is stated.
     """
 
     migration: Migration

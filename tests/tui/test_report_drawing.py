@@ -27,8 +27,8 @@ def test_inside_what_was_foretold() -> None:
  took      ███████████████████████████████████████████████████████████▎
  48.1 TB sent, 2.18 GB/s while transferring. 12:45:44 - 19:07:44 on agent-01.
  Of that: listing 1 min, folders 12 s.
- discovered = transferred + skipped + failed + excluded + pending |   verified
- 12,412,907    12,412,907         0        0          0         0 | 12,412,907
+ discovered = transferred + skipped + failed + excluded + pending │   verified
+ 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
  task                       files    bytes
  2022                      3.10 M  9.00 TB ██████████████████
  2023                      3.10 M  10.0 TB ████████████████████
@@ -79,8 +79,8 @@ def test_with_room_the_tables_stand_side_by_side() -> None:
  48.1 TB sent, 2.18 GB/s while transferring. 12:45:44 - 19:07:44 on agent-01.
  Of that: listing 1 min, folders 12 s.
  Execution 3 of 3, 20250514-125000-lab-images-3f2a; [ ] shows another.
- discovered = transferred + skipped + failed + excluded + pending |   verified
- 12,412,907    12,412,907         0        0          0         0 | 12,412,907
+ discovered = transferred + skipped + failed + excluded + pending │   verified
+ 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
 
  task           files    bytes           agent          files    bytes           folder with    files    bytes
  2022          3.10 M  9.00 TB ████▌     agent-1       3.10 M  12.0 TB ██████    2025          3.10 M  14.0 TB ██████
@@ -100,8 +100,8 @@ def test_what_nothing_was_foretold_of() -> None:
  ✓ SUCCESS: took 6 h 22; nothing was foretold of it.
  48.1 TB sent, 2.18 GB/s while transferring. 12:45:44 - 19:07:44 on agent-01.
  Of that: listing 1 min, folders 12 s.
- discovered = transferred + skipped + failed + excluded + pending |   verified
- 12,412,907    12,412,907         0        0          0         0 | 12,412,907
+ discovered = transferred + skipped + failed + excluded + pending │   verified
+ 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
 """
     )
 

@@ -86,7 +86,7 @@ def stepped(base: PlanRequest, draft: Draft, plan: Plan, name: str, step: int) -
             share = round(request.utilisation / _USE_STEP) * _USE_STEP + step * _USE_STEP
             return draft._replace(use=round(min(1.0, max(_USE_STEP, share)), 2))
         case "agents":
-            return draft._replace(agents=min(MOST_AGENTS, max(1, plan.agents + step)))
+            return draft._replace(agents=min(MOST_AGENTS, max(1, (request.agents or plan.agents) + step)))
         case "cut":
             level = (request.migration.task_level or 0) + step
             return draft._replace(cut=min(MOST_LEVEL, max(0, level)))

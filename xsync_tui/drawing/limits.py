@@ -31,7 +31,7 @@ def what_if_rows(plan: Plan, canvas: Canvas, cursor: int | None = None) -> list[
     unit, word = rate_unit(plan.bytes_per_second, bits=canvas.bits)
     hosts = any(each.hosts > 1 for each in plan.what_if)
     texts = [_took(plan, index) for index in range(len(plan.what_if))]
-    most = max(17, *map(len, texts))
+    most = max(len("full copy"), *map(len, texts))
     rows: list[Row] = [
         (Piece(f" agents{' hosts' if hosts else ''} {word:>5} {'target':>6}  {'full copy':<{most}}", Role.STRONG),)
     ]

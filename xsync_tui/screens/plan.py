@@ -58,10 +58,10 @@ class PlanScreen(BaseScreen[Ground]):
     seconds = None
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("plan.knob", "tab", "knob", "pane(1)", Tier.DRAFT),
-        Key("plan.more", "plus,right", "+ - change", "step(1)", Tier.DRAFT),
+        Key("plan.more", "plus,right", "- change", "step(1)", Tier.DRAFT),
         Key("plan.less", "minus,left", "less", "step(-1)", Tier.DRAFT, footer=False),
         Key("plan.type", "enter", "type", "open", Tier.DRAFT),
-        Key("plan.auto", "backspace", "auto", "auto", Tier.DRAFT),
+        Key("plan.auto", "backspace", "auto", "auto", Tier.DRAFT, footer=False),
         Key("plan.why", "i", "why", "why"),
         Key("plan.export", "x", "export", "export"),
         Key("plan.test", "T", "test run", "app.go('test')", Tier.ACT, footer=False),
@@ -74,6 +74,8 @@ class PlanScreen(BaseScreen[Ground]):
         self._plan: Plan | None = None
         self._knob = NAMES.index("agents")
         self._why = False
+        self._of: Gathered | None = None
+        self._before: Seconds | None = None
         self._was: tuple[Seconds, float] | None = None
         self._about: Subject | None = None
 
@@ -97,11 +99,12 @@ class PlanScreen(BaseScreen[Ground]):
     def draw(self, value: Ground, canvas: Canvas, now: float) -> Drawn:
         """The body."""
         if self._about != self.facts.subject:
-            self._about, self._draft, self._plan = self.facts.subject, Draft(), None
+            self._about, self._draft, self._plan, self._of = self.facts.subject, Draft(), None, None
         if value.request is None:
             return Drawn(plan_rows(PlanView(now, problem=value.problem), canvas))
-        if self._plan is None and value.gathered is not None:
-            self._work_out(value.request, value.gathered)
+        if self._of is not value.gathered:
+            self._of = value.gathered
+            self._work_out()
         was = self._was[0] if self._was is not None and now < self._was[1] else None
         view = PlanView(
             now,
@@ -127,25 +130,32 @@ class PlanScreen(BaseScreen[Ground]):
 
     def _change(self, draft: Draft) -> None:
         """Work out the plan anew, and keep what it was for a moment."""
-        ground = self.value
-        if ground is None or ground.request is None or ground.gathered is None or draft == self._draft:
+        if self._plan is None or draft == self._draft:
             return
-        before, self._draft = self._plan, draft
-        self._work_out(ground.request, ground.gathered)
-        if before is not None and self._plan is not None and before.duration_seconds != self._plan.duration_seconds:
-            self._was = before.duration_seconds, self.xsync.now() + WAS_SECONDS
-            self.set_timer(WAS_SECONDS + 0.05, self.redraw)
+        self._draft, self._before = draft, self._plan.duration_seconds
         self.cursor = 0 if not self._why else self.cursor
+        self._work_out()
         self.redraw()
 
-    def _work_out(self, base: PlanRequest, gathered: Gathered) -> None:
+    @work(group="plan", exclusive=True)
+    async def _work_out(self) -> None:
+        """In a thread: milliseconds, but a second where a level has tens of thousands of folders."""
         from engine.execution.planner import work_out
 
-        request = request_of_draft(base, self._draft)
-        made = work_out(request, gathered)
-        self._plan = made.plan
-        if not made.settled:
+        ground = self.value
+        if ground is None or ground.request is None or ground.gathered is None:
+            return
+        request = request_of_draft(ground.request, self._draft)
+        made, settled = await asyncio.to_thread(work_out, request, ground.gathered)
+        if self._of is not ground.gathered:
+            return  # it is about another migration by now
+        self._plan, before, self._before = made, self._before, None
+        if before is not None and before != made.duration_seconds:
+            self._was = before, self.xsync.now() + WAS_SECONDS
+            self.set_timer(WAS_SECONDS + 0.05, self.redraw)
+        if not settled:
             self._settle(request)
+        self.redraw()
 
     @work(group="settle", exclusive=True)
     async def _settle(self, request: PlanRequest) -> None:
@@ -158,9 +168,8 @@ class PlanScreen(BaseScreen[Ground]):
         except XsyncError as error:
             self.notice(str(error), Role.ALARM)
             return
-        if ground is not None and self.value is ground and self._draft == draft and ground.request is not None:
+        if ground is not None and self.value is ground and self._draft == draft:
             self.value = ground._replace(gathered=gathered)
-            self._work_out(ground.request, gathered)
             self.redraw()
 
     def _slow(self) -> list[Slow]:
