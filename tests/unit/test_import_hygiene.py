@@ -76,6 +76,19 @@ def test_help_and_status_read_a_journal_without_fleet_catalog_or_cloud(
     assert not loaded & _HEAVY
 
 
+_LOADED_BY_APP = """
+import json, sys
+import xsync_tui.app, xsync_tui.screens.home
+print(json.dumps({"code": 0, "loaded": sorted(sys.modules)}), file=sys.stderr)
+"""
+
+
+def test_the_first_frame_of_the_app_waits_for_no_database_and_no_cloud(tmp_path: Path) -> None:
+    _, loaded, _ = _run(_LOADED_BY_APP, home=tmp_path)
+    assert "textual" in loaded
+    assert loaded & _HEAVY == {"textual"}
+
+
 def test_python_dash_m_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "xsync_tui", "--version"],
