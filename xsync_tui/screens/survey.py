@@ -199,7 +199,8 @@ class SurveyScreen(BaseScreen[Found]):
         """Survey the location that was typed: it only looks, so there is no strip."""
         location = self.xsync.subject.location
         if location is not None and (self._job is None or self._job.ended):
-            self.notice(self._start(LocationSpec(location), None))
+            self._start(LocationSpec(location), None)
+            self.redraw()
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
