@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.execution.planner import PlanRequest, plan
+from engine.execution.planner import PlanRequest, gather, plan, work_out
 from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan
@@ -161,3 +163,16 @@ def test_a_run_of_a_surveyed_source_says_before_how_long_it_takes_and_reports_ho
     (source / "new").write_text("new")
     assert xsync.run("run", source, destination).code == 0
     assert _report(xsync)["estimate"]["incremental"]
+
+
+def test_plans_of_other_fleets_come_from_what_was_read_once(xsync: Xsync, source: Path, tmp_path: Path) -> None:
+    assert xsync.run("survey", source).code == 0
+    home = Home(tmp_path / "home", tmp_path / "home" / "profiles", own_base=False)
+    migration = Migration(LocationSpec(source.as_uri()), LocationSpec("s3://lab-archive/images"))
+    request = PlanRequest(migration, 1_800_000_000.0, bandwidth=2.5e9, per_agent=625e6)
+    gathered = gather(request, home, most_agents=64, most_level=3)
+    shutil.rmtree(home.surveys)
+    plans = [work_out(msgspec.structs.replace(request, agents=agents), gathered).plan for agents in (None, 1, 4, 9)]
+    assert [made.agents for made in plans] == [plans[0].agents, 1, 4, 9]
+    assert plans[1].duration_seconds.likely > plans[2].duration_seconds.likely > plans[3].duration_seconds.likely
+    assert all(sum(task.files for task in made.tasks) == 24 for made in plans)

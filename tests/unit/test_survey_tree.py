@@ -20,7 +20,7 @@ from engine.planning.partition import EVERYTHING_ELSE
 from engine.planning.partition.pieces import MOST_SIBLINGS
 from engine.planning.values import FolderNode
 from engine.survey import tree as survey_tree
-from engine.survey.cutting import cut
+from engine.survey.cutting import cut, cut_folders, read_folders
 from engine.survey.report import SurveyReport, reading, survey_folder
 from engine.survey.scan import survey
 from engine.survey.tree import folder_tree, name_groups
@@ -139,6 +139,23 @@ def test_a_survey_is_cut_by_level_and_within_filters(surveyed: SurveyReport, tmp
     only = cut(surveys, surveyed, Filters(FilterSpec(("/2022", "/2023"))), 2, KNEE, spill)
     assert only is not None
     assert {pattern[:5] for task in only.tasks for pattern in task.include} == {"/2022", "/2023"}
+
+
+@pytest.mark.parametrize("level", [None, 1, 2])
+def test_folders_that_were_read_once_are_cut_for_any_number_of_agents(
+    surveyed: SurveyReport, tmp_path: Path, level: int | None
+) -> None:
+    surveys, spill = tmp_path / "surveys", tmp_path / "spill"
+    every = Filters(FilterSpec())
+    once = read_folders(surveys, surveyed, every, 4, KNEE, spill, most_agents=16, most_level=2)
+    assert once is not None
+    for agents in (1, 2, 4, 7, 16):
+        made = cut_folders(once, every, agents, KNEE, level=level)
+        if made.settled:
+            assert made.partition == cut(surveys, surveyed, every, agents, KNEE, spill, level=level)
+        assert sum(task.files or 0 for task in made.partition.tasks) == surveyed.files
+    assert cut_folders(once, every, 4, KNEE).settled
+    assert not cut_folders(once, every, 16, KNEE).settled  # the flat folder's names were read for four
 
 
 def test_more_folders_than_can_be_listed_are_cut_by_name(tmp_path: Path) -> None:

@@ -98,23 +98,20 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         return row(Piece(f" {said}", Role.STRONG))
     late = None if view.window_ends is None else plan.done_at[1] - view.window_ends
     limit = f"{spoken(plan.binding_limit)} {mark(plan.binding_limit.origin, canvas)}"
-    who, took = _who(plan), format_duration_range(plan.duration_seconds.low, plan.duration_seconds.high)
-    copied = f"{who} {format_bytes(plan.dataset.bytes)} in {took}"
+    took = format_duration_range(plan.duration_seconds.low, plan.duration_seconds.high)
+    was = "" if view.was is None else f" (was {format_duration_range(view.was.low, view.was.high)})"
+    copied = f"{_who(plan)} {format_bytes(plan.dataset.bytes)} in {took}"
     if _unreached(plan):
-        return _cut_to(_unreached_sentences(plan, limit, took), Role.LOOK, canvas)
+        return _cut_to(_unreached_sentences(plan, limit, took, was), Role.LOOK, canvas)
     if late is not None and late > 0:
-        ends = f"{datetime.fromtimestamp(view.window_ends or 0.0, canvas.zone):%H:%M}"
-        said = f"! {copied}: up to {format_duration(late)} past {ends}"
-        return _cut_to([f"{said}. The limit is {limit}", f"{said}."], Role.LOOK, canvas)
-    if view.was is not None:
-        was = f"(was {format_duration_range(view.was.low, view.was.high)})"
-        texts = [f"{copied} {was}. The limit is {limit}", f"{copied} {was}. Limit: {limit}", f"{copied} {was}."]
-        return _cut_to(texts, Role.STRONG, canvas)
-    if _wide(plan):
-        wide = "wide, T (test run) narrows it"
-        texts = [f"{copied}: {wide}. The limit is {limit}", f"{copied}: {wide}."]
-        return _cut_to(texts, Role.STRONG, canvas)
-    texts = [f"{copied}. The limit is {limit}", f"{copied}. Limit: {limit}", f"{copied}."]
+        ends = (
+            f"up to {format_duration(late)} past {datetime.fromtimestamp(view.window_ends or 0.0, canvas.zone):%H:%M}"
+        )
+        texts = [f"! {copied}{was}: {ends}. The limit is {limit}", f"! {copied}{was}: {ends}.", f"! {copied}: {ends}."]
+        return _cut_to(texts, Role.LOOK, canvas)
+    if _wide(plan) and not was:
+        copied += ": wide, T (test run) narrows it"
+    texts = [f"{copied}{was}. The limit is {limit}", f"{copied}{was}. Limit: {limit}", f"{copied}{was}."]
     return _cut_to(texts, Role.STRONG, canvas)
 
 
@@ -131,14 +128,14 @@ def _unreached(plan: Plan) -> bool:
     return plan.share is not None and plan.share < plan.utilisation * (1 - 1e-9)
 
 
-def _unreached_sentences(plan: Plan, limit: str, took: str) -> list[str]:
+def _unreached_sentences(plan: Plan, limit: str, took: str, was: str) -> list[str]:
     wanted = format_rate((plan.target_bytes_per_second or 0.0) * plan.utilisation)
     rate = format_rate(plan.bytes_per_second)
     if plan.next_limit.bytes_per_second <= plan.bytes_per_second * NO_GAIN:
         said = f"! No number of agents reaches {wanted}: {limit} gives {rate}"
-        return [f"{said}, {took}.", f"{said}."]
+        return [f"{said}, {took}{was}.", f"{said}, {took}.", f"{said}."]
     said = f"! {_who(plan)} at {rate}, not {wanted}: {took}"
-    return [f"{said}. The limit is {limit}", f"{said}."]
+    return [f"{said}{was}. The limit is {limit}", f"{said}{was}.", f"{said}."]
 
 
 def _cut_to(texts: Sequence[str], role: Role, canvas: Canvas) -> Row:

@@ -63,7 +63,7 @@ class SurveyView(NamedTuple):
 def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
     """At most ``canvas.height`` rows; the first is the answer."""
     report = view.report
-    rows = [fitted(_answer(view, canvas), canvas.width)]
+    rows = [fitted(each, canvas.width) for each in (_problem(view, canvas) or [_answer(view, canvas)])]
     if view.scanning is not None:
         rows.append(_counter(view.scanning, report, canvas))
     elif report is not None:
@@ -80,9 +80,13 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
     return [*rows, *_pane(view, report, canvas, room)[: max(0, room)], *last][: canvas.height]
 
 
+def _problem(view: SurveyView, canvas: Canvas) -> list[Row]:
+    """What is wrong, as long as it is: paths in it are what a person needs."""
+    texts = textwrap.wrap(canvas.text(view.problem), canvas.width - 4)
+    return [row(Piece(f" {' ' if index else '!'} {text}", Role.ALARM)) for index, text in enumerate(texts)]
+
+
 def _answer(view: SurveyView, canvas: Canvas) -> Row:
-    if view.problem:
-        return row(Piece(f" ! {canvas.text(view.problem)}", Role.ALARM))
     if view.scanning is not None:
         scanning = view.scanning
         doing = "stopping" if scanning.stopping else canvas.text(scanning.step) or "listing"

@@ -146,9 +146,11 @@ class PlanScreen(BaseScreen[Ground]):
         if ground is None or ground.request is None or ground.gathered is None:
             return
         request = request_of_draft(ground.request, self._draft)
-        self._plan, settled = await asyncio.to_thread(work_out, request, ground.gathered)
-        before, self._before = self._before, None
-        if before is not None and before != self._plan.duration_seconds:
+        made, settled = await asyncio.to_thread(work_out, request, ground.gathered)
+        if self._of is not ground.gathered:
+            return  # it is about another migration by now
+        self._plan, before, self._before = made, self._before, None
+        if before is not None and before != made.duration_seconds:
             self._was = before, self.xsync.now() + WAS_SECONDS
             self.set_timer(WAS_SECONDS + 0.05, self.redraw)
         if not settled:

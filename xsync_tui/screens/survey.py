@@ -63,6 +63,7 @@ class SurveyScreen(BaseScreen[Found]):
     def __init__(self) -> None:
         super().__init__()
         self._job: SurveyJob | None = None
+        self._problem = ""
         self._reports: Reports | None = None
         self._known: tuple[SurveyReport, Found] | None = None
         self._about: Subject | None = None
@@ -88,10 +89,10 @@ class SurveyScreen(BaseScreen[Found]):
         return self._known[1]
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
-        """The body; a job that has ended is forgotten."""
+        """The body; a survey that has ended leaves what it found, or why it failed."""
         self._forget()
         job = self._job
-        problem = "" if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations."
+        problem = self._problem if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations."
         scanning = job.scanning if job is not None and not job.ended else None
         view = SurveyView(
             now,
@@ -182,7 +183,7 @@ class SurveyScreen(BaseScreen[Found]):
             return None
         report = self.value.report
         if self._about != self.facts.subject:
-            self._about, self._levels = self.facts.subject, []
+            self._about, self._levels, self._problem = self.facts.subject, [], ""
         cursor = self.cursor if PANES[self._pane] == "folders" else None
         sort = SORTS[self._sort]
         if self._levels:
@@ -193,6 +194,12 @@ class SurveyScreen(BaseScreen[Found]):
         return FolderTable("", first, report.bytes, report.surveyed_at, sort, cursor)
 
     # Surveying.
+
+    def begin(self) -> None:
+        """Survey the location that was typed: it only looks, so there is no strip."""
+        location = self.xsync.subject.location
+        if location is not None and (self._job is None or self._job.ended):
+            self.notice(self._start(LocationSpec(location), None))
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
@@ -217,6 +224,7 @@ class SurveyScreen(BaseScreen[Found]):
     def _start(self, source: LocationSpec, destination: LocationSpec | None) -> str:
         from engine.home import prepare_home
 
+        self._problem = ""
         self._job = SurveyJob(source, destination, prepare_home().surveys)
         return "The survey has begun. Leaving this screen does not stop it; leaving xsync does."
 
@@ -224,8 +232,7 @@ class SurveyScreen(BaseScreen[Found]):
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
             self._levels = []
-            said = f"The survey failed: {job.problem}" if job.problem else "The survey is done."
-            self.call_later(self.notice, said, Role.ALARM if job.problem else Role.GOOD)
+            self._problem = f"The survey failed: {job.problem}" if job.problem else ""
 
     def on_unmount(self) -> None:
         """A survey does not outlive the app: it keeps what it found."""

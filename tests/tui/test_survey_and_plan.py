@@ -1,0 +1,149 @@
+"""Survey and Plan as a person uses them: scan, go into a folder, turn knobs, ask why; on real folders."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from xsync_tui.app import XsyncApp
+from xsync_tui.drawing.facts import Subject
+from xsync_tui.drawing.rows import plain
+from xsync_tui.screens.base import BaseScreen
+
+PROFILE = """\
+schema = 1
+name = "lab"
+[source]
+url = "file://{0}/source"
+[destination]
+url = "file://{0}/destination"
+[network]
+bandwidth = "20Gbps"
+per_agent = "5Gbps"
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> XsyncApp:
+    for year in ("2022", "2023", "2024\x1b[2J"):
+        for number in range(6):
+            path = tmp_path / "source" / year / f"{number % 2:02d}" / f"f{number}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.truncate(path, 10 << 30)
+    (tmp_path / "home" / "profiles").mkdir(parents=True)
+    (tmp_path / "home" / "profiles" / "lab.toml").write_text(PROFILE.format(tmp_path))
+    monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return XsyncApp(Subject("lab"))
+
+
+def shown(app: XsyncApp) -> str:
+    """The body of the screen, as text."""
+    screen = next(each for each in reversed(app.screen_stack) if isinstance(each, BaseScreen))
+    return "\n".join(plain(screen._drawn(screen.canvas, app.now()).rows))
+
+
+async def until(pilot: Pilot[None], app: XsyncApp, true: Callable[[str], bool]) -> str:
+    """Wait until the screen shows it; the test's own time limit ends what never comes."""
+    while not true(text := shown(app)):
+        await pilot.pause(0.05)
+    return text
+
+
+async def surveyed(pilot: Pilot[None], app: XsyncApp) -> str:
+    await pilot.press("2")
+    await until(pilot, app, lambda text: "R starts it" in text)
+    await pilot.press("R", "enter")
+    return await until(pilot, app, lambda text: "18 files" in text and "complete" in text)
+
+
+@pytest.mark.parametrize("size", [(80, 23), (120, 40)])
+def test_a_survey_is_made_and_its_folders_are_gone_into(app: XsyncApp, size: tuple[int, int]) -> None:
+    async def story() -> None:
+        async with app.run_test(size=size) as pilot:
+            text = await surveyed(pilot, app)
+            assert "Bytes decide" in text
+            assert "\x1b" not in text
+            assert "2024\\x1b[2J" in text
+            await pilot.press("enter")
+            await until(pilot, app, lambda text: "Folders in /2022" in text)
+            await pilot.press("backspace")
+            await until(pilot, app, lambda text: "Folders in / " in text)
+            for view in ("Folders in", "Modified", "Extension", "Facts", "Hazards"):
+                assert view in shown(app)
+                await pilot.press("v")
+
+    asyncio.run(story())
+
+
+def test_knobs_are_turned_typed_and_set_back(app: XsyncApp) -> None:
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await pilot.press("3")
+            await until(pilot, app, lambda text: "Not surveyed yet" in text)
+            await surveyed(pilot, app)
+            await pilot.press("3")
+            first = await until(pilot, app, lambda text: "agents [4 auto]" in text and "what limits 4" in text)
+            assert "(was" not in first
+            await pilot.press("minus", "minus")
+            text = await until(pilot, app, lambda text: "what limits 2 agents" in text)
+            assert "agents [2]" in text
+            assert "(was " in text
+            await pilot.press("i")
+            assert "rests on" in shown(app)
+            assert "better by" in shown(app)
+            await pilot.press("backspace", "backspace")
+            await until(pilot, app, lambda text: "agents [4 auto]" in text and "what limits 4" in text)
+            await pilot.press("enter", "7", "x", "enter")
+            assert "expected agents from 1 to 1,000" in notice(app)
+            await pilot.press("backspace", "enter")
+            await until(pilot, app, lambda text: "agents [7]" in text and "what limits 7" in text)
+
+    asyncio.run(story())
+
+
+def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await surveyed(pilot, app)
+            await pilot.press("3")
+            await until(pilot, app, lambda text: "what limits 4" in text)
+            await pilot.press("x")
+            await until(pilot, app, lambda _: "Written:" in notice(app))
+            await pilot.press("R")
+            await pilot.pause()
+            await pilot.press("escape")
+
+    asyncio.run(story())
+    (made,) = tmp_path.glob("plan-lab-*.json")
+    assert json.loads(made.read_text())["agents"] == 4
+    (text,) = tmp_path.glob("plan-lab-*.md")
+    assert "what limits 4 agents" in text.read_text()
+    assert list((tmp_path / "home" / "executions").iterdir()) == []
+
+
+def test_a_survey_that_fails_says_why(app: XsyncApp, tmp_path: Path) -> None:
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await pilot.press("2")
+            await until(pilot, app, lambda text: "R starts it" in text)
+            await pilot.press("R", "enter")
+            text = await until(pilot, app, lambda text: "! The survey failed:" in text)
+            assert str(tmp_path / "source") in "".join(line.strip() for line in text.splitlines())
+
+    asyncio.run(story())
+
+
+def notice(app: XsyncApp) -> str:
+    """What is said above the footer."""
+    screen = next(each for each in reversed(app.screen_stack) if isinstance(each, BaseScreen))
+    return "\n".join(plain(screen._notice))
