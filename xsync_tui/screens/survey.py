@@ -225,7 +225,7 @@ class SurveyScreen(BaseScreen[Found]):
     def _forget(self) -> None:
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
-            self._levels = []
+            self._levels, self._notice = [], []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
 
     def on_unmount(self) -> None:
