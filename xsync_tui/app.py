@@ -48,7 +48,10 @@ class XsyncApp(App[None]):
     """One mode a place of the journey; the screens of all are about ``subject``."""
 
     CSS_PATH = "xsync.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings((*_GO, *EVERYWHERE))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings((*_GO, *EVERYWHERE)),
+        Binding("ctrl+c", "leave", show=False, priority=True),
+    ]
     ENABLE_COMMAND_PALETTE = False  # ours knows the state, and draws in ASCII where it has to
 
     def __init__(
@@ -115,8 +118,11 @@ class XsyncApp(App[None]):
         here = self.screen.subject_here() if isinstance(self.screen, BaseScreen) else None
         self.go(name, here)
 
-    def go(self, name: str, subject: Subject | None = None) -> None:
-        """Go to a place, about ``subject`` if one is given. A place without a screen yet says which command does it."""
+    def go(self, name: str, subject: Subject | None = None, *, begin: bool = False) -> None:
+        """Go to a place, about ``subject`` if one is given; ``begin``: and begin what only looks there.
+
+        A place without a screen says which command does it.
+        """
         place = BY_NAME[name]
         if subject is not None:
             self.subject = subject
@@ -124,6 +130,8 @@ class XsyncApp(App[None]):
             self._say(f"{place.label}: {place.command.format(name=self.subject.name or 'PROFILE')}")
         elif place.digit:
             self.switch_mode(name)
+            if begin and isinstance(self.screen, BaseScreen):
+                self.call_after_refresh(self.screen.begin)
         else:
             self.push_screen(_screen_of(place))
 
@@ -135,15 +143,11 @@ class XsyncApp(App[None]):
             self.switch_mode("home")
 
     def action_leave(self) -> None:
-        """Leave. Runs go on."""
+        """Leave: q, ctrl+c. Runs go on."""
         self.exit()
 
     async def action_quit(self) -> None:
         """Leave: ctrl+q."""
-        self.exit()
-
-    def action_help_quit(self) -> None:
-        """Leave: ctrl+c."""
         self.exit()
 
     def action_units(self) -> None:
@@ -219,7 +223,7 @@ class XsyncApp(App[None]):
 def _choices(screen: BaseScreen[Any], keymap: dict[str, str]) -> list[Choice]:
     """What the palette offers on a screen: its keys and the app's, then the places."""
     keys = [key for key in screen.all_keys() if key.tier is not Tier.MOVE and key.id != "palette"]
-    found = [Choice(screen.words(key), shown_key(key, keymap), key.action, screen.reason(key)) for key in keys]
+    found = [Choice(screen.words(key), shown_key(key, keymap), key.action, screen.why_not(key)) for key in keys]
     return found + [Choice(f"go to {key.words}", shown_key(key, keymap), key.action) for key in _GO]
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ from xsync_tui.cli.cutover_talk import Listing
 from xsync_tui.cli.entry import unexpected
 from xsync_tui.drawing.checklist import Work
 from xsync_tui.drawing.testrun import Live
+from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Progress
@@ -28,12 +26,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.5
 _KEPT_LINES = 100
-
-
-def start_resource_tracker() -> None:
-    """Start what multiprocessing needs to start processes: it wants the descriptor of stderr, and an app's has none."""
-    with contextlib.redirect_stderr(sys.__stderr__):
-        resource_tracker.ensure_running()
 
 
 class Job:
@@ -197,6 +189,10 @@ class CutoverJob(Job):
         """Keep what it said."""
         self._said = [*self._said, *(line.strip() for line in text.splitlines() if line.strip())][-_KEPT_LINES:]
 
+    def paragraph(self, text: str) -> None:
+        """Say it."""
+        self.say(f"- {text}")
+
     def warn(self, text: str) -> None:
         """The same."""
         self.say(f"! {text.strip()}")
@@ -228,7 +224,9 @@ class CutoverJob(Job):
 
     def run(self, launch: Callable[[bool], Launched]) -> None:
         """Begin the final delta as a process that needs nobody, and watch it."""
-        self.watch(launch(True).folder)
+        launched = launch(True)
+        self.watch(launched.folder)
+        launched.process.wait()
 
     def watch(self, folder: Path) -> None:
         """Until it ends, or nobody wants to see it any more. Raises StoppedError for the latter."""

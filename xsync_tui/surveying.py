@@ -13,6 +13,7 @@ from engine.errors import XsyncError
 from engine.model import LocationSpec
 from xsync_tui.drawing.facts import plain_url
 from xsync_tui.drawing.survey import Scanning
+from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
     from engine.home import Home
@@ -49,6 +50,7 @@ class SurveyJob:
         from engine.survey.extending import Wishes
         from engine.survey.scan import survey
 
+        start_resource_tracker()
         try:
             survey(
                 self._source,

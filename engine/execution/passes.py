@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.home import Home, list_execution_folders
-from engine.model import Migration
+from engine.model import FilterSpec, Migration
 from engine.planning.churn import Churn, Pass
 from engine.planning.cutover import Busiest
 from engine.planning.values import Figure, Origin
@@ -142,10 +142,10 @@ def _report(folder: Path, migration: Migration, *, any_filters: bool) -> dict[st
             report["source"] == migration.source.url
             and report["destination"] == migration.destination.url
             and report["migration"]["destination"].get("endpoint_url") == migration.destination.endpoint_url
-            and (any_filters or report["migration"]["filters"] == msgspec.to_builtins(migration.filters))
+            and (any_filters or msgspec.convert(report["migration"]["filters"], FilterSpec) == migration.filters)
         )
         return report if same and report["retry"] is None else None
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -105,7 +105,7 @@ def fresh(**changes: Any) -> Snapshot:
 
 
 def seen(snapshot: Snapshot, seconds: float = 300.0) -> Seen:
-    """Someone who looked at it for so long; agents that are stalled or lost stood still for the last 42 s."""
+    """Someone who looked at it for so long; agents that are stalled or lost stood still for the last 140 s."""
     watcher = Seen()
     for back in range(int(seconds), -1, -5):
         agents = tuple(_before(each, back) for each in snapshot.agents)
@@ -115,8 +115,8 @@ def seen(snapshot: Snapshot, seconds: float = 300.0) -> Seen:
 
 def _before(found: AgentSnapshot, back: int) -> AgentSnapshot:
     stood = found.state in ("stalled", "lost")
-    moved = stood and back > 42
-    rate = (500e6 if back > 100 else 300e6) if not stood or moved else 0.0
+    moved = stood and back > 140
+    rate = (500e6 if back > 160 else 300e6) if not stood or moved else 0.0
     return msgspec.structs.replace(found, bytes_per_second=rate, bytes=10_000 - back if moved else 10_000)
 
 

@@ -148,6 +148,12 @@ def test_only_the_newest_execution_of_a_profile_or_route_is_listed() -> None:
     assert [entry.state for entry in entries(facts, NOW, CANVAS)] == ["SUCCESS"]
 
 
+def test_a_surveyed_location_without_a_profile_stands_for_itself() -> None:
+    facts = HomeFacts(HOST, {"lab": profile("lab")}, surveys={"/mnt/lab": survey(), "/mnt/new": survey("/mnt/new")})
+    found = {entry.subject.name: (entry.state, entry.next) for entry in entries(facts, NOW, CANVAS)}
+    assert found == {"lab": ("surveyed, no run yet", "3 plan it"), "/mnt/new": ("surveyed", "2 look")}
+
+
 def test_many_migrations_scroll_with_the_cursor() -> None:
     facts = HomeFacts(HOST, {f"p{n:02}": profile(f"p{n:02}") for n in range(40)})
     for cursor in (0, 20, 39):

@@ -60,10 +60,10 @@ def test_four_agents() -> None:
        └02:12             02:27             02:42             02:57        03:12
  4 agents:  4 moving
  1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
-        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
-        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
@@ -85,10 +85,10 @@ def test_four_agents_in_ascii() -> None:
        +02:12             02:27             02:42             02:57        03:12
  4 agents:  4 moving
  1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
- |||||||||||||||||:::::::::::::::::::::  |||||||||||||||||:::::::::::::::::::::
+ |||||:::::::::::::::::::::::::::::::::  |||||:::::::::::::::::::::::::::::::::
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
- |||||||||||||||||:::::::::::::::::::::  |||||||||||||||||:::::::::::::::::::::
+ |||||:::::::::::::::::::::::::::::::::  |||||:::::::::::::::::::::::::::::::::
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  discovered = transferred + skipped + failed + excluded +   pending |  verified
  12,412,907     7,571,203         0        3          0   4,841,701 | 7,571,203
@@ -108,13 +108,13 @@ def test_sixteen_agents_of_which_two_need_a_look() -> None:
        └02:12             02:27             02:42             02:57        03:12
  16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
  1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
- 5         539 MB/s  6         539 MB/s  !7    STALLED 40 s  8         539 MB/s
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ 5         539 MB/s  6         539 MB/s  !7   STALLED 2 min  8         539 MB/s
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀
  13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
@@ -129,8 +129,16 @@ def test_sixteen_agents_on_a_wide_screen() -> None:
  2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
     2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
    GB/s│
-       │⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀  ⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀⣀⣀⣀⣀⣀⣀⣀⣀⢀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡀
-       │⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈        ⠁          ⠈
+       │
+       │     ⢀  ⢀        ⡀       ⢀  ⢀                ⢀  ⢀        ⡀       ⢀  ⢀        ⡀       ⢀  ⢀        ⡀       ⢀  ⢀
+       │⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑⠉⠉⠑⠉⠉⠈⠉⠉⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑⠉⠉⠑⠉⠉  ⠉⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑⠉⠉⠑⠉⠉⠈⠉⠉⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑⠉⠉⠑⠉⠉⠈⠉⠉⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑⠉⠉⠑⠉⠉⠈⠉⠉⠊⠉⠉⠊⠉⠁⠋⠉⠁⠉⠉⠑
+       │
+       │
+       │
+       │
+       │
+       │
+       │
        │
        │
        │
@@ -143,11 +151,11 @@ def test_sixteen_agents_on_a_wide_screen() -> None:
        └02:08                       02:24                       02:40                       02:56                  03:12
  16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
  1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s  5         539 MB/s  6         539 MB/s
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
- !7    STALLED 40 s  8         539 MB/s  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ !7   STALLED 2 min  8         539 MB/s  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
+ ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀
  13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
- ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
@@ -172,10 +180,10 @@ def test_sixty_four_agents() -> None:
    1 █ █ █ █ █ █ ! █ █ █ █ ✗ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
   33 █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
    agent task               rate  last minutes          state
- ✗    12 -                 0 B/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  LOST 03:02
- !     7 -                 0 B/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣆⣀⣀⣀⣀  STALLED 40 s
-       1 2022           539 MB/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
-       2 2023           539 MB/s  ⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
+ ✗    12 -                 0 B/s  ⣿⣿⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  LOST 03:02
+ !     7 -                 0 B/s  ⣿⣿⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  STALLED 2 min
+       1 2022           539 MB/s  ⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
+       2 2023           539 MB/s  ⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
  discovered = transferred + skipped + failed + excluded + pending │   verified
  12,412,907    12,412,907         0        0          0         0 │ 12,412,907
  03:11:58 agent-2: x.svs changed: sent again
@@ -196,8 +204,8 @@ def test_sixty_four_agents_in_ascii() -> None:
    1 # # # # # # ! # # # # x # # # # # # # # # # # # # # # # # # # #
   33 # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # #
    agent task               rate  last minutes          state
- x    12 -                 0 B/s  :::::::::::_________  LOST 03:02
- !     7 -                 0 B/s  :::::::::::_________  STALLED 40 s
+ x    12 -                 0 B/s  ____________________  LOST 03:02
+ !     7 -                 0 B/s  ____________________  STALLED 2 min
        1 2022           539 MB/s  ::::::::::::::::::::  moving, waits: path
        2 2023           539 MB/s  ::::::::::::::::::::  moving, waits: path
  discovered = transferred + skipped + failed + excluded +   pending |  verified
@@ -249,6 +257,8 @@ def test_starting() -> None:
  0 B/s  0 files/s  copied 0 B of at least 0 B  0 folders so far
     2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
    GB/s│
+       │
+       │
        │
        │
        │
@@ -486,3 +496,9 @@ def test_no_row_is_wider_and_no_body_higher_than_its_canvas(
     rows = body(view(snapshot, canvas)._replace(seen=seen(snapshot, 10), pane=pane), canvas)  # type: ignore[arg-type]
     assert text(rows, canvas)
     assert "discovered" in "\n".join(plain(rows))
+
+
+def test_agents_of_a_paused_run_are_paused_not_stalled() -> None:
+    rows = "\n".join(_body(run(status=Status.PAUSED, agents=fleet(4, a1="stalled", a2="lost"))))
+    assert "STALLED" not in rows
+    assert "1 paused  2 moving  ✗ 1 LOST" in rows

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.execution.cutover.work import Known, roofline_of, work_of
-from engine.execution.passes import Measured, history_of
-from engine.model import LocationSpec, Migration, TransferOptions
+from engine.execution.passes import Measured, history_of, reports_of
+from engine.home import JOURNAL_NAME, Home
+from engine.model import FilterSpec, LocationSpec, Migration, TransferOptions
 from engine.planning.cutover import Busiest
 from engine.planning.freeze import LISTING
 from engine.planning.surroundings import default_roofline
@@ -127,3 +130,26 @@ def test_the_work_of_a_freeze_follows_the_migration() -> None:
     other = work_of(Migration(LocationSpec("s3://b"), LocationSpec("/a")), history_of([]), None, Known())
     assert (other.deleting, other.listing, other.source_objects) == (None, LISTING, True)
     assert other.folder_times is not None
+
+
+def test_reports_are_those_of_the_same_sides_and_if_asked_for_the_same_filters(tmp_path: Path) -> None:
+    home = Home(tmp_path, tmp_path / "profiles", own_base=False)
+    filters = FilterSpec(include=("/2024", "/2025"))
+    here = Migration(LocationSpec("file:///a"), LocationSpec("s3://b"), filters=filters)
+    elsewhere = msgspec.structs.replace(here, destination=LocationSpec("s3://c"))
+    whole = msgspec.structs.replace(here, filters=FilterSpec())
+    for number, migration in enumerate((here, elsewhere, whole)):
+        folder = home.executions / f"2026112{number}-000000-000{number}"
+        folder.mkdir(parents=True)
+        (folder / JOURNAL_NAME).touch()
+        said = {
+            "source": migration.source.url,
+            "destination": migration.destination.url,
+            "migration": {"destination": {}, "filters": msgspec.to_builtins(migration.filters)},
+            "retry": None,
+            "execution": folder.name,
+        }
+        (folder / "report.json").write_bytes(msgspec.json.encode(said))
+    assert [each["execution"] for each in reports_of(home, here)] == ["20261120-000000-0000"]
+    both = [each["execution"] for each in reports_of(home, here, any_filters=True)]
+    assert both == ["20261120-000000-0000", "20261122-000000-0002"]

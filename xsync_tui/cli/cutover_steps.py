@@ -210,15 +210,10 @@ class Checklist:
         return self._done(f"{path} and {path.with_suffix('.md').name}", {"report": str(path)})
 
     def _rollback(self) -> Done:
-        from textwrap import wrap
-
         from engine.execution.cutover.signoff import rollback_note
-        from xsync_tui.cli.output import current_look
 
         for text in rollback_note(self._cutover):
-            self._talk.say(
-                "\n".join(wrap(text, current_look().width - 5, initial_indent="  - ", subsequent_indent="    "))
-            )
+            self._talk.paragraph(text)
         return self._done("shown, and in the sign-off report")
 
     def _hand_over(self) -> Done:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import click
 
-from xsync_tui.cli.output import emit, put, say
+from xsync_tui.cli.output import current_look, emit, put, say
 
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Progress
@@ -38,6 +38,10 @@ class Talk(Protocol):
 
     def say(self, text: str) -> None:
         """Say something to a person."""
+        ...
+
+    def paragraph(self, text: str) -> None:
+        """Say something long, as one of several."""
         ...
 
     def warn(self, text: str) -> None:
@@ -88,6 +92,13 @@ class Terminal:
         """Print it, unless stdout is JSON."""
         if not self._as_json:
             put(text)
+
+    def paragraph(self, text: str) -> None:
+        """Wrapped, with a dash before it."""
+        from textwrap import wrap
+
+        cells = current_look().width - 5
+        self.say("\n".join(wrap(text, cells, initial_indent="  - ", subsequent_indent="    ")))
 
     def warn(self, text: str) -> None:
         """With --json on stderr."""

@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from engine.model import AgentSnapshot, Snapshot, TaskSnapshot
+import msgspec
+
+from engine.model import AgentSnapshot, Snapshot, Status, TaskSnapshot
 from engine.quantities import format_bytes, format_count_short, format_duration, format_share
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.figures import cross, rate
@@ -23,6 +25,9 @@ _WAITS = {"source": "source", "destination": "path", "limit": "limit", "cpu": "C
 _URGENT = {"lost": 0, "stalled": 1}
 """Of those that need a look, which comes first."""
 
+_STALLED_SECONDS = 120.0
+"""An agent is called stalled after so long (engine.execution.watch); who has looked for less knows no more."""
+
 _WIDE_PANE, _SMALL_PANE = 38, 18
 _GAP = 2
 
@@ -32,14 +37,14 @@ def agents_block(snapshot: Snapshot, seen: Seen, now: float, canvas: Canvas) -> 
 
     Panes of three rows where they fit, else of two, else one cell an agent and rows for those that need a look first.
     """
-    agents = in_order(snapshot.agents)
+    agents = [_now(agent, snapshot) for agent in in_order(snapshot.agents)]
     if not agents or canvas.height < 1:
         return []
     heading = _heading(agents, canvas)
     room = canvas.height - 1
     top = seen.best(agent.name for agent in agents)
     for cells, rows, pane in ((_WIDE_PANE, 3, _wide), (_SMALL_PANE, 2, _small)):
-        columns = min(len(agents), max(1, (canvas.width - 1 + _GAP) // (cells + _GAP)))
+        columns = _columns(len(agents), cells, canvas)
         if math.ceil(len(agents) / columns) * rows <= room:
             each = (canvas.width - 1 - _GAP * (columns - 1)) // columns
             drawn = [pane(agent, snapshot, seen, top, now, canvas._replace(width=each)) for agent in agents]
@@ -54,8 +59,7 @@ def agents_rows(snapshot: Snapshot, canvas: Canvas) -> int:
         return 0
     for most, cells, rows in ((4, _WIDE_PANE, 3), (16, _SMALL_PANE, 2)):
         if count <= most:
-            columns = min(count, max(1, (canvas.width - 1 + _GAP) // (cells + _GAP)))
-            return 1 + math.ceil(count / columns) * rows
+            return 1 + math.ceil(count / _columns(count, cells, canvas)) * rows
     return 1 + math.ceil(count / _strip_columns(canvas)) + 5
 
 
@@ -67,6 +71,13 @@ def in_order(agents: Sequence[AgentSnapshot]) -> list[AgentSnapshot]:
         return (int(digits[1]) if digits else 10**9, agent.name)
 
     return sorted((agent for agent in agents if agent.state != "gone"), key=number)
+
+
+def _now(agent: AgentSnapshot, snapshot: Snapshot) -> AgentSnapshot:
+    """While the run is paused an agent that moves nothing is paused, not stalled."""
+    if snapshot.status is Status.PAUSED and agent.state in ("working", "stalled") and agent.bytes_per_second <= 0:
+        return msgspec.structs.replace(agent, state="paused")
+    return agent
 
 
 def task_table(snapshot: Snapshot, canvas: Canvas, first: int = 0) -> list[Row]:
@@ -163,7 +174,7 @@ def _right(agent: AgentSnapshot, seen: Seen, now: float, canvas: Canvas) -> str:
             return rate(agent.bytes_per_second, canvas)
         case "stalled":
             since = seen.stands_since(agent.name)
-            return "STALLED" if since is None else f"STALLED {format_duration(max(0.0, now - since))}"
+            return f"STALLED {format_duration(max(_STALLED_SECONDS, now - (since or now)))}"
         case "lost":
             return f"LOST {clock(agent.reported_at, canvas.zone)[:5]}" if agent.reported_at else "LOST"
         case _:
@@ -185,6 +196,12 @@ def _task(agent: AgentSnapshot, snapshot: Snapshot) -> TaskSnapshot | None:
     mine = [task for task in snapshot.tasks if task.agent == agent.name]
     left = [task for task in mine if task.files.pending > 0]
     return next(iter([*named, *left, *mine]), None)
+
+
+def _columns(count: int, cells: int, canvas: Canvas) -> int:
+    """Panes of at least ``cells`` side by side, as few as make no more rows: four are two and two, not 3 and 1."""
+    most = min(count, max(1, (canvas.width - 1 + _GAP) // (cells + _GAP)))
+    return math.ceil(count / math.ceil(count / most))
 
 
 def _strip_columns(canvas: Canvas) -> int:
@@ -241,5 +258,12 @@ def _mark(state: str, canvas: Canvas) -> str:
 
 
 def _glyph(state: str, canvas: Canvas) -> str:
-    glyphs = {"working": "█#", "draining": "▄=", "stalled": "!!", "lost": f"{cross(canvas)}x", "starting": "░/"}
+    glyphs = {
+        "working": "█#",
+        "draining": "▄-",
+        "stalled": "!!",
+        "lost": f"{cross(canvas)}x",
+        "starting": "░/",
+        "paused": "‖=",
+    }
     return glyphs.get(state, "·.")[0 if canvas.unicode else 1]

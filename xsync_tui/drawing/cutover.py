@@ -63,7 +63,7 @@ def _answer(view: View, canvas: Canvas) -> list[Row]:
     """One sentence: what went wrong, handed over, under way, or how ready."""
     record, ready = view.record, view.ready
     if view.trouble:
-        return sentence(cross(canvas), "STOPPED", canvas.text(view.trouble), Role.ALARM, canvas, 4)
+        return sentence(cross(canvas), "STOPPED", canvas.text(" ".join(view.trouble.split())), Role.ALARM, canvas, 4)
     if record is not None:
         return _begun(record, view, canvas)
     if ready is None:

@@ -67,7 +67,8 @@ class Entry(NamedTuple):
 def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
     """Migrations: those that need a person first, then what runs, what is due, and the rest; the newest first.
 
-    A profile stands for its newest execution; without a profile, that is the newest of its source and destination.
+    A profile stands for its newest execution; without a profile, that is the newest of its source and destination. A
+    location that was surveyed and is no source yet stands for itself.
     """
     newest: dict[tuple[str, ...], Execution] = {}
     for each in facts.executions:
@@ -77,6 +78,8 @@ def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
         for name, profile in facts.profiles.items()
     ]
     found += [_of_execution(each, Subject(execution=each.folder.name), now, canvas) for each in newest.values()]
+    used = {plain_url(entry.source) for entry in found if entry.source}
+    found += [_surveyed(survey) for url, survey in facts.surveys.items() if url not in used]
     return sorted(found, key=lambda entry: (entry.group, -entry.since, entry.subject.name))
 
 
@@ -110,7 +113,7 @@ def home_rows(
     ``words``: the filter that left ``found`` of all entries, ``of``.
     """
     head = answer(found if of is None else of, canvas)
-    if not found:
+    if not found and words:
         head = row(Piece(f" No migration holds {canvas.text(words, 40)!r}. backspace shows all.", Role.LOOK))
     wide = canvas.width >= _ONE_ROW_FROM
     heading = _columns(("   profile", "state", "moved", "next, or ends", "from, to" if wide else ""), canvas)
@@ -181,6 +184,13 @@ def _without_run(subject: Subject, profile: Profile, survey: SurveyBrief | None)
         return entry._replace(state="not surveyed", next="2 survey it")
     found = f"{format_bytes(survey.bytes)} found"
     return entry._replace(state="surveyed, no run yet", moved=found, next="3 plan it", place="plan")
+
+
+def _surveyed(survey: SurveyBrief) -> Entry:
+    state = "surveyed in part" if survey.partial else "surveyed"
+    found = f"{format_bytes(survey.bytes)} found"
+    subject = Subject(location=survey.location)
+    return Entry(subject, state=state, moved=found, next="2 look", source=survey.location, since=survey.surveyed_at)
 
 
 def _of_execution(each: Execution, subject: Subject, now: float, canvas: Canvas) -> Entry:

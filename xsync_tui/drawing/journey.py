@@ -17,7 +17,8 @@ def title_of(facts: Facts, now: float, canvas: Canvas) -> Title:
     state, liveness, role = ("no run yet", "", Role.MUTED) if facts.subject.name else ("", "", Role.MUTED)
     if facts.snapshot is not None:
         state, liveness, role = _state(facts.snapshot, now, canvas)
-    return Title(facts.subject.name or "xsync", facts.source, facts.destination, state, liveness, role)
+    source = "" if facts.source == facts.subject.name else facts.source  # a bare location is its own name
+    return Title(facts.subject.name or "xsync", source, facts.destination, state, liveness, role)
 
 
 def steps_of(facts: Facts) -> list[Step]:

@@ -54,7 +54,9 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     """The rows below the journey, the answer first; at most ``canvas.height``."""
     report = view.report
     if view.trouble:
-        return sentence(cross(canvas), "NO REPORT", canvas.text(view.trouble), Role.ALARM, canvas, 6)[: canvas.height]
+        return sentence(cross(canvas), "NO REPORT", canvas.text(" ".join(view.trouble.split())), Role.ALARM, canvas, 6)[
+            : canvas.height
+        ]
     if not report:
         return _nothing(view, canvas)[: canvas.height]
     tail = _files(view, canvas)

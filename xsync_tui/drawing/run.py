@@ -36,7 +36,7 @@ _ROLES = {
 _EVENT_ROLES = {"agent-lost": Role.ALARM, "error": Role.ALARM, "warning": Role.LOOK, "unit-halved": Role.LOOK}
 _ASKED_STATE = {"pause": "PAUSING", "resume": "RESUMING", "cancel": "CANCELLING", "drain": "STOPPING"}
 
-_GRAPH_ROWS, _LEAST_GRAPH, _MOST_GRAPH = 6, 4, 14
+_GRAPH_ROWS, _LEAST_GRAPH = 6, 4
 _BAR_CELLS = 20
 
 
@@ -111,7 +111,7 @@ def body(view: RunView, canvas: Canvas) -> list[Row]:
     middle = _pane_rows(view, canvas)
     left = room - middle
     happened = min(len(snapshot.events) + len(view.asked), max(2, left - _GRAPH_ROWS if left < 14 else left // 2))
-    drawn = max(_LEAST_GRAPH, min(_MOST_GRAPH, left - happened))
+    drawn = max(_LEAST_GRAPH, left - happened)
     middle = max(0, min(middle, room - drawn))
     rows = [*top, *_graph(view, canvas._replace(height=drawn)), *_pane(view, canvas._replace(height=middle)), *bottom]
     return [*rows, *events(view, canvas._replace(height=canvas.height - len(rows)))][: canvas.height]

@@ -66,7 +66,7 @@ class View(NamedTuple):
 def body(view: View, canvas: Canvas) -> list[Row]:
     """The rows below the journey, the answer first; at most ``canvas.height``."""
     if view.trouble:
-        rows = sentence(cross(canvas), "NOT TESTED", canvas.text(view.trouble), Role.ALARM, canvas, 6)
+        rows = sentence(cross(canvas), "NOT TESTED", canvas.text(" ".join(view.trouble.split())), Role.ALARM, canvas, 6)
         rows += lines_of([" T tries again. Nothing of the profile was changed."])
     elif view.live is not None:
         rows = _running(view, view.live, canvas)

@@ -126,6 +126,13 @@ class BaseScreen(Screen[None], Generic[V]):
         """Why ``key`` can do nothing now; empty if it can."""
         return ""
 
+    def why_not(self, key: Key) -> str:
+        """``reason`` for keys of this screen; what works everywhere always does."""
+        return self.reason(key) if key in self.KEYS else ""
+
+    def begin(self) -> None:
+        """Begin what only looks, such as a first survey, where somebody has just asked for it."""
+
     def words(self, key: Key) -> str:
         """What ``key`` does now, in the footer."""
         return key.words
@@ -274,7 +281,7 @@ class BaseScreen(Screen[None], Generic[V]):
         keymap = self.xsync.keymap
         home = self.place == "home"
         footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
-        shown = [key for key in footed if not self.reason(key)]
+        shown = [key for key in footed if not self.why_not(key)]
         return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
 
     # Filtering.

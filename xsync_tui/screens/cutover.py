@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
@@ -16,12 +17,14 @@ from xsync_tui.drawing.rows import Canvas, Piece
 from xsync_tui.jobs import CutoverJob
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.starting import run
 
 if TYPE_CHECKING:
     from engine.execution.passes import History
     from engine.planning.cutover import Readiness
     from engine.planning.freeze import Verify
     from profiles.schema import Profile
+    from xsync_tui.cli.cutover_steps import Checklist
 
 _FRESH_SECONDS = 30.0
 """A prediction older than this is made anew: the source goes on changing."""
@@ -192,10 +195,7 @@ class CutoverScreen(BaseScreen[Seen]):
                 talk=job,
             )
 
-            def run() -> None:
-                steps.run(restart=False)
-
-            job.start(run)
+            job.start(lambda: _carry_out(steps))
             self._pane = "checklist"
             return "The checklist goes on by itself; it waits where a person has to decide."
 
@@ -211,15 +211,8 @@ class CutoverScreen(BaseScreen[Seen]):
         if profile is None or self.reason(self.KEYS[3]):
             return
 
-        def run() -> str:
-            from engine.execution.launch import RunRequest, start
-            from profiles.convert import to_migration
-
-            launched = start(RunRequest(to_migration(profile), profile.name), detached=True)
-            return f"{launched.execution} runs: 5 shows it."
-
         effect = "One more pass runs: what changed since the last one is sent. Users go on at the source."
-        self.act(Act("R", f"next pass of {profile.name}", effect, "run it"), run)
+        self.act(Act("R", f"next pass of {profile.name}", effect, "run it"), partial(run, profile))
 
     def action_stop(self) -> None:
         """Behind a strip: no step follows."""
@@ -240,6 +233,17 @@ class CutoverScreen(BaseScreen[Seen]):
             self._job.stop()
             self._job.join(_STOP_SECONDS)
 
+    @property
+    def question(self) -> str:
+        """What waits for a person; empty if nothing does."""
+        job = self._mine()
+        return "" if job is None else job.question
+
     def _mine(self) -> CutoverJob | None:
         job = self._job
         return job if job is not None and job.profile == self.xsync.subject.profile else None
+
+
+def _carry_out(steps: Checklist) -> None:
+    """What it comes to is in its record, and in what it said."""
+    steps.run(restart=False)

@@ -80,8 +80,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def reason(self, key: Key) -> str:
         """What state forbids."""
         here = self._here()
-        if key.tier is Tier.MOVE or key.id in ("help", "leave", "palette", "units"):
-            return ""
         if here is None:
             return "" if key.id == "home.open" and self._is_first_start else "there is no migration"
         profile = self._profile(here)
@@ -144,8 +142,9 @@ class HomeScreen(BaseScreen[HomeFacts]):
         """Survey what was typed at the first start."""
         if event.input is self._where and event.value.strip():
             where = event.value.strip()
+            self.set_focus(None)
             location = where if "://" in where else os.path.abspath(os.path.expanduser(where))
-            self.xsync.go("survey", Subject(location=location))
+            self.xsync.go("survey", Subject(location=location), begin=True)
 
     def on_entry_left(self, event: Entry.Left) -> None:
         """Let the keys work."""

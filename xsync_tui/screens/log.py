@@ -62,8 +62,8 @@ class LogScreen(BaseScreen[LogFacts]):
             return Drawn([(Piece(" Nothing has run yet, so there is no log.", Role.MUTED),)])
         lines = matching(value.lines, self.filter)
         last = max(0, len(lines) - canvas.height + 1)
-        first = last if self._follows else min(self.cursor, last)
-        return Drawn(log_rows(lines, first, value.path, canvas, follows=self._follows, cut=value.cut))
+        self.cursor = last if self._follows else min(self.cursor, last)
+        return Drawn(log_rows(lines, self.cursor, value.path, canvas, follows=self._follows, cut=value.cut))
 
     def count(self) -> int:
         """Lines that the filter leaves."""
@@ -72,11 +72,8 @@ class LogScreen(BaseScreen[LogFacts]):
     def action_follow(self) -> None:
         """Show new lines as they come, or stand still."""
         self._follows = not self._follows
-        self.cursor = max(0, self.count() - self.canvas.height + 1)
         self.redraw()
 
     def _move_to(self, row: int) -> None:
-        if self._follows:
-            last = max(0, self.count() - self.canvas.height + 1)
-            row, self._follows = row - self.cursor + last, False
+        self._follows = False
         super()._move_to(row)

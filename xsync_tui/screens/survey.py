@@ -195,6 +195,12 @@ class SurveyScreen(BaseScreen[Found]):
 
     # Surveying.
 
+    def begin(self) -> None:
+        """Survey the location that was typed: it only looks, so there is no strip."""
+        location = self.xsync.subject.location
+        if location is not None and (self._job is None or self._job.ended):
+            self.notice(self._start(LocationSpec(location), None))
+
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
         if self.reason(self.KEYS[4]):

@@ -1,0 +1,252 @@
+"""The app as a person uses it: nothing acts without its strip, and nothing of a screen takes the app away."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.home import find_home
+from engine.journal.reader import list_executions
+from engine.model import Status
+from profiles import store
+from profiles.schema import Place, Profile
+from tests.conftest import SpecMaker
+from tests.tui.driving import Driver, drive
+from tests.tui.values import HOSTILE, NOW, snapshot
+from tests.unit.cli_journals import DONE, FAILURES, alive, answering, make_execution
+from xsync_tui.app import XsyncApp, goodbye, terminal_title
+from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.screens.strip import Strip
+
+
+def _save(name: str, source: str = "file:///mnt/lab", destination: str = "s3://lab/img") -> None:
+    store.save(Profile(schema=1, name=name, source=Place(source), destination=Place(destination)))
+
+
+def test_the_first_start_asks_for_the_data_and_surveys_it_at_once(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_bytes(b"x" * 1000)
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("Where is the data?")
+        await driver.press(*str(tmp_path / "data"), "enter")
+        await driver.sees("The survey is done.")
+        assert "[2 Survey ok]" in driver.read()
+        await driver.press("backspace", "backspace")
+        await driver.sees("surveyed")
+
+    drive(play)
+
+
+def test_home_lists_what_needs_a_person_first_whatever_names_hold() -> None:
+    _save("lab")
+    make_execution(HOSTILE.replace("\udcff", ""), Status.ERROR, totals=DONE, failures=FAILURES, message=HOSTILE[:-2])
+
+    async def play(driver: Driver) -> None:
+        seen = await driver.sees("ERROR, 2 failed")
+        assert seen.index("ERROR, 2 failed") < seen.index("not surveyed")
+        for key in ("5", "f", "backspace", "o", "backspace", "7", "6", "4", "3", "2", "1"):
+            await driver.press(key)
+            await driver.pilot.pause(0.05)
+            strips = [strip.text for strip in driver.app.screen._compositor.render_strips()]
+            assert not any(mark in "".join(strips) for mark in "\x1b\x07\u202e\u200b"), (key, strips)
+
+    drive(play)
+
+
+def test_the_cursor_stays_on_its_migration_and_digits_are_about_it() -> None:
+    for name in ("a", "b", "c"):
+        _save(name)
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("not surveyed")
+        await driver.press("j", "down", "k")
+        assert driver.app.subject == Subject(profile="b")
+        _save("aa")
+        await driver.sees("aa ")
+        assert driver.app.subject == Subject(profile="b")
+        await driver.press("trade_mark_sign")  # esc and 2 through tmux
+        await driver.until(lambda: driver.app.current_mode == "survey")
+        await driver.sees(" b  /mnt/lab")
+
+    drive(play)
+
+
+def test_an_act_does_nothing_before_its_strip_is_confirmed_and_destroying_wants_the_name() -> None:
+    _save("lab")
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("not surveyed")
+        await driver.press("R", "escape", "R", "backspace", "D", *"la", "enter")
+        await driver.sees("That is not it.")
+        assert store.names() == ["lab"]
+        await driver.press("b", "enter")
+        await driver.sees("Deleted:")
+        assert store.names() == []
+        assert list_executions(find_home()) == []
+
+    drive(play)
+
+
+def test_no_key_acts_by_itself() -> None:
+    _save("lab")
+    make_execution("lab", Status.ERROR, totals=DONE, failures=FAILURES)
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("ERROR, 2 failed")
+        before = (store.names(), len(list_executions(find_home())))
+        for key in "ABCDEFGHIJKLMNOPRSTUVWXYZ":  # a pasted line, a cat
+            await driver.press(key)
+            if isinstance(driver.app.screen, Strip):
+                await driver.press("escape")
+        assert (store.names(), len(list_executions(find_home()))) == before
+
+    drive(play)
+
+
+def test_resuming_a_paused_run_asks_its_runner() -> None:
+    _save("lab")
+    folder = make_execution("lab", Status.PAUSED)
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("PAUSED")
+        await driver.press("R")
+        await driver.sees("resume lab")
+        await driver.press("enter")
+        await driver.sees("resume: goes on")
+
+    with answering(folder, "goes on") as asked:
+        drive(play)
+    assert [verb for verb, _ in asked] == ["resume"]
+
+
+def test_the_palette_says_what_can_be_done_and_why_not() -> None:
+    _save("lab")
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("not surveyed")
+        await driver.press("colon", *"failed")
+        await driver.sees("retry failed: not now, nothing failed")
+        await driver.press("enter")
+        assert "retry failed: not now" in driver.read()
+        await driver.press(*["backspace"] * 7, "ctrl+p", *"delete", "enter")
+        await driver.sees("Type lab and press enter:")
+
+    drive(play)
+
+
+def test_help_has_the_keys_in_three_blocks_and_any_key_closes_it() -> None:
+    async def play(driver: Driver) -> None:
+        await driver.sees("Where is the data?")
+        await driver.press("escape", "question_mark")
+        seen = await driver.sees("any key closes")
+        assert all(part in seen for part in ("look, nothing changes", "ACT, after enter in a strip", "glyphs"))
+        await driver.press("D")
+        await driver.sees("Where is the data?")
+
+    drive(play)
+
+
+def test_a_filter_is_typed_and_goes_with_backspace() -> None:
+    _save("lab")
+    _save("fin", "file:///mnt/fin")
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("fin ")
+        await driver.press("slash", *"lab", "enter")
+        await driver.until(lambda: "/mnt/fin" not in driver.read())
+        await driver.press("backspace")
+        await driver.sees("/mnt/fin")
+
+    drive(play)
+
+
+def test_too_small_a_terminal_gets_the_answer() -> None:
+    _save("lab")
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("Make it 80x24")
+        await driver.pilot.resize_terminal(120, 40)
+        await driver.sees("from, to")
+
+    drive(play, size=(60, 15))
+
+
+def test_a_broken_profile_says_why_where_it_is_opened(home: Path) -> None:
+    _save("lab")
+    (home / "profiles" / "lab.toml").write_text("schema = 1\nname = 'lab'\n")
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("profile not valid")
+        await driver.press("enter")
+        await driver.sees("source: missing")
+
+    drive(play)
+
+
+def test_keys_can_be_others() -> None:
+    _save("lab")
+
+    async def play(driver: Driver) -> None:
+        seen = await driver.sees("not surveyed")
+        assert "X delete profile" in seen
+        await driver.press("X")
+        await driver.sees("Type lab and press enter:")
+
+    drive(play, XsyncApp(keymap={"home.delete": "X"}))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "contrast", "ansi-dark", "ansi-light", "auto"])
+@pytest.mark.parametrize("no_color", [False, True])
+def test_every_theme_shows_text_that_is_not_its_background(theme: str, no_color: bool) -> None:
+    _save("lab")
+    make_execution("lab", Status.ERROR, totals=DONE, failures=FAILURES)
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("ERROR, 2 failed")
+        looks = [segment.style for strip in driver.app.screen._compositor.render_strips() for segment in strip]
+        colours = {(look.color, look.bgcolor) for look in looks if look is not None and look.color is not None}
+        assert all(front != back for front, back in colours)
+
+    drive(play, XsyncApp(theme=theme, no_color=no_color))
+
+
+def test_r_runs_the_profile_to_its_end(tmp_path: Path, bucket: str, s3_spec: SpecMaker) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_bytes(b"x" * 1000)
+    spec = s3_spec(bucket)
+    destination = Place(spec.url, spec.region, spec.endpoint_url, addressing="path")
+    store.save(Profile(schema=1, name="lab", source=Place(f"file://{tmp_path}/data"), destination=destination))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("not surveyed")
+        await driver.press("R")
+        await driver.sees("run lab")
+        await driver.press("enter")
+        await driver.sees("It goes on when you leave.")
+        await driver.sees("SUCCESS")
+
+    drive(play)
+    assert [each.status for each in list_executions(find_home())] == [Status.SUCCESS]
+
+
+def test_who_leaves_is_told_what_goes_on() -> None:
+    _save("lab")
+    folder = make_execution("lab", Status.TRANSFERRING)
+    with alive(folder):
+        app = XsyncApp()
+        (line,) = goodbye(app.bridge.live(), time.time())
+        app.bridge.close()
+    assert line.startswith("lab goes on: 75 %, done ")
+    assert line.endswith("Come back: xsync attach lab")
+
+
+def test_the_terminals_title_says_how_far_it_is_and_when_the_runner_is_gone() -> None:
+    facts = Facts(Subject(profile="lab"), snapshot=snapshot())
+    assert terminal_title(facts, NOW).startswith("61 % lab ")
+    gone = facts._replace(snapshot=snapshot(heartbeat_at=NOW - 300, runner_alive=False))
+    assert terminal_title(gone, NOW) == "RUNNER GONE lab"
+    assert terminal_title(facts._replace(snapshot=snapshot(Status.SUCCESS)), NOW) == "SUCCESS lab"
+    assert terminal_title(Facts(Subject()), NOW) == "xsync"
