@@ -13,11 +13,11 @@ from engine.names import path_of_text
 from engine.planning.sizes import SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
-from xsync_tui.drawing.evidence import weakest
+from xsync_tui.drawing.evidence import glyph_rows, weakest
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.folders import SORTS, FolderTable, in_order
 from xsync_tui.drawing.frame import Act
-from xsync_tui.drawing.rows import Canvas, Role
+from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.survey import PANES, SurveyView, survey_rows
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
@@ -128,6 +128,10 @@ class SurveyScreen(BaseScreen[Found]):
         if key.id == "survey.scan" and self.value is not None and self.value.report is not None:
             return "survey again"
         return key.words
+
+    def legend(self, canvas: Canvas) -> list[Row]:
+        """How well figures are known."""
+        return glyph_rows(canvas)
 
     # Looking.
 
