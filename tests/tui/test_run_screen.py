@@ -104,8 +104,7 @@ def test_a_limit_is_typed_and_its_effect_is_said_before_enter() -> None:
             await user.press("s")
             await user.sees("send at most 1.25 MB/s (10.0 Mbit/s)")
             await user.press("enter")
-            await user.sees("until the run ends")
-            await user.sees("limit asked")
+            await user.sees("done: limit 1.25 MB/s until the")
 
         use(folder, what)
     assert asked == [("limit", {"bytes_per_second": 1_250_000.0})]

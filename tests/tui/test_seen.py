@@ -65,6 +65,7 @@ def test_an_agent_that_began_anew_is_counted_anew() -> None:
 
 def test_an_estimate_moves_only_by_what_leaves_the_ranges_said_before() -> None:
     seen = Seen()
+    seen.add(run(eta_seconds=(9, 10)), START - 30)
     seen.add(run(eta_seconds=(3_600, 4_000)), START)
     assert seen.moved(run(eta_seconds=(3_300, 4_200)), START + 60) is None
     moved = seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60)
@@ -77,3 +78,14 @@ def test_an_estimate_moves_only_by_what_leaves_the_ranges_said_before() -> None:
 def test_agents_stand_in_the_order_of_their_numbers_and_those_that_left_do_not() -> None:
     mixed = (*reversed(fleet(11)), msgspec.structs.replace(agent(3), name="special"), agent(12, "gone"))
     assert [each.name for each in in_order(mixed)][-3:] == ["agent-10", "agent-11", "special"]
+
+
+def test_what_is_said_while_rates_still_rise_and_before_a_pause_does_not_count() -> None:
+    seen = Seen()
+    seen.add(run(eta_seconds=(9, 10)), START)
+    seen.add(run(eta_seconds=(9, 10)), START + 29)
+    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60) is None
+    seen.add(run(eta_seconds=(9, 10)), START + 30)
+    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60) is not None
+    seen.add(run(status=Status.PAUSED), START + 61)
+    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 62) is None

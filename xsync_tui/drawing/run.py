@@ -208,7 +208,7 @@ def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
     kinds = ("limit", "pause", "add_agent", "drain_agent", "agent-lost")
     since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in kinds]
     if since:
-        return canvas.text(since[-1].text, 60)
+        return canvas.text(since[-1].text, 40)
     before, after = rate(moved.rate_before, canvas), rate(moved.rate, canvas)
     return f"the rate went from {before} to {after}" if before != after else ""
 

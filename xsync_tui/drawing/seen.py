@@ -20,6 +20,8 @@ STEP_SECONDS = 5.0
 _KEPT_STEPS = 240
 _WAITS_SECONDS = 30.0
 _ESTIMATE_SECONDS = 30.0
+"""Estimates are kept this far apart, the first so long after sending began: rates are steady by then."""
+
 _KEPT_ESTIMATES = 240
 
 
@@ -71,17 +73,21 @@ class Seen:
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}
         self._estimates: deque[Foretold] = deque(maxlen=_KEPT_ESTIMATES)
+        self._sends_since: float | None = None
 
     def add(self, snapshot: Snapshot, now: float) -> None:
         """Look at the run as it is ``now`` (seconds since the epoch)."""
         for agent in snapshot.agents:
             self._agents.setdefault(agent.name, _Agent()).add(agent, now)
-        known = self._estimates
-        if snapshot.eta_seconds and snapshot.status is Status.TRANSFERRING:
-            due = not known or now - known[-1].at >= _ESTIMATE_SECONDS
-            if due:
-                low, high = snapshot.eta_seconds
-                known.append(Foretold(now, now + low, now + high, snapshot.bytes_per_second))
+        if snapshot.status is not Status.TRANSFERRING:
+            self._sends_since = None
+            self._estimates.clear()
+            return
+        self._sends_since = now if self._sends_since is None else self._sends_since
+        last = self._estimates[-1].at if self._estimates else self._sends_since
+        if snapshot.eta_seconds and now - last >= _ESTIMATE_SECONDS:
+            low, high = snapshot.eta_seconds
+            self._estimates.append(Foretold(now, now + low, now + high, snapshot.bytes_per_second))
 
     def rates(self, name: str, now: float, count: int) -> list[float | None]:
         """Bytes/s of an agent in the last ``count`` steps of STEP_SECONDS up to now; None where nobody looked."""
