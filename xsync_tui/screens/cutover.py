@@ -212,7 +212,10 @@ class CutoverScreen(BaseScreen[Seen]):
             return
 
         effect = "One more pass runs: what changed since the last one is sent. Users go on at the source."
-        self.act(Act("R", f"next pass of {profile.name}", effect, "run it", asked=False), partial(run, profile))
+        self.act(
+            Act("R", f"next pass of {profile.name}", effect, "run it", asked=False),
+            partial(run, self.xsync.bridge, profile),
+        )
 
     def action_stop(self) -> None:
         """Behind a strip: no step follows."""
