@@ -250,8 +250,7 @@ class RunScreen(BaseScreen[RunFacts]):
         if snapshot is not None and _resumable(snapshot):
             self.act(starting.resume_act(subject.name), partial(starting.resume, self.xsync.bridge, subject))
         elif self.facts.profile is not None:
-            profile = self.facts.profile
-            self.act(starting.run_act(profile), partial(starting.run, self.xsync.bridge, profile))
+            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.xsync.bridge, self.facts.profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""
