@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +51,8 @@ class Bridge:
     def __init__(self, home: Home | None = None) -> None:
         self.home = home or find_home()
         self._lock = threading.RLock()
+        self.runners: list[subprocess.Popen[bytes]] = []
+        """Runners that this process started and that have not ended: they go on without it."""
         self._ended: _Cache[Execution] = _Cache()
         self._readers: dict[Path, SnapshotReader] = {}
         self._profiles: _Cache[Profile | str] = _Cache()
@@ -66,6 +69,7 @@ class Bridge:
         """All executions, oldest first. Raises JournalError where their folder cannot be read."""
         folders = list_execution_folders(self.home)
         with self._lock:
+            self.runners[:] = [each for each in self.runners if each.poll() is None]  # or each would stay a zombie
             self._ended.keep_only(set(folders))
             for gone in self._readers.keys() - set(folders):
                 self._readers.pop(gone).close()

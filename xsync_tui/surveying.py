@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from contextlib import redirect_stderr
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +28,6 @@ class SurveyJob:
         self.problem = ""
         self._source, self._destination, self._surveys = source, destination, surveys
         self._stop = threading.Event()
-        with redirect_stderr(sys.__stderr__):  # Textual's has no descriptor, which the tracker of processes needs
-            resource_tracker.ensure_running()
         self._thread = threading.Thread(target=self._run, name="survey")
         self._thread.start()
 

@@ -26,6 +26,9 @@ REFUSAL = "refused.json"
 RUNNER_LOG = "runner.log"
 """What a runner prints: only what no journal could take."""
 
+_DEFAULTS = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Arrow's own pool takes zeroed memory 2 MiB at a time: a quarter more of it in every process, and 4 % of the CPU."""
+
 START_SECONDS = 60.0
 """How long a runner may take to accept or refuse."""
 
@@ -140,7 +143,7 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
             stdout=log,
             stderr=log if detached else None,
             start_new_session=True,
-            env=os.environ | {"XSYNC_FOREGROUND": "" if detached else "1"},
+            env=_DEFAULTS | os.environ | {"XSYNC_FOREGROUND": "" if detached else "1"},
         )
     _await_acceptance(folder, process)
     return Launched(folder.name, folder, continued, process)

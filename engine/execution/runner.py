@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from engine.catalog.deletion_list import read_group
@@ -35,7 +36,7 @@ SHARE_SECONDS = 0.1
 """How often the bandwidth limit is divided anew."""
 
 COMMIT_POLL_SECONDS = 0.02
-"""How often it looks whether a commit is due."""
+"""How often it looks whether a commit is due, unless something was listed."""
 
 DRAIN_SECONDS = 20.0
 """How long units in flight may finish after a drain was asked for, before agents hand back the rest."""
@@ -76,6 +77,7 @@ class Runner:
         self._cancelled = self._drained = False
         self._first_copy_at = self._copy_seconds = 0.0
         self._phases = Phases(session.phases, whole=not session.before.segments)
+        self._listed = asyncio.Event()
         self._over = asyncio.Event()
         self._problem: XsyncError | None = None
 
@@ -129,7 +131,10 @@ class Runner:
 
     async def _commit_groups(self) -> None:
         while True:
-            await asyncio.sleep(COMMIT_POLL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_POLL_SECONDS):
+                    await self._listed.wait()
+            self._listed.clear()
             if self._committer.due(urgent="idle" in self._state.agents.values()):
                 await self._commit()
 
@@ -248,6 +253,7 @@ class Runner:
                 self._fleet.send(agent, unit)
             case m.KeepEntries(table):
                 committer.add_scan(from_ipc(table))
+                self._listed.set()
             case m.KeepResults(table):
                 committer.add_results(from_ipc(table))
             case m.KeepParts(path, parts):

@@ -87,7 +87,10 @@ def decides(times: SizeTimes, *, so_far: bool = False) -> str:
     ``so_far``: there is more than was counted.
     """
     said = _decides(times)
-    return f"So far {said[0].lower()}{said[1:].replace('but they take', 'but take')}" if so_far else said
+    if not so_far:
+        return said
+    shorter = said.replace("but they take", "but take").partition(" (")[0].removesuffix(".")
+    return f"So far {shorter[0].lower()}{shorter[1:]}."
 
 
 def _decides(times: SizeTimes) -> str:
@@ -108,7 +111,8 @@ def _decides(times: SizeTimes) -> str:
         return f"Bytes decide: no files to speak of are below the knee of {format_bytes(times.knee_bytes)}."
     if seconds <= whole * (1 - RULES):
         return f"Bytes decide: {files} of the files are small, but they take {share} of the time."
+    if seconds >= whole * RULES and times.bytes:
+        return f"File count decides: {share} of the time is for small files ({size} of the bytes)."
     if seconds >= whole * RULES:
-        held = f"small files hold {size} of the bytes, but they take" if times.bytes else "all are empty, and take"
-        return f"File count decides: {held} {share} of the time."
-    return f"Both decide: small files ({files} of all) take {share} of the time, large ones the rest."
+        return f"File count decides: all are empty, and take {share} of the time."
+    return f"Both decide: small files, {files} of all, take {share} of the time."

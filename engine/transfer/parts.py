@@ -21,7 +21,7 @@ from engine.transfer import retry
 from engine.transfer.buffers import BODY_STEP
 from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
-from engine.transfer.readback import checksum_of, pass_cache
+from engine.transfer.readback import checksum_of
 from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
@@ -267,7 +267,6 @@ class Parts:
     def _verify(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
         try:
             os.fdatasync(fd)
-            pass_cache(fd)
             stored = checksum_of(fd, start, end, step)
         except OSError as error:
             raise WriteError(error) from error

@@ -1,4 +1,8 @@
-"""Reads back what was written: from the device, past the cache, as far as the file system can."""
+"""Reads back what was written: from the device, as far as the file system can.
+
+A whole file is read past the cache, which takes half the time and CPU. A part of one is not: others write to the file,
+and on some file systems a direct read holds them up.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import errno
 import fcntl
 import mmap
 import os
-from contextlib import suppress
 
 from engine.transfer.crt import crc64nvme
 
@@ -19,7 +22,10 @@ _NO_ATIME = getattr(os, "O_NOATIME", 0)
 
 
 def open_unread(name: bytes, dir_fd: int) -> int:
-    """Open for ``checksum_of``, without changing the access time where that is allowed. Raises OSError."""
+    """Open for ``checksum_of``: past the cache, and without changing the access time, where that can be.
+
+    Raises OSError.
+    """
     flags = _FLAGS | _NO_ATIME | _DIRECT
     while True:
         try:
@@ -34,13 +40,6 @@ def open_unread(name: bytes, dir_fd: int) -> int:
             flags &= ~_DIRECT
 
 
-def pass_cache(fd: int, *, past: bool = True) -> None:
-    """From now on read from the device itself, or no longer; a file system that cannot do it goes on as before."""
-    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    with suppress(OSError):
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT if past else flags & ~_DIRECT)
-
-
 def pages(size: int) -> memoryview:
     """Memory for ``size`` bytes that reads past the cache can fill."""
     return memoryview(mmap.mmap(-1, max(1, -(-size // _BLOCK)) * _BLOCK))
@@ -49,8 +48,7 @@ def pages(size: int) -> memoryview:
 def checksum_of(fd: int, start: int, end: int, step: memoryview) -> int:
     """CRC64NVME of what the device holds in ``start``..``end`` of a file that is synced. Raises OSError.
 
-    What the cache holds of it is dropped, for a file system that reads through the cache after all. ``step`` is best
-    one of ``pages``.
+    What the cache holds of it is dropped first. ``step`` is best one of ``pages``.
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, start, end - start, os.POSIX_FADV_DONTNEED)
@@ -62,8 +60,8 @@ def checksum_of(fd: int, start: int, end: int, step: memoryview) -> int:
         except OSError as error:
             if error.errno != errno.EINVAL or not may_pass:
                 raise
-            pass_cache(fd, past=False)  # its blocks are larger, or the memory is no page
-            may_pass = False
+            may_pass = False  # its blocks are larger, or the memory is no page
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~_DIRECT)
             continue
         if not size:
             break

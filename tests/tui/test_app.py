@@ -9,7 +9,7 @@ import pytest
 
 from engine.home import find_home
 from engine.journal.reader import list_executions
-from engine.model import Status
+from engine.model import Failure, Status
 from profiles import store
 from profiles.schema import Place, Profile
 from tests.conftest import SpecMaker
@@ -32,22 +32,26 @@ def test_the_first_start_asks_for_the_data_and_surveys_it_at_once(tmp_path: Path
     async def play(driver: Driver) -> None:
         await driver.sees("Where is the data?")
         await driver.press(*str(tmp_path / "data"), "enter")
-        await driver.sees("The survey is done.")
-        assert "[2 Survey ok]" in driver.read()
-        await driver.press("backspace", "backspace")
-        await driver.sees("surveyed")
+        await driver.sees("[2 Survey ok]")
+        await driver.sees("1 files  1.00 kB")
+        await driver.press("backspace")
+        await driver.sees("1.00 kB found")
 
     drive(play)
 
 
 def test_home_lists_what_needs_a_person_first_whatever_names_hold() -> None:
     _save("lab")
-    make_execution(HOSTILE.replace("\udcff", ""), Status.ERROR, totals=DONE, failures=FAILURES, message=HOSTILE[:-2])
+    hostile = HOSTILE.replace("\udcff", "")
+    _save("hostile", f"file:///{hostile}", f"s3://bucket/{hostile}")
+    failures = [Failure(hostile, hostile, hostile)]
+    make_execution("hostile", Status.ERROR, totals=DONE, failures=failures, message=hostile)
+    make_execution("gone", Status.TRANSFERRING, message=hostile, silent=300.0)
 
     async def play(driver: Driver) -> None:
         seen = await driver.sees("ERROR, 2 failed")
-        assert seen.index("ERROR, 2 failed") < seen.index("not surveyed")
-        for key in ("5", "f", "backspace", "o", "backspace", "7", "6", "4", "3", "2", "1"):
+        assert seen.index("ERROR, 2 failed") < seen.index("RUNNER GONE") < seen.index("not surveyed")
+        for key in (*"5f", "backspace", "o", "backspace", *"76432", *"1j5f", "backspace", *"o1j2"):
             await driver.press(key)
             await driver.pilot.pause(0.05)
             strips = [strip.text for strip in driver.app.screen._compositor.render_strips()]
@@ -151,7 +155,7 @@ def test_help_has_the_keys_in_three_blocks_and_any_key_closes_it() -> None:
 
 def test_a_filter_is_typed_and_goes_with_backspace() -> None:
     _save("lab")
-    _save("fin", "file:///mnt/fin")
+    _save("fin", "file:///mnt/fin", "s3://fin")
 
     async def play(driver: Driver) -> None:
         await driver.sees("fin ")
@@ -206,9 +210,10 @@ def test_every_theme_shows_text_that_is_not_its_background(theme: str, no_color:
 
     async def play(driver: Driver) -> None:
         await driver.sees("ERROR, 2 failed")
-        looks = [segment.style for strip in driver.app.screen._compositor.render_strips() for segment in strip]
-        colours = {(look.color, look.bgcolor) for look in looks if look is not None and look.color is not None}
-        assert all(front != back for front, back in colours)
+        drawn = [segment for strip in driver.app.screen._compositor.render_strips() for segment in strip]
+        looks = {segment.style for segment in drawn if segment.text.strip() and segment.style}
+        assert any(look.bold for look in looks)
+        assert not [look for look in looks if look.color == look.bgcolor and look.color and not look.color.is_default]
 
     drive(play, XsyncApp(theme=theme, no_color=no_color))
 
@@ -227,6 +232,7 @@ def test_r_runs_the_profile_to_its_end(tmp_path: Path, bucket: str, s3_spec: Spe
         await driver.press("enter")
         await driver.sees("It goes on when you leave.")
         await driver.sees("SUCCESS")
+        await driver.until(lambda: not driver.app.bridge.runners)
 
     drive(play)
     assert [each.status for each in list_executions(find_home())] == [Status.SUCCESS]

@@ -215,6 +215,13 @@ def test_a_narrow_range_names_the_limit() -> None:
     assert answer == " 4 agents copy 48.1 TB in 6 h 05 - 7 h 10. The limit is each agent's path ○"
 
 
+def test_hours_with_a_limit_that_are_most_of_the_time_are_what_limits() -> None:
+    narrow = msgspec.structs.replace(PLAN, duration_seconds=Seconds(21_900, 23_000, 25_800))
+    for hours, limit in ((1, "each agent's path ○"), (4, "the timetable")):
+        view = PlanView(NOW, narrow, KNOBS, slow=[Slow(NOW, NOW + hours * HOUR)])
+        assert plain(plan_rows(view, NARROW))[0].rstrip().endswith(f"The limit is {limit}")
+
+
 def test_an_unreachable_target_is_said_first() -> None:
     next_limit = msgspec.structs.replace(PLAN.next_limit, bytes_per_second=PLAN.bytes_per_second)
     far = msgspec.structs.replace(PLAN, share=0.43, target_bytes_per_second=5e9, next_limit=next_limit)

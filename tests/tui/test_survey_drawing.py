@@ -210,7 +210,7 @@ def test_names_from_outside_cannot_take_over_the_terminal() -> None:
 
 def test_many_small_files_make_the_count_decide_and_one_large_one_the_size() -> None:
     slow = survey_view(report(), files_per_second=2.0)
-    assert plain(survey_rows(slow, NARROW))[0].startswith(" File count decides: small files hold ")
+    assert plain(survey_rows(slow, NARROW))[0].startswith(" File count decides: 9")
     one = survey_view(report())
     assert one.times is not None
     huge = one._replace(times=one.times._replace(largest_bytes=40 * 10**12, largest_seconds=one.times.seconds * 0.8))

@@ -212,7 +212,8 @@ agents              1             2                         4            5
  Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the whole.
  The run skips its 99,000 files. Left 43.9 TB: 5 h 27 - 5 h 42 with 4 agents.
  Files/s were not at work: still default, Azure Storage Mover's published tests, NFS to blob, agent with 4 vCPU.
- 20:33:46, 3 steps, 1, 2 and 4 agents; kept in /p/lab.toml.
+ Kept in /p/lab.toml.
+ 20:33:46, 3 steps, 1, 2 and 4 agents.
  Next: 3 shows the plan with these figures.
 """
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.execution.cutover.record import STEPS, Cutover, Step
+from xsync_tui.drawing.figures import check
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import good, heading, when, wrapped
+from xsync_tui.drawing.shapes import heading, when, wrapped
 
 POINT_OF_NO_RETURN = "point of no return: the first write of a user at the destination"
 
@@ -58,7 +59,7 @@ def checklist(record: Cutover | None, work: Work, cursor: int, canvas: Canvas, n
         name = f" {mark}{index + 1} {canvas.text(STEPS[step], cells):<{cells}}"
         if done is not None:
             who, at = canvas.text(done.who, 16), when(done.at, canvas, now)
-            state = (Piece(f"{good(canvas)} done".ljust(13), Role.GOOD), Piece(f" {who:<16} {at}"))
+            state = (Piece(f"{check(canvas)} done".ljust(13), Role.GOOD), Piece(f" {who:<16} {at}"))
         elif step == following:
             state = (Piece(canvas.text(_now(work), canvas.width - cells - 6), Role.LOOK), Piece(""))
         else:

@@ -11,9 +11,10 @@ from engine.planning.values import Range
 from engine.quantities import format_bytes, format_count_short, format_duration
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.checklist import Work, checklist
+from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.freeze import Bar, freeze_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import cross, good, heading, lines_of, seconds_range, sentence, when, within, wrapped
+from xsync_tui.drawing.shapes import heading, lines_of, seconds_range, sentence, when, within, wrapped
 from xsync_tui.text import cut_end
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _answer(view: View, canvas: Canvas) -> list[Row]:
             "", "", canvas.text(view.looking) or "Nothing is known of this migration yet.", Role.PLAIN, canvas
         )
     fine = ready.verdict == "READY"
-    mark = good(canvas) if fine else cross(canvas) if ready.verdict == "NEVER" else "!"
+    mark = check(canvas) if fine else cross(canvas) if ready.verdict == "NEVER" else "!"
     role = Role.GOOD if fine else Role.ALARM if ready.verdict == "NEVER" else Role.LOOK
     return sentence(mark, ready.verdict, canvas.text(ready.reason), role, canvas)
 
@@ -82,7 +83,7 @@ def _begun(record: Cutover, view: View, canvas: Canvas) -> list[Row]:
         handed = record.steps["hand-over"]
         at = clock(handed.at, canvas.zone, view.now)
         text = f"by {canvas.text(handed.who)}, {at}: the destination is its users' now."
-        return sentence(good(canvas), "HANDED OVER", text, Role.GOOD, canvas)
+        return sentence(check(canvas), "HANDED OVER", text, Role.GOOD, canvas)
     number = list(STEPS).index(record.next) + 1
     began = clock(record.began_at, canvas.zone, view.now)
     text = f"step {number} of {len(STEPS)}, {STEPS[record.next]}; begun {began} by {canvas.text(record.began_by, 24)}."

@@ -34,6 +34,13 @@ def day(at: float, canvas: Canvas) -> str:
     return f"{moment.day} {moment:%b}"
 
 
+def glyph_rows(canvas: Canvas) -> list[Row]:
+    """What each mark means, for a screen's help."""
+    return [
+        (Piece(f" {glyph[0 if canvas.unicode else 1]}  {text}"),) for glyph, text in zip(_GLYPHS, _WORDS, strict=True)
+    ]
+
+
 def legend(origins: Iterable[Origin], canvas: Canvas) -> Row:
     """``rests on * execution 14 May  ~ survey 14 May  = profile  ? published defaults``: each kind once."""
     found: dict[str, Origin] = {}

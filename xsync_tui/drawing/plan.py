@@ -98,6 +98,8 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         return row(Piece(f" {said}", Role.STRONG))
     late = None if view.window_ends is None else plan.done_at[1] - view.window_ends
     limit = f"{spoken(plan.binding_limit)} {mark(plan.binding_limit.origin, canvas)}"
+    if _slow_seconds(view, plan) > plan.duration_seconds.likely / 2:
+        limit = "the timetable"
     took = format_duration_range(plan.duration_seconds.low, plan.duration_seconds.high)
     was = "" if view.was is None else f" (was {format_duration_range(view.was.low, view.was.high)})"
     copied = f"{_who(plan)} {format_bytes(plan.dataset.bytes)} in {took}"
@@ -113,6 +115,12 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         copied += ": wide, T (test run) narrows it"
     texts = [f"{copied}{was}. The limit is {limit}", f"{copied}{was}. Limit: {limit}", f"{copied}{was}."]
     return _cut_to(texts, Role.STRONG, canvas)
+
+
+def _slow_seconds(view: PlanView, plan: Plan) -> float:
+    """How much of the likely time a timetable holds it back."""
+    ends = plan.start_at + plan.duration_seconds.likely
+    return sum(max(0.0, min(each.ends, ends) - max(each.begins, plan.start_at)) for each in view.slow)
 
 
 def _who(plan: Plan) -> str:

@@ -13,19 +13,10 @@ from engine.quantities import format_bytes, format_count, format_count_short, fo
 from xsync_tui.cli.clock import clock
 from xsync_tui.cli.outcome import foretold, remedy_for
 from xsync_tui.drawing.bars import bar_piece
+from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
-from xsync_tui.drawing.shapes import (
-    counted,
-    cross,
-    good,
-    heading,
-    lines_of,
-    sentence,
-    unsure,
-    within,
-    wrapped,
-)
+from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, unsure, within, wrapped
 from xsync_tui.text import cut_end
 
 _SHOWN = 4
@@ -80,7 +71,7 @@ def _nothing(view: View, canvas: Canvas) -> list[Row]:
 def _answer(report: Mapping[str, Any], canvas: Canvas) -> list[Row]:
     """What was said against what it took; of an execution that nothing was said of, what it took."""
     fine = report["status"] == Status.SUCCESS
-    mark, role = (good(canvas), Role.GOOD) if fine else (cross(canvas), Role.ALARM)
+    mark, role = (check(canvas), Role.GOOD) if fine else (cross(canvas), Role.ALARM)
     failed = sum(report["failure_counts"].values())
     trouble = "" if fine else f"; {counted(failed, 'entry', 'entries')} failed" if failed else ""
     text = foretold(report) or f"took {format_duration(report['seconds'])}; nothing was foretold of it"

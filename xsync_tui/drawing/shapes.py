@@ -10,16 +10,6 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, width
 from xsync_tui.text import cut_end, width_of
 
 
-def good(canvas: Canvas) -> str:
-    """Done, fits."""
-    return "✓" if canvas.unicode else "ok"
-
-
-def cross(canvas: Canvas) -> str:
-    """Needs a human."""
-    return "✗" if canvas.unicode else "x"
-
-
 def unsure(canvas: Canvas) -> str:
     """What is between the low and the high end of a range."""
     return "░" if canvas.unicode else "/"

@@ -16,9 +16,10 @@ from engine.quantities import (
 )
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.attribution import by_agents, steps_said, where_time_went
+from xsync_tui.drawing.figures import cross
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
 from xsync_tui.drawing.scaling import LEFT, Ceiling, Curve, curve_of, link_said, scaling
-from xsync_tui.drawing.shapes import counted, cross, heading, lines_of, percent, sentence, within, wrapped
+from xsync_tui.drawing.shapes import counted, heading, lines_of, percent, sentence, within, wrapped
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:
@@ -226,8 +227,9 @@ def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     if found.one is not None and found.one.note:
         texts.append(f"{found.one.note[:1].upper()}{found.one.note[1:]}.")
     when = f"{clock(found.at, canvas.zone, view.now)}, {steps_said(found.steps)}"
-    kept = f"; kept in {canvas.text(view.kept_in, canvas.width - 4)}" if view.kept_in else ""
-    return [row for text in [*texts, f"{when}{kept}."] for row in _paragraph(text, canvas)]
+    if view.kept_in:
+        texts.append(f"Kept in {canvas.text(view.kept_in, canvas.width - 12)}.")
+    return [row for text in [*texts, f"{when}."] for row in _paragraph(text, canvas)]
 
 
 def _left(view: View, found: TestRun) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from engine.planning.fitting import Range
 from engine.planning.measurement import Verdict
 from engine.quantities import format_rate
+from xsync_tui.drawing.figures import check
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import good, heading, sentence
+from xsync_tui.drawing.shapes import heading, sentence
 
 if TYPE_CHECKING:
     from engine.planning.verdict import Change
@@ -31,7 +32,7 @@ _NEXT = {
 def verdict_rows(verdict: Verdict, canvas: Canvas, most: int = 3) -> list[Row]:
     """The word, and the sentence that names the bottleneck."""
     fine = verdict.word in _GOOD
-    mark = good(canvas) if fine else "!"
+    mark = check(canvas) if fine else "!"
     text = canvas.text(verdict.sentence)
     return sentence(mark, verdict.title, text, Role.GOOD if fine else Role.LOOK, canvas, most)
 

@@ -203,7 +203,7 @@ class CutoverScreen(BaseScreen[Seen]):
         effect = f"The checklist goes on with step {number} of {len(STEPS)}, {STEPS[step or 'hand-over']}."
         if step == "readiness":
             effect = "The checklist begins. It asks for the profile's name before anything happens."
-        self.act(Act("enter", f"cutover of {profile.name}", effect, "go on"), begin)
+        self.act(Act("enter", f"cutover of {profile.name}", effect, "go on", asked=False), begin)
 
     def action_next_pass(self) -> None:
         """Behind a strip: one more run of the profile."""
@@ -212,7 +212,10 @@ class CutoverScreen(BaseScreen[Seen]):
             return
 
         effect = "One more pass runs: what changed since the last one is sent. Users go on at the source."
-        self.act(Act("R", f"next pass of {profile.name}", effect, "run it"), partial(run, profile))
+        self.act(
+            Act("R", f"next pass of {profile.name}", effect, "run it", asked=False),
+            partial(run, self.xsync.bridge, profile),
+        )
 
     def action_stop(self) -> None:
         """Behind a strip: no step follows."""
@@ -225,7 +228,7 @@ class CutoverScreen(BaseScreen[Seen]):
             return "Stopped. What is done is recorded; a final delta that runs goes on."
 
         effect = "No step follows. What is done stays recorded, and enter goes on from there."
-        self.act(Act("S", "stop the checklist", effect, "stop", "go on"), stop)
+        self.act(Act("S", "stop the checklist", effect, "stop", "go on", asked=False), stop)
 
     def on_unmount(self) -> None:
         """The app is closed: no step follows."""

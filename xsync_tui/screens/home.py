@@ -124,7 +124,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if here.resumable:
             self.act(starting.resume_act(here.subject.name), partial(starting.resume, self.xsync.bridge, here.subject))
         elif profile is not None:
-            self.act(starting.run_act(profile), partial(starting.run, profile))
+            self.act(starting.run_act(profile), partial(starting.run, self.xsync.bridge, profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""

@@ -16,11 +16,12 @@ from engine.planning.plan import Plan
 from engine.planning.values import Seconds
 from engine.quantities import format_bytes
 from xsync_tui.bridge import Bridge
+from xsync_tui.drawing.evidence import glyph_rows
 from xsync_tui.drawing.facts import Subject, plain_url
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
 from xsync_tui.drawing.plan import PlanView, plan_rows
-from xsync_tui.drawing.rows import Canvas, Role, plain
+from xsync_tui.drawing.rows import Canvas, Role, Row, plain
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
 from xsync_tui.keys import Key, Tier
@@ -58,8 +59,8 @@ class PlanScreen(BaseScreen[Ground]):
     seconds = None
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("plan.knob", "tab", "knob", "pane(1)", Tier.DRAFT),
-        Key("plan.more", "plus,right", "- change", "step(1)", Tier.DRAFT),
-        Key("plan.less", "minus,left", "less", "step(-1)", Tier.DRAFT, footer=False),
+        Key("plan.more", "plus,right", "turn up", "step(1)", Tier.DRAFT),
+        Key("plan.less", "minus,left", "turn down", "step(-1)", Tier.DRAFT, footer=False),
         Key("plan.type", "enter", "type", "open", Tier.DRAFT),
         Key("plan.auto", "backspace", "auto", "auto", Tier.DRAFT, footer=False),
         Key("plan.why", "i", "why", "why"),
@@ -127,6 +128,14 @@ class PlanScreen(BaseScreen[Ground]):
     def reason(self, key: Key) -> str:
         """Why a key can do nothing now."""
         return "" if self._plan is not None else "there is no plan yet"
+
+    def words(self, key: Key) -> str:
+        """Both ways to turn a knob stand as one in the footer."""
+        return "- change" if key.id == "plan.more" else key.words
+
+    def legend(self, canvas: Canvas) -> list[Row]:
+        """How well figures are known."""
+        return glyph_rows(canvas)
 
     def _change(self, draft: Draft) -> None:
         """Work out the plan anew, and keep what it was for a moment."""

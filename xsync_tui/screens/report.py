@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from textual import work
 
 from engine.errors import XsyncError
+from engine.journal.reader import read_migration
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.report import View, body
@@ -47,13 +48,14 @@ class ReportScreen(BaseScreen[Seen]):
         self._before = 0
         self._table = 0
         self._about = Subject()
+        self._tests: dict[Path, bool] = {}
         self._read: tuple[object, dict[str, Any]] = (None, {})
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
         """The chosen report. Raises XsyncError for one that is no JSON."""
         if subject != self._about:
             self._about, self._before = subject, 0
-        folders = _folders(subject, bridge)
+        folders = self._folders(subject, bridge)
         if not folders:
             return Seen((), 0, {}, ())
         number = max(0, len(folders) - 1 - self._before)
@@ -105,6 +107,18 @@ class ReportScreen(BaseScreen[Seen]):
             self.notice(f"{count:,} rows in {folder / CSV}")
         self.reread()
 
+    def _folders(self, subject: Subject, bridge: Bridge) -> list[Path]:
+        """Executions of the subject; of a profile without the steps of its test runs."""
+        if subject.execution is not None or subject.profile is None:
+            folder = bridge.folder_of(subject)
+            return [] if folder is None else [folder]
+        found = [each for each in bridge.executions() if each.snapshot is not None]
+        mine = [e.folder for e in found if e.snapshot is not None and e.snapshot.profile == subject.profile]
+        for folder in mine:
+            if folder not in self._tests:
+                self._tests[folder] = read_migration(folder).test
+        return [folder for folder in mine if not self._tests[folder]]
+
     def _report(self, folder: Path) -> dict[str, Any]:
         from xsync_tui.cli.running import REPORT_NAME, read_report
 
@@ -132,11 +146,3 @@ def export_csv(folder: Path) -> int:
     except OSError as error:
         raise XsyncError(f"{folder / CSV} cannot be written: {error.strerror or error}") from error
     return count
-
-
-def _folders(subject: Subject, bridge: Bridge) -> list[Path]:
-    if subject.execution is not None or subject.profile is None:
-        folder = bridge.folder_of(subject)
-        return [] if folder is None else [folder]
-    found = [each for each in bridge.executions() if each.snapshot is not None]
-    return [each.folder for each in found if each.snapshot is not None and each.snapshot.profile == subject.profile]

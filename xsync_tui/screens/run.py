@@ -249,7 +249,7 @@ class RunScreen(BaseScreen[RunFacts]):
         if snapshot is not None and _resumable(snapshot):
             self.act(starting.resume_act(subject.name), partial(starting.resume, self.xsync.bridge, subject))
         elif self.facts.profile is not None:
-            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.facts.profile))
+            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.xsync.bridge, self.facts.profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""

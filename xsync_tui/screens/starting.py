@@ -21,12 +21,13 @@ def run_act(profile: Profile) -> Act:
     return Act("R", f"run {profile.name}", effect, "run", "start nothing", asked=False)
 
 
-def run(profile: Profile) -> str:
+def run(bridge: Bridge, profile: Profile) -> str:
     """Start it, detached from this app. Blocks until its runner has accepted it. Raises XsyncError."""
     from engine.execution.launch import RunRequest, start
     from profiles.convert import to_migration
 
     launched = start(RunRequest(to_migration(profile), profile.name), detached=True)
+    bridge.runners.append(launched.process)
     return f"{launched.execution} runs. It goes on when you leave."
 
 
@@ -47,7 +48,9 @@ def resume(bridge: Bridge, subject: Subject) -> str:
     if snapshot.runner_alive and snapshot.status is Status.PAUSED:
         said = bridge.answer(folder, bridge.ask(folder, "resume", {}))
         return f"resume: {said or 'asked; the runner has not answered yet'}"
-    return f"{launch(folder, detached=True).execution} goes on."
+    launched = launch(folder, detached=True)
+    bridge.runners.append(launched.process)
+    return f"{launched.execution} goes on."
 
 
 def retry_act(name: str) -> Act:
@@ -68,7 +71,7 @@ def retry(bridge: Bridge, subject: Subject) -> str:
     prepared = prepare_retry(folder)
     if prepared is None:
         return f"Nothing failed in {folder.name}: there is nothing to retry."
-    begin(prepared.folder, detached=True)
+    bridge.runners.append(begin(prepared.folder, detached=True).process)
     return covers_line(prepared.covers)
 
 

@@ -13,11 +13,11 @@ from engine.names import path_of_text
 from engine.planning.sizes import SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
-from xsync_tui.drawing.evidence import weakest
+from xsync_tui.drawing.evidence import glyph_rows, weakest
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.folders import SORTS, FolderTable, in_order
 from xsync_tui.drawing.frame import Act
-from xsync_tui.drawing.rows import Canvas, Role
+from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.survey import PANES, SurveyView, survey_rows
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
@@ -129,6 +129,10 @@ class SurveyScreen(BaseScreen[Found]):
             return "survey again"
         return key.words
 
+    def legend(self, canvas: Canvas) -> list[Row]:
+        """How well figures are known."""
+        return glyph_rows(canvas)
+
     # Looking.
 
     def action_view(self) -> None:
@@ -199,7 +203,8 @@ class SurveyScreen(BaseScreen[Found]):
         """Survey the location that was typed: it only looks, so there is no strip."""
         location = self.xsync.subject.location
         if location is not None and (self._job is None or self._job.ended):
-            self.notice(self._start(LocationSpec(location), None))
+            self._start(LocationSpec(location), None)
+            self.redraw()
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
@@ -231,7 +236,7 @@ class SurveyScreen(BaseScreen[Found]):
     def _forget(self) -> None:
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
-            self._levels = []
+            self._levels, self._notice = [], []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
 
     def on_unmount(self) -> None:

@@ -129,7 +129,7 @@ class TestScreen(BaseScreen[Seen]):
             return "Stopping: files under way are finished."
 
         effect = "Files under way are finished, then it ends. What was copied stays and counts."
-        self.act(Act("S", "stop the test run", effect, "stop", "go on"), stop)
+        self.act(Act("S", "stop the test run", effect, "stop", "go on", asked=False), stop)
 
     def on_unmount(self) -> None:
         """The app is closed: end it cleanly."""
