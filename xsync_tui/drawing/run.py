@@ -215,28 +215,30 @@ def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
 
 def _next_steps(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
     """What to do once it has ended."""
+    again = "xsync run SOURCE DESTINATION" if snapshot.profile is None else "R"
     if exit_code(snapshot, gone=False) == 0:
-        steps = [
-            "7 what was said and what it took, and the report to keep",
-            "R another pass: sends only what changed since",
-            "6 cutover: freeze, last pass, verification, hand-over",
-        ]
+        steps = [("7", "what was said and what it took, and the report to keep")]
+        steps.append((again, "another pass: sends only what changed since"))
+        if snapshot.profile is not None:
+            steps.append(("6", "cutover: freeze, last pass, verification, hand-over"))
     elif held_back(snapshot):
-        steps = ["f why, and how many deletions were held back", "7 the report with the list of them"]
+        steps = [("7", "the report, with the list of what would have been deleted, and why it was not")]
     elif snapshot.failure_counts and not work_left(snapshot):
+        failed = format_count(snapshot.totals.files.failed)
         steps = [
-            f"f the {format_count(snapshot.totals.files.failed)} that failed, by cause and what helps",
-            "F retries only them, once that is put right",
-            "7 the report to keep",
+            ("f", f"the {failed} that failed, by cause and what helps"),
+            ("F", "retries only them, once that is put right"),
+            ("7", "the report to keep"),
         ]
     elif snapshot.status is Status.CANCELLED:
-        steps = ["R runs it again: what is at the destination is skipped", "7 the report to keep"]
+        steps = [(again, "runs it again: what is at the destination is skipped"), ("7", "the report to keep")]
     else:
-        steps = ["R goes on where it ended; nothing finished is sent again", "o what the runner said", "7 the report"]
-    return [
-        fitted(row("   ", Piece(text.partition(" ")[0], Role.KEY), f" {text.partition(' ')[2]}"), canvas.width)
-        for text in steps
-    ]
+        steps = [
+            ("R", "goes on where it ended; nothing finished is sent again"),
+            ("o", "what the runner said"),
+            ("7", "the report"),
+        ]
+    return [fitted(row("   ", Piece(key, Role.KEY), f" {what}"), canvas.width) for key, what in steps]
 
 
 def _pane_rows(view: RunView, canvas: Canvas) -> int:

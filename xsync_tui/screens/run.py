@@ -151,9 +151,8 @@ class RunScreen(BaseScreen[RunFacts]):
         """The glyphs of graph and panes."""
         known = [("┄", "limit"), ("╌", "no data: no runner then"), ("⣀", "zero")]
         plain = [("-", "limit"), ("?", "no data: no runner then"), ("_", "zero")]
-        spans = ", ".join(words for words, _ in SPANS)
         rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
-        return [*rows, (Piece(f" [ ] time shown: {spans}; now {SPANS[self._span][0]}", Role.MUTED),)]
+        return [*rows, (Piece(f" [ ] time shown: {SPANS[self._span][0]}", Role.MUTED),)]
 
     # Looking.
 
