@@ -174,7 +174,7 @@ class Runner:
         def record(journal: Journal) -> None:
             with journal.transaction():
                 journal.set_limit(limit)
-                self._watch.write(journal, ledger, states, complete)
+                self._watch.write(journal, ledger, states, complete, paused=self._state.paused)
 
         await self._committer.call(record)
 

@@ -80,9 +80,22 @@ class Watch:
         self._before = (self._before[0] + last.files, self._before[1] + last.bytes)
         self._gone.append(AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time()))
 
-    def write(self, journal: Journal, ledger: Ledger, states: Mapping[str, str], listing_complete: bool) -> None:
-        """Put everything into the journal in one transaction; called on its thread."""
+    def write(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        states: Mapping[str, str],
+        listing_complete: bool,
+        *,
+        paused: bool = False,
+    ) -> None:
+        """Put everything into the journal in one transaction; called on its thread.
+
+        ``paused``: nobody is expected to move anything, and nobody has stalled.
+        """
         now = time.time()
+        for watched in self._agents.values() if paused else ():
+            watched.moved_at = now
         events, self._events = self._events, []
         gone, self._gone = self._gone, []
         totals = ledger.totals(listing_complete=listing_complete)

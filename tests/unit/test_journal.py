@@ -71,7 +71,8 @@ def kill_after(process: subprocess.Popen[str], lines: int) -> list[str]:
     assert process.stdout is not None
     read = [process.stdout.readline() for _ in range(lines)]
     process.send_signal(signal.SIGKILL)
-    rest, _ = process.communicate()
+    rest = process.stdout.read()  # communicate() would read past what readline() has read ahead
+    process.communicate()
     assert process.returncode == -signal.SIGKILL
     return [line.strip() for line in [*read, *rest.splitlines()]]
 

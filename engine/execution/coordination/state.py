@@ -131,6 +131,11 @@ class Coordinator:
         return not (self._frontier or self._uncommitted_scans or begun or self._scanning())
 
     @property
+    def paused(self) -> bool:
+        """True while nothing new is begun because a person asked for that."""
+        return self._paused
+
+    @property
     def agents(self) -> dict[str, str]:
         """Agent name -> starting, idle, working, draining."""
         return {name: _word(agent) for name, agent in self._agents.items()}

@@ -1,0 +1,45 @@
+"""What becomes of agents' reports: an agent that moves nothing has stalled, unless all are paused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.execution import watch
+from engine.execution.ledger import Ledger
+from engine.execution.watch import STALL_SECONDS, Watch
+from engine.journal.reader import SnapshotReader
+from engine.journal.writer import Journal
+from engine.model import Status, Totals
+from engine.transfer.units import AgentProgress
+from tests.unit.cli_journals import make_execution
+
+
+class _Clock:
+    """Stands in for the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("paused", "state"), [(False, "stalled"), (True, "working")])
+def test_who_moves_nothing_has_stalled_unless_all_are_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paused: bool, state: str
+) -> None:
+    monkeypatch.setenv("XSYNC_HOME", str(tmp_path))
+    folder = make_execution("lab", Status.TRANSFERRING)
+    clock = _Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    watching = Watch([])
+    watching.progress("agent-1", AgentProgress(0, 0, 1, 64, "a", 0.0, 0))
+    clock.now += STALL_SECONDS + 1
+    with Journal.open(folder) as journal:
+        watching.write(journal, Ledger([Totals()]), {"agent-1": "working"}, True, paused=paused)
+    with SnapshotReader(folder) as reader:
+        assert [(agent.name, agent.state) for agent in reader.read().agents if agent.name == "agent-1"] == [
+            ("agent-1", state)
+        ]
