@@ -1,7 +1,8 @@
 """A runner that kills itself: ``python -m tests.chaos.dying <folder> <files>``, with slices of SLICE rows.
 
 It works on the execution in ``folder`` with agents in its own process and dies by SIGKILL right after the commit that
-brings the files transferred to ``files``. Exit code 1 if the ledger ever says what cannot be.
+brings the files transferred to ``files``, however busy the machine: its listing is not let run far ahead of that. Exit
+code 1 if the ledger ever says what cannot be.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from engine.execution.runner import Runner
 from engine.execution.session import prepare
 from engine.execution.twin import TwinFleet
 from engine.locks import runner_lock
+from engine.transfer.units import AgentConfig, ScanUnit, Unit
 
 SLICE = 20
+
+AHEAD = 300
+"""Rows that may be listed beyond the files that are to be transferred."""
 
 
 class DyingCommitter(Committer):
@@ -39,6 +44,22 @@ class DyingCommitter(Committer):
         return done
 
 
+class HeldFleet(TwinFleet):
+    """Gives out no scan that lists many more rows than ``files``: who dies there dies in the middle of the listing."""
+
+    def __init__(self, config: AgentConfig, files: int) -> None:
+        super().__init__(config)
+        self._scans = (files + AHEAD) // SLICE
+
+    def send(self, name: str, unit: Unit) -> None:
+        """Send it, or keep it for ever."""
+        if isinstance(unit, ScanUnit):
+            self._scans -= 1
+            if self._scans < 0:
+                return
+        super().send(name, unit)
+
+
 async def _run(folder: Path, files: int) -> None:
     committer = DyingCommitter(folder)
     committer.files = files
@@ -46,7 +67,9 @@ async def _run(folder: Path, files: int) -> None:
     with runner_lock(folder):
         session = await prepare(folder, committer)
         with session.resources:
-            await end(session, committer, await Runner(session, committer, TwinFleet(session.agent_config)).run())
+            await end(
+                session, committer, await Runner(session, committer, HeldFleet(session.agent_config, files)).run()
+            )
         await committer.close()
 
 
