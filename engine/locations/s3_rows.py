@@ -61,7 +61,7 @@ class Rows:
 
         for index, table in enumerate(self._tables):
             kept = [not is_below(path) for path in table["dir"].to_pylist()]
-            self._tables[index] = table.filter(pa.array(kept))
+            self._tables[index] = table.filter(pa.array(kept, pa.bool_()))
         self._bulk = sum(table.num_rows for table in self._tables)
         self._single = [row for row in self._single if not is_below(row["dir"])]
         wanted = (int(Kind.FOLDER), int(Fate.CANDIDATE))
