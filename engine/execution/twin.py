@@ -33,8 +33,10 @@ class TwinFleet:
         self.events.put_nowait(AgentReady(name))
 
     def send(self, name: str, unit: Unit) -> None:
-        """Run a unit; nothing comes back from an engine that was lost meanwhile."""
-        engine = self._engines[name]
+        """Run a unit; nothing comes back from an engine that was lost before or meanwhile."""
+        engine = self._engines.get(name)
+        if engine is None:
+            return
 
         def done(future: Future[UnitOutcome]) -> None:
             error = future.exception()
@@ -45,14 +47,18 @@ class TwinFleet:
 
     def tell(self, name: str, word: wire.Word) -> None:
         """Pause, resume or release an engine."""
+        engine = self._engines.get(name)
+        if engine is None:
+            return
         if word == "release":
-            self._engines[name].fence(2**62)
+            engine.fence(2**62)
         else:
-            self._engines[name].set_paused(word == "pause")
+            engine.set_paused(word == "pause")
 
     def limit(self, name: str, bytes_per_second: float | None) -> None:
         """Set the share of an engine."""
-        self._engines[name].set_limit(bytes_per_second)
+        if name in self._engines:
+            self._engines[name].set_limit(bytes_per_second)
 
     def remove(self, name: str) -> None:
         """Close an engine."""

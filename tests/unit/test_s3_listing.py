@@ -102,6 +102,7 @@ KEYS = st.sets(st.lists(SEGMENTS, min_size=1, max_size=4).map(b"/".join), max_si
     slice_rows=st.sampled_from([1, 3, sys.maxsize]),
     by_name=st.booleans(),
 )
+@example(keys={b"a/a/a", b"a/a0", b"a/b", b"b"}, page=1, rows=1, slice_rows=1, by_name=False)  # a table without rows
 def test_every_key_once_and_every_folder_closed(
     keys: set[bytes], page: int, rows: int, slice_rows: int, by_name: bool
 ) -> None:
