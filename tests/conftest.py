@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from engine.model import LocationSpec
 from xsync_tui.demo.server import S3Server, s3_client, s3_server
@@ -15,6 +16,10 @@ from xsync_tui.demo.server import S3Server, s3_client, s3_server
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)  # pytest --hypothesis-profile search: other examples each time
+settings.load_profile("steady")
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts would compile everything anew
 

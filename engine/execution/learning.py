@@ -13,7 +13,7 @@ from engine.planning.values import Figure, Origin, Roofline
 LATEST = 8
 """Executions that count: what was longer ago may have been another network."""
 
-LEAST_SECONDS = 2.0
+LEAST_SECONDS = 1.0
 """What copied for less was mostly starting and ending."""
 
 

@@ -109,10 +109,16 @@ def fit(steps: Sequence[Step], before: Roofline, at: float) -> Fit:
 
 
 def fit_work(samples: Sequence[Work], before: Roofline) -> Shown:
-    """F and B that explain ``samples`` (at least one) best; what they do not show stays as it was ``before``."""
+    """F and B that explain ``samples`` (at least one) best; what they do not show stays as it was ``before``.
+
+    Both are ceilings: neither is below the most files/s and bytes/s that any of the samples reached.
+    """
     sizes = [_mean_size(sample.bins) for sample in samples]
     unlike = max(sizes) >= _DIFFERENT * max(1.0, min(sizes))
-    return _fit_both(samples, before) if unlike else _fit_one(samples, before)
+    found = _fit_both(samples, before) if unlike else _fit_one(samples, before)
+    files = max(sum(each.files for each in sample.bins) / sample.seconds for sample in samples)
+    size = max(sum(each.bytes for each in sample.bins) / sample.seconds for sample in samples)
+    return Shown(max(found.files_per_second, files), max(found.bytes_per_second, size), found.at_work)
 
 
 def scaling(steps: Sequence[Step], one: Fit) -> Scaling:

@@ -63,6 +63,19 @@ def test_both_are_learned_from_executions_of_unlike_sizes() -> None:
     assert "3 executions" in learned.files_per_second.origin.source
 
 
+def test_noise_among_small_files_is_not_taken_for_slow_bytes() -> None:
+    """Files of 1 kB were sent faster than others of 4 kB on another day: large files are not slow for that."""
+    slow, fast, large = (
+        _report([(30_000, 123_000_000)]),
+        _report([(40_000, 40_000_000)], at=2_000.0),
+        _report(LARGE, at=0.0),
+    )
+    slow["transfer_seconds"] *= 1.5
+    learned = learn([large, slow, fast], BEFORE)
+    assert learned.bytes_per_second is not None and learned.bytes_per_second.value >= B * 0.98
+    assert learned.files_per_second is not None and learned.files_per_second.value >= F * 0.98
+
+
 def test_limited_and_short_executions_teach_nothing() -> None:
     limited = _report(LARGE, bytes_per_second=1_000_000)
     timetable = _report(LARGE)
@@ -97,7 +110,7 @@ def _forecast(bins: list[tuple[int, int]], reports: list[dict[str, Any]], *, kno
     return made
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 200_000), st.integers(0, 10**11)), min_size=1, max_size=5),
 )
