@@ -136,7 +136,7 @@ def test_a_linear_verdict() -> None:
      0│⠂⠁                                       2     1,098       549      100 %
 agents       1     2           4     5          4     2,189       547       99 %
  changes in the plan                     before          after, measured ●
- rate of one agent         550 MB/s - 2.20 GB/s             537 - 559 MB/s
+ rate of one agent         550 MB/s - 2.20 GB/s             540 - 562 MB/s
  agents                                   1 - 4                          4
  Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the
  whole.
@@ -164,7 +164,7 @@ def test_a_linear_verdict_in_ascii() -> None:
      0|...                                      2     1,098       549      100 %
 agents       1     2           4     5          4     2,189       547       99 %
  changes in the plan                     before          after, measured *
- rate of one agent         550 MB/s - 2.20 GB/s             537 - 559 MB/s
+ rate of one agent         550 MB/s - 2.20 GB/s             540 - 562 MB/s
  agents                                   1 - 4                          4
  Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the
  whole.
@@ -207,7 +207,7 @@ def test_a_linear_verdict_with_room() -> None:
      0│⠂⠁
 agents              1             2                         4            5
  changes in the plan                     before          after, measured ●  both on one scale
- rate of one agent         550 MB/s - 2.20 GB/s             537 - 559 MB/s            ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+ rate of one agent         550 MB/s - 2.20 GB/s             540 - 562 MB/s            ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
  agents                                   1 - 4                          4             ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░█
  Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the whole.
  The run skips its 99,000 files. Left 43.9 TB: 5 h 27 - 5 h 42 with 4 agents.
