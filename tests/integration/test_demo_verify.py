@@ -141,3 +141,14 @@ def test_a_name_that_no_key_can_hold_is_missing(source: Path, s3: S3Server, buck
     (source / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"latin")
     found = _differences(source, s3, bucket)
     assert list(found.values()) == ["missing in the bucket"]
+
+
+@pytest.mark.usefixtures("put")
+def test_folders_that_the_server_has_without_listing_them_are_asked_for(
+    boto: S3Client, source: Path, s3: S3Server, bucket: str
+) -> None:
+    boto.delete_object(Bucket=bucket, Key=f"{_PREFIX}/2024/")
+    boto.delete_object(Bucket=bucket, Key=f"{_PREFIX}/incoming/")
+    listed = {each["Key"] for each in boto.list_objects_v2(Bucket=bucket, Prefix=_PREFIX)["Contents"]}
+    assert f"{_PREFIX}/2024/" not in listed
+    assert _differences(source, s3, bucket) == {"incoming/": "missing in the bucket"}
