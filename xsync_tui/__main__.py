@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 
@@ -11,7 +10,6 @@ def main() -> None:
     from xsync_tui.cli.entry import run
 
     code = run(sys.argv[1:])
-    gc.freeze()  # all of it ends with the process: nobody needs to look through it once more
     sys.exit(code)
 
 
