@@ -21,6 +21,8 @@ from tests.benchmarks.tools import program
 PROCESSES = 2
 RUNS = 9
 FOLDER = "/usr"
+MILLION = 1_000_000
+MILLION_RUNS = 3
 FIND, RCLONE, XSYNC = "find -printf", "rclone size", "xsync survey"
 WANTED = {FIND: 1.2, RCLONE: 2.5}
 """How many times as fast as each peer a survey is to be, in entries/s while scanning."""
@@ -41,8 +43,12 @@ class Result(NamedTuple):
 
 
 def survey(settings: Settings) -> Section:
-    """Survey FOLDER; runs take turns."""
-    return _section(FOLDER, measure(FOLDER, settings.runs(RUNS)))
+    """Survey FOLDER, and small files in memory, a million of them; runs take turns."""
+    bodies = [_body(FOLDER, measure(FOLDER, settings.runs(RUNS)))]
+    made = settings.inputs.small(settings.count(MILLION), 10)
+    bodies.append(_body("Files made for it, 1,000 to a folder", measure(str(made), settings.runs(MILLION_RUNS))))
+    settings.inputs.drop(made)
+    return Section("Survey", "\n\n".join(bodies))
 
 
 def measure(folder: str, runs: int) -> Result:
@@ -77,7 +83,7 @@ def _timed(command: Sequence[str]) -> Run:
     return Run(seconds, seconds)
 
 
-def _section(folder: str, result: Result) -> Section:
+def _body(tree: str, result: Result) -> str:
     rows = [
         [
             f"`{name}`",
@@ -87,12 +93,12 @@ def _section(folder: str, result: Result) -> Section:
         for name, runs in result.runs.items()
     ]
     text = (
-        f"{folder}, {result.entries:,} entries, all in the page cache. xsync writes them into a catalog; its "
+        f"{tree}, {result.entries:,} entries, all in the page cache. xsync writes them into a catalog; its "
         "rate is that of the scan until the catalog is written, the command adds the start of the processes and the "
         "statistics."
     )
     figures = table(["", "entries/s while scanning", "whole command, s"], rows)
-    return Section("Survey", "\n\n".join([text, figures, targets(_ratios(result))]))
+    return "\n\n".join([text, figures, targets(_ratios(result))])
 
 
 def _ratios(result: Result) -> list[Target]:
@@ -105,7 +111,7 @@ def _ratios(result: Result) -> list[Target]:
 
 def _main(folder: str = FOLDER, runs: str = str(RUNS)) -> None:
     result = measure(folder, int(runs))
-    print(_section(folder, result).body)
+    print(_body(folder, result))
     print(json.dumps({"folder": folder, "entries": result.entries, "runs": result.runs}))
 
 
