@@ -8,6 +8,7 @@ import importlib
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import work
@@ -24,6 +25,7 @@ from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
+from xsync_tui.drawing.rows import Canvas, Row
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
@@ -52,6 +54,12 @@ class XsyncApp(App[None]):
         *bindings((*_GO, *EVERYWHERE)),
         Binding("ctrl+c", "leave", show=False, priority=True),
     ]
+    extra_keys: ClassVar[tuple[Key, ...]] = ()
+    """Keys of an app of a kind of its own, on every screen."""
+
+    test_step_seconds: ClassVar[float | None] = None
+    """How long a step of a test run takes at most; None: as the command does."""
+
     ENABLE_COMMAND_PALETTE = False  # ours knows the state, and draws in ASCII where it has to
 
     def __init__(
@@ -105,6 +113,18 @@ class XsyncApp(App[None]):
     def pace(self, seconds: float) -> float:
         """Seconds between samples: twice as many on a slow line."""
         return seconds * 2 if self.slow else seconds
+
+    def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
+        """Rows over the footer that lead on, for an app that leads."""
+        return ()
+
+    def why_not(self, key: Key) -> str:
+        """Why a key of ``extra_keys`` can do nothing now; empty if it can."""
+        return ""
+
+    def farewell(self) -> list[str]:
+        """What to say to who leaves."""
+        return goodbye(self.bridge.live(), time.time())
 
     @property
     def covered_by_strip(self) -> bool:
@@ -276,16 +296,16 @@ def _class_of(place: Place) -> type[BaseScreen[Any]]:
     return found
 
 
-def main(subject: Subject | None = None, **options: Any) -> int:
+def main(subject: Subject | None = None, *, kind: type[XsyncApp] = XsyncApp, **options: Any) -> int:
     """Run the app on this terminal and say what goes on after it. Returns the exit code. Raises XsyncError."""
     if options.get("keymap"):
         check_keymap(options["keymap"])
-    app = XsyncApp(subject, **options)
+    app = kind(subject, **options)
     try:
         app.run(mouse=False)  # the terminal's own selection and copy keep working
         if app._exception is not None:
             raise app._exception
-        for line in goodbye(app.bridge.live(), time.time()):
+        for line in app.farewell():
             print(line, file=sys.stdout)
     finally:
         app.bridge.close()

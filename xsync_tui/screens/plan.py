@@ -80,6 +80,11 @@ class PlanScreen(BaseScreen[Ground]):
         self._was: tuple[Seconds, float] | None = None
         self._about: Subject | None = None
 
+    @property
+    def draft(self) -> Draft:
+        """What was turned."""
+        return self._draft
+
     # Reading, and working out.
 
     def sample(self, subject: Subject, bridge: Bridge) -> Ground:
