@@ -12,10 +12,11 @@ from textual import work
 from textual.binding import BindingType
 
 from engine.errors import JournalError, XsyncError
+from engine.journal.reader import read_migration
 from engine.model import Snapshot, Status
 from xsync_tui.app import XsyncApp
 from xsync_tui.bridge import Bridge
-from xsync_tui.demo.guide import STEPS, Reached, guide_row, step_of
+from xsync_tui.demo.guide import Reached, guide_row
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Row
 from xsync_tui.keys import Key, Tier, bindings
@@ -26,7 +27,6 @@ WATCHED_SECONDS = 60.0
 """About how long the demo's run is made to take."""
 
 _LEAST_RATE = 4_000_000.0
-_RUN = next(at for at, step in enumerate(STEPS) if step.place == "run")
 _AGENT = "xsync agent-"
 
 _KEYS = (
@@ -47,7 +47,7 @@ class DemoApp(XsyncApp):
         super().__init__(*arguments, **options)
         self.reached = Reached()
         self._guided = True
-        self._before: str | None = None
+        self._tests: dict[str, bool] = {}
         self._slowed: str | None = None
 
     def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
@@ -109,14 +109,18 @@ class DemoApp(XsyncApp):
             draft = screen.draft
             reached = reached._replace(turned=was.turned or draft.agents is not None, linked=was.linked or bool(draft.link))
         run = found.snapshot
-        if step_of(reached) < _RUN or reached.tested and not was.tested:
-            self._before = run.execution if run is not None else None
-        elif run is not None and run.execution != self._before:
+        if run is not None and not self._is_test(run.execution):
             ended = run.status.ended
             told = was.told or (ended and screen.place == "report")
             reached = reached._replace(started=True, ended=ended, told=told)
             self._slow_down(run)
         self.reached = reached
+
+    def _is_test(self, execution: str) -> bool:
+        """Whether an execution is a step of a test run."""
+        if execution not in self._tests:
+            self._tests[execution] = read_migration(self.bridge.home.executions / execution).test
+        return self._tests[execution]
 
     def _slow_down(self, run: Snapshot) -> None:
         """Ask the runner, as anybody may, for a limit that makes its run last long enough to be watched."""
