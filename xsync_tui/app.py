@@ -9,9 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -49,7 +50,7 @@ _GO = tuple(
 class XsyncApp(App[None]):
     """One mode a place of the journey; the screens of all are about ``subject``."""
 
-    CSS_PATH = "xsync.tcss"
+    CSS_PATH = str(Path(__file__).with_name("xsync.tcss"))  # of apps derived from this one, too
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings((*_GO, *EVERYWHERE)),
         Binding("ctrl+c", "leave", show=False, priority=True),
@@ -59,6 +60,9 @@ class XsyncApp(App[None]):
 
     test_step_seconds: ClassVar[float | None] = None
     """How long a step of a test run takes at most; None: as the command does."""
+
+    pasted_seconds: float = 0.01
+    """Nobody types two keys within this: a terminal that does not bracket what is pasted sends it like this."""
 
     ENABLE_COMMAND_PALETTE = False  # ours knows the state, and draws in ASCII where it has to
 
@@ -82,11 +86,20 @@ class XsyncApp(App[None]):
         self.keymap = keymap or {}
         self._wanted_theme, self._no_colors = theme, no_color
         self._told = ""
+        self._key: events.Key | None = None
         for own in themes.OURS:
             self.register_theme(own)
         for place in PLACES:
             if place.screen and place.digit:
                 self.add_mode(place.name, lambda place=place: _screen_of(place))  # type: ignore[misc]
+
+    async def on_event(self, event: events.Event) -> None:
+        """Leave out an enter that was pasted: it would confirm what a letter before it had opened."""
+        if isinstance(event, events.Key) and event is not self._key:  # it comes again when no widget wants it
+            before, self._key = self._key, event
+            if event.key == "enter" and before is not None and event.time - before.time < self.pasted_seconds:
+                return
+        await super().on_event(event)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, by theme."""

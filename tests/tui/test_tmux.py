@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from engine.home import find_home
-from engine.journal.reader import list_executions
+from engine.journal.reader import list_executions, read_snapshot
 from engine.model import Status
 from profiles import store
 from profiles.schema import OptionSection, Place, Profile
@@ -122,6 +122,11 @@ def test_from_home_to_a_finished_run_left_and_opened_again(tmux: Tmux) -> None:
     tmux.sees("live")
     tmux.sees("discovered = transferred")
     tmux.ask("resize-window", "-x", "80", "-y", "24")
+    tmux.ask("set-buffer", "P\n")
+    tmux.ask("paste-buffer")  # as keys, not bracketed
+    tmux.sees("keep running")
+    tmux.keys("BSpace")
+    tmux.sees("discovered = transferred")
     tmux.until(lambda: tmux.rows()[-1].endswith("? help") and len(tmux.rows()[0]) == 80, "a screen of 80x24")
     assert len(tmux.rows()) == 24
 
@@ -139,6 +144,7 @@ def test_from_home_to_a_finished_run_left_and_opened_again(tmux: Tmux) -> None:
     tmux.sees("ready>")
     (run,) = list_executions(find_home())
     assert run.status is Status.SUCCESS
+    assert not [event for event in read_snapshot(find_home().executions / run.execution).events if "pause" in event.text]
 
 
 def test_sigterm_leaves_the_terminal_as_it_was(tmux: Tmux) -> None:

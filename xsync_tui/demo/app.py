@@ -38,7 +38,6 @@ _KEYS = (
 class DemoApp(XsyncApp):
     """Knows what of the story was done. All it shows is real, of the demo's own small data."""
 
-    CSS_PATH = "../xsync.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(_KEYS)]
     extra_keys = _KEYS
     test_step_seconds = 3.0
@@ -82,8 +81,8 @@ class DemoApp(XsyncApp):
             return
         name = agent.name().removeprefix("xsync ")
         effect = (
-            f"kill -9 of process {agent.pid}, one of the demo's own agents, as if its host had lost power. What it held "
-            "goes back to the others; nothing is lost or counted twice."
+            f"kill -9 of process {agent.pid}, one of the demo's own agents, as if its host had lost power. What it "
+            "held goes back to the others; nothing is lost or counted twice."
         )
         screen.act(Act("K", f"kill {name}", effect, "kill it", "let it live", asked=False), partial(self._kill, agent))
 
@@ -107,7 +106,8 @@ class DemoApp(XsyncApp):
         )
         if isinstance(screen, PlanScreen):
             draft = screen.draft
-            reached = reached._replace(turned=was.turned or draft.agents is not None, linked=was.linked or bool(draft.link))
+            turned, linked = was.turned or draft.agents is not None, was.linked or draft.link is not None
+            reached = reached._replace(turned=turned, linked=linked)
         run = found.snapshot
         if run is not None and not self._is_test(run.execution):
             ended = run.status.ended

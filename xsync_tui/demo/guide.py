@@ -63,7 +63,12 @@ STEPS = (
         "5: the run. It goes on, whatever you look at.",
         "killed",
     ),
-    Step("report", "This is told when the run has ended.", "t, z, [ ] look; P, L, A act. At its end 7: the report.", "told"),
+    Step(
+        "report",
+        "This is told when the run has ended.",
+        "t, z, [ ] look; P, L, A act. At the end 7: report.",
+        "told",
+    ),
     Step("", "That was it. q leaves: both sides are compared, then all is removed.", "", ""),
 )
 """In the order of the story. The last one is never done."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from xsync_tui.bridge import who
 from xsync_tui.drawing.frame import Act, strip_rows
 from xsync_tui.drawing.rows import Canvas
+from xsync_tui.screens.modal import Modal
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xsync_tui.app import XsyncApp
 
 
-class Strip(ModalScreen[bool]):
+class Strip(Modal[bool]):
     """Returns whether the act was confirmed. What destroys needs ``act.typed`` typed, to the letter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
