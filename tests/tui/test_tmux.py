@@ -144,7 +144,9 @@ def test_from_home_to_a_finished_run_left_and_opened_again(tmux: Tmux) -> None:
     tmux.sees("ready>")
     (run,) = list_executions(find_home())
     assert run.status is Status.SUCCESS
-    assert not [event for event in read_snapshot(find_home().executions / run.execution).events if "pause" in event.text]
+    assert not [
+        event for event in read_snapshot(find_home().executions / run.execution).events if "pause" in event.text
+    ]
 
 
 def test_sigterm_leaves_the_terminal_as_it_was(tmux: Tmux) -> None:

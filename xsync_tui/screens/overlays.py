@@ -98,6 +98,8 @@ class Palette(Modal[str]):
 
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
+        if not self.is_up:
+            return
         self._cursor = max(0, min(self._cursor + rows, len(self._found()) - 1))
         self._draw()
 

@@ -56,6 +56,8 @@ class Strip(Modal[bool]):
 
     def action_go(self) -> None:
         """Confirm, unless the typed text is another."""
+        if not self.is_up:
+            return
         if self._act.typed is not None and self.query_one(Entry).value != self._act.typed:
             self._trouble = "That is not it. Nothing has changed."
             self._draw()
