@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from profiles import store
 from profiles.convert import to_migration
 from profiles.schema import OptionSection
 from tests.tui.driving import SECONDS, Driver, drive
+from tests.tui.test_terminal import Terminal
 from xsync_tui.demo.app import DemoApp, agent_of
 from xsync_tui.demo.opening import completed, end_all, save_profile
 from xsync_tui.drawing.facts import Subject
@@ -87,3 +89,29 @@ def test_it_ends_its_runs_and_agents(app: DemoApp) -> None:
     end_all({runner, *below})
     assert launched.process.wait() is not None
     assert psutil.wait_procs(below, SECONDS)[1] == []
+
+
+@pytest.mark.parametrize("leave", [signal.SIGTERM, signal.SIGHUP, None])
+def test_however_it_is_left_nothing_stays(leave: signal.Signals | None, tmp_path: Path) -> None:
+    terminal = Terminal("demo", "--to-folder", "--scale", "0.01", "--folder", str(tmp_path / "demo"))
+    try:
+        terminal.sees(b"demo 1/8")
+        terminal.types(b"5")
+        terminal.sees(b"has not been run yet")
+        terminal.types(b"R")
+        terminal.sees(b"start nothing")
+        terminal.types(b"\r")
+        terminal.sees(b"discovered")
+        if leave is None:
+            terminal.types(b"q")
+        else:
+            terminal.process.send_signal(leave)
+        assert terminal.ends() == (0 if leave is None else 5)
+    finally:
+        terminal.close()
+    assert b"Cleaned up" in terminal.seen
+    assert b"Next, with data of your own" in terminal.seen
+    assert list((tmp_path / "demo").iterdir()) == []
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if str(tmp_path / "demo") in str(each.info["cmdline"])
+    ]
