@@ -14,12 +14,14 @@ from typing import Any
 import psutil
 
 from engine.model import Event, Snapshot, Status
-from tests.benchmarks.run_feed import DAY, NAME, agents, sample, totals
+from tests.benchmarks.run_feed import AGENTS, DAY, NAME, agents, sample, totals
 from xsync_tui.app import XsyncApp
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.graph import SPANS, window
+from xsync_tui.drawing.rows import plain
 from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.run import RunFacts
+from xsync_tui.widgets.lines import Lines
 
 BEGAN = 1_747_000_000.0
 SETTLED = 7_200.0
@@ -48,16 +50,18 @@ async def _day(step: float) -> tuple[int, int]:
             app.at = BEGAN + step * look
             snapshot = _snapshot(app.at)
             shown = window(BEGAN, app.at, SPANS[look // 500 % len(SPANS)][1], screen.canvas)
-            values = [sample(shown.start + shown.step * at, BEGAN).bytes_per_second for at in range(shown.buckets)]
+            rates = (sample(shown.start + shown.step * at, BEGAN).bytes_per_second for at in range(shown.buckets))
             screen.facts = Facts(app.subject, snapshot=snapshot)
-            screen.value = RunFacts(snapshot, shown, values, [])
+            screen.value = RunFacts(snapshot, shown, list[float | None](rates), [])
             screen.trouble = ""
             screen.redraw()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.0005)  # it paints
             if look in (int(SETTLED / step), int(DAY / step) - 1):
                 await pilot.pause()
                 gc.collect()
                 sizes.append(int(psutil.Process().memory_full_info().uss))
+        if f"{AGENTS} agents" not in "\n".join(plain(screen.query_one("#body", Lines).rows)):
+            raise SystemExit("the Run screen was not shown")
     app.bridge.close()
     return sizes[0], sizes[1]
 

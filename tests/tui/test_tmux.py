@@ -90,8 +90,8 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
         (tmp_path / name).mkdir()
     for number in range(FILES):
         (tmp_path / "source" / f"f{number}").write_bytes(b"x" * SIZE)
-    sides = (Place(f"file://{tmp_path}/{name}") for name in ("source", "destination"))
-    store.save(Profile(1, "lab", *sides, options=OptionSection(bytes_per_second=RATE)))
+    source, destination = (Place(f"file://{tmp_path}/{name}") for name in ("source", "destination"))
+    store.save(Profile(1, "lab", source, destination, options=OptionSection(bytes_per_second=RATE)))
     found = Tmux(tmp_path)
     found.types(f"PS1='ready> '; xsync() {{ {shlex.quote(sys.executable)} -m xsync_tui $*; }}; clear")
     yield found
