@@ -40,8 +40,8 @@ class SizeCounts(NamedTuple):
 
     def bins(self) -> tuple[SizeBin, ...]:
         """The bins up to that of the largest file, empty ones included."""
-        found = zip(pairwise(BOUNDS), self.files, self.bytes, strict=False)
-        return tuple(SizeBin(low, high, files, size) for (low, high), files, size in found if self.files and low <= self.largest)
+        found = zip(pairwise(BOUNDS), self.files, self.bytes, strict=False)  # none of them where there is no file
+        return tuple(SizeBin(low, high, files, size) for (low, high), files, size in found if low <= self.largest)
 
 
 def count_sizes(sizes: pa.ChunkedArray) -> SizeCounts:

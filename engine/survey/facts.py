@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.planning.values import SizeBin
+
 
 class Bin(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """Files whose size in bytes (or age in days) is at least ``from`` and below ``to`` (None: no bound)."""
@@ -206,3 +208,10 @@ class FolderSize(NamedTuple):
     path: bytes
     files: int
     bytes: int
+
+
+class FolderSizes(NamedTuple):
+    """The sizes of the files below a folder: bins between powers of ten that hold some, and the largest, in bytes."""
+
+    bins: tuple[SizeBin, ...]
+    largest: int
