@@ -85,7 +85,7 @@ def _names(level: Sequence[_Box], chosen: FolderStatistics | None, table: Folder
     pieces = []
     for box in level:
         here = chosen is not None and chosen in box.folders
-        text = _label(box, table, canvas, max(0, box.cells - 2))
+        text = _label(box, table, canvas, max(0, box.cells - 1))
         edge = wall(canvas) if box.cells else ""
         pieces += [Piece(edge, Role.MUTED), Piece(text, Role.HERE if here else Role.STRONG)]
         pieces.append(Piece(" " * (box.cells - len(edge) - width_of(text))))
@@ -104,9 +104,9 @@ def _label(box: _Box, table: FolderTable, canvas: Canvas, cells: int) -> str:
     figures = f" {format_bytes(size)}"
     more = f" {format_share(size, table.bytes)}" if table.bytes else ""
     for tail in (figures + more, figures, ""):
-        if cells - len(tail) >= min(width_of(name), 8):
+        if cells - len(tail) - bool(tail) >= min(width_of(canvas.text(name)), 8 if tail else 4):
             return canvas.text(name, cells - len(tail)) + tail
-    return canvas.text(name, cells)
+    return ""
 
 
 def _fills(level: Sequence[_Box], now: float, canvas: Canvas) -> Row:

@@ -13,13 +13,11 @@ from xsync_tui.drawing.evidence import day
 from xsync_tui.drawing.filtered import EVERYTHING, Look
 from xsync_tui.drawing.folders import FolderTable, in_order, left_over
 from xsync_tui.drawing.histogram import Marks, histogram_rows, size_label
+from xsync_tui.drawing.journey import OLD_SECONDS
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row, width
 from xsync_tui.drawing.survey_panes import Pane, pane_rows
 
 _DAY = 86_400
-
-OLD_SECONDS = 7 * _DAY
-"""As old as this a survey is worth a word."""
 
 _LARGE = 100_000
 """Entries directly in one folder that are many for tools that list it whole."""
@@ -84,7 +82,8 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
     room = max(0, canvas.height - len(rows) - (view.pane != "hazards"))
     last = [] if view.pane == "hazards" else [_hazards(report, view, canvas, room)]
     cursor = None if view.above else view.cursor
-    pane = pane_rows(view.pane, report, view.table, cursor, canvas, room)
+    filtered = view.look != EVERYTHING
+    pane = pane_rows(view.pane, report, view.table, cursor, canvas, room, filtered=filtered)
     if view.reading is not None and pane:
         pane = [_reading(view.reading, canvas), *pane[1:]]
     return [*rows, *pane[:room], *last][: canvas.height]
@@ -187,11 +186,11 @@ def _counter(scanning: Scanning, canvas: Canvas) -> Row:
         Piece(f" {format_count(scanning.files)} files  {format_bytes(scanning.bytes)}", Role.STRONG),
         Piece(f"  {rate}  {format_duration(scanning.seconds)}"),
         Piece(f"  ! {format_count(scanning.errors)} unreadable" if scanning.errors else "", Role.LOOK),
-        Piece(f"  {format_count(scanning.waiting)} folders queued" if scanning.waiting else ""),
     ]
-    if width(tuple(pieces)) > canvas.width:
-        pieces.pop()
-    return fitted(tuple(pieces), canvas.width)
+    queued = f"  {format_count(scanning.waiting)}" if scanning.waiting else ""
+    room = canvas.width - width(tuple(pieces))
+    more = next((queued + word for word in (" folders queued", " queued") if len(queued + word) <= room), "")
+    return fitted((*pieces, Piece(more if queued else "")), canvas.width)
 
 
 def _between(scanning: Scanning, report: SurveyReport, canvas: Canvas) -> Row:

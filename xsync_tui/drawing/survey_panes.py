@@ -54,19 +54,29 @@ def pane_length(pane: Pane, report: SurveyReport, table: FolderTable | None, can
 
 
 def pane_rows(
-    pane: Pane, report: SurveyReport, table: FolderTable | None, cursor: int | None, canvas: Canvas, room: int
+    pane: Pane,
+    report: SurveyReport,
+    table: FolderTable | None,
+    cursor: int | None,
+    canvas: Canvas,
+    room: int,
+    *,
+    filtered: bool = False,
 ) -> list[Row]:
-    """A heading and at most ``room`` - 1 rows, those around ``cursor`` (None: the keys are another pane's)."""
+    """A heading and at most ``room`` - 1 rows, those around ``cursor`` (None: the keys are another pane's).
+
+    ``filtered``: folders and sizes are; ages and extensions say that they are not.
+    """
     match pane:
         case "folders":
             return [] if table is None else folder_rows(table._replace(cursor=cursor), canvas, room)
         case "map":
             return [] if table is None else icicle_rows(table, report.layout.folders, cursor, canvas, room)
         case "ages":
-            return _two_bars("Modified", _ages(report), report, cursor, canvas, room)
+            return _two_bars("Modified", _ages(report), report, cursor, canvas, room, filtered)
         case "kinds":
             kinds = [(each.extension or "(none)", each.files, each.bytes) for each in report.extensions]
-            return _two_bars("Extension", kinds, report, cursor, canvas, room)
+            return _two_bars("Extension", kinds, report, cursor, canvas, room, filtered)
         case "facts":
             lines = _facts(report, canvas)
             first = max(0, min(cursor or 0, len(lines) - room + 1))
@@ -95,15 +105,22 @@ def _ages(report: SurveyReport) -> list[tuple[str, int, int]]:
 
 
 def _two_bars(
-    head: str, rows: Sequence[tuple[str, int, int]], report: SurveyReport, cursor: int | None, canvas: Canvas, room: int
+    head: str,
+    rows: Sequence[tuple[str, int, int]],
+    report: SurveyReport,
+    cursor: int | None,
+    canvas: Canvas,
+    room: int,
+    filtered: bool,
 ) -> list[Row]:
+    files_head = "files, of the whole survey" if filtered else "files"
     cells = (canvas.width - _LABEL_CELLS - 2 - 2 * 16) // 2
     found: list[Row] = [
         fitted(
             (
                 *_head(head, cursor),
                 Piece(" " * (_LABEL_CELLS + 1 - len(head))),
-                Piece(f"{'files':<{cells + 16}}", Role.FILES),
+                Piece(f"{files_head:<{cells + 16}}", Role.FILES),
                 Piece("bytes", Role.BYTES),
             ),
             canvas.width,
@@ -173,8 +190,8 @@ def _samples(found: Compressibility, cursor: int | None, canvas: Canvas, room: i
     """What compression leaves of each extension, the whole in the heading."""
     error = "" if found.error is None else f" +-{max(1.0, 100 * found.error):.0f}"
     said = (
-        f"  zstd -{found.level} leaves {100 * found.ratio:.0f}{error} %: {format_bytes(found.sampled_bytes)} of "
-        f"{format_count(found.sampled_files)} files sampled, for {format_share(found.covered, 1.0)} of the bytes"
+        f"  zstd -{found.level} leaves {100 * found.ratio:.0f}{error} %: {format_bytes(found.sampled_bytes)} sampled, "
+        f"for {format_share(found.covered, 1.0)} of the bytes"
     )
     rows = [fitted((*_head("Compression", cursor), Piece(said)), canvas.width)]
     first = scrolled(cursor or 0, len(found.by_extension), max(1, room - 1))
