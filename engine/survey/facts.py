@@ -211,7 +211,18 @@ class FolderSize(NamedTuple):
 
 
 class FolderSizes(NamedTuple):
-    """The sizes of the files below a folder: bins between powers of ten that hold some, and the largest, in bytes."""
+    """The sizes of the files below a folder: rows of planning.sizes.ROWS that hold some, and the largest, in bytes."""
 
-    bins: tuple[SizeBin, ...]
-    largest: int
+    bins: tuple[SizeBin, ...] = ()
+    largest: int = 0
+
+
+class SizesInside(NamedTuple):
+    """The sizes in a folder: of the ``whole``, of the files directly in it, and of the folders in it by path as text.
+
+    Of very many folders those that count in one row or another are there.
+    """
+
+    whole: FolderSizes
+    own: FolderSizes
+    folders: dict[str, FolderSizes]

@@ -18,6 +18,7 @@ from engine.survey.facts import (
     FolderStatistics,
     Hazard,
     Layout,
+    SizesInside,
     WidestDirectory,
 )
 from engine.survey.report import SurveyReport
@@ -72,11 +73,17 @@ MONTHS = (
     folder("2023/01", 3_000_000, 7.0e12, 490 * DAY),
 )
 
-SIZES = {
-    "2025": FolderSizes((SizeBin(0, 1, 5, 0), SizeBin(10**4, 10**5, 3_000_000, 10**11)), 90_000),
-    "2024": FolderSizes((SizeBin(10**4, 10**5, 100_000, 4 * 10**9), SizeBin(10**9, 10**10, 9, 4 * 10**10)), 9 * 10**9),
-    "": FolderSizes((SizeBin(10**4, 10**5, 3, 90_000),), 40_000),
-}
+SIZES = SizesInside(
+    FolderSizes((SizeBin(0, 1, 5, 0), SizeBin(10**4, 10**5, 3_100_003, 104_000_090_000)), 9 * 10**9),
+    FolderSizes((SizeBin(10**4, 10**5, 3, 90_000),), 40_000),
+    {
+        "2025": FolderSizes((SizeBin(0, 1, 5, 0), SizeBin(10**4, 10**5, 3_000_000, 10**11)), 90_000),
+        "2024": FolderSizes(
+            (SizeBin(10**4, 10**5, 10**5, 4 * 10**9), SizeBin(10**9, 10**10, 9, 4 * 10**10)), 9 * 10**9
+        ),
+        "": FolderSizes((SizeBin(10**4, 10**5, 3, 90_000),), 40_000),
+    },
+)
 """What sizes some of the folders hold."""
 
 

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from engine.planning.values import SizeBin
-from engine.survey.facts import Compressibility, ExtensionRatio, Hazard
+from engine.survey.facts import Compressibility, ExtensionRatio, FolderSizes, Hazard, SizesInside
 from tests.tui.planning_screens import FILES, HAZARDS, NOW, SIZES, bins, folder, report, survey_view, text
 from tests.unit.planning_values import measured
-from xsync_tui.drawing.filtered import Inside, Look, only_these, times_of
+from xsync_tui.drawing.filtered import Look, only_these, times_of
 from xsync_tui.drawing.folders import FolderTable
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
@@ -41,10 +41,10 @@ def by_size() -> SurveyView:
 def in_folder() -> SurveyView:
     """The sizes in one folder, and the folders in it."""
     assert VIEW.times is not None
-    inside = Inside((folder("2024/12", 100_009, 4.4e10, 150 * 86_400),), {"2024/12": SIZES["2024"]})
     look = Look(path="2024")
-    times = times_of(inside, look, ONE, [each.bin for each in VIEW.times.bins])
-    table = FolderTable("2024", inside.folders, 44 * 10**9, NOW, files=100_009)
+    sizes = SizesInside(SIZES.folders["2024"], FolderSizes(), {"2024/12": SIZES.folders["2024"]})
+    times = times_of(sizes, look, ONE, [each.bin for each in VIEW.times.bins])
+    table = FolderTable("2024", [folder("2024/12", 100_009, 4.4e10, 150 * 86_400)], 44 * 10**9, NOW, files=100_009)
     return VIEW._replace(times=times, table=table, look=look, cursor=0)
 
 

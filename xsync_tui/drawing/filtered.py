@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from engine.planning.sizes import SizeTimes, decimal_bins, size_times
 from engine.planning.values import Roofline, SizeBin
-from engine.survey.facts import FolderSizes, FolderStatistics
+from engine.survey.facts import FolderSizes, FolderStatistics, SizesInside
 from xsync_tui.drawing.folders import FolderTable
 from xsync_tui.drawing.histogram import size_label
 
@@ -36,25 +36,24 @@ class Inside(NamedTuple):
     """What a catalog tells of a folder: the folders in it, and the sizes in each; None: not read yet."""
 
     folders: tuple[FolderStatistics, ...]
-    sizes: Mapping[str, FolderSizes] | None = None
+    sizes: SizesInside | None = None
 
 
-def times_of(inside: Inside, look: Look, one: Roofline, like: Sequence[SizeBin]) -> SizeTimes:
-    """What the sizes in a folder take one agent, in the rows of the whole; ``inside`` has its sizes."""
-    sizes = inside.sizes or {}
-    found = [sizes[look.path]] if look.own and look.path in sizes else [] if look.own else list(sizes.values())
-    bins = [each for some in found for each in some.bins]
-    return size_times(decimal_bins(bins, like), one, max((some.largest for some in found), default=0))
+def times_of(sizes: SizesInside, look: Look, one: Roofline, like: Sequence[SizeBin]) -> SizeTimes:
+    """What the sizes in the folder that is looked at take one agent, in the rows of the whole."""
+    found = sizes.own if look.own else sizes.whole
+    return size_times(decimal_bins(found.bins, like), one, found.largest)
 
 
-def only_these(table: FolderTable, sizes: Mapping[str, FolderSizes], row: SizeBin) -> FolderTable:
+def only_these(table: FolderTable, sizes: SizesInside, row: SizeBin) -> FolderTable:
     """The folders of ``table`` by their files of the sizes of ``row`` alone; those without any are left out."""
     folders = []
     for each in table.folders:
-        found = sizes.get(each.path)
-        mine = [part for part in found.bins if row.low <= part.low < row.high] if found is not None else []
-        files, size = sum(part.files for part in mine), sum(part.bytes for part in mine)
-        if files:
-            folders.append(msgspec.structs.replace(each, files=files, bytes=size))
-    whole = sum(each.bytes for each in folders), sum(each.files for each in folders)
-    return table._replace(folders=folders, bytes=whole[0], files=whole[1], only=size_label(row))
+        found = sizes.folders.get(each.path, FolderSizes())
+        folders += [
+            msgspec.structs.replace(each, files=part.files, bytes=part.bytes)
+            for part in found.bins
+            if part.low == row.low
+        ]
+    files, size = next(((part.files, part.bytes) for part in sizes.whole.bins if part.low == row.low), (0, 0))
+    return table._replace(folders=folders, bytes=size, files=files, only=size_label(row))

@@ -259,9 +259,9 @@ class SurveyScreen(BaseScreen[Found]):
         """What the sizes take of what is looked at."""
         look = self._looks[-1]
         inside = self._inside.get(look.path)
-        if value.times is None or not (look.path or look.own) or inside is None:
+        if value.times is None or not (look.path or look.own) or inside is None or inside.sizes is None:
             return value.times
-        return times_of(inside, look, value.one, [each.bin for each in value.times.bins])
+        return times_of(inside.sizes, look, value.one, [each.bin for each in value.times.bins])
 
     def _table(self) -> FolderTable | None:
         """The folders of what is looked at."""
