@@ -208,6 +208,7 @@ def test_a_scan_is_cancelled_in_view_and_keeps_what_it_found(app: XsyncApp, monk
         text = await driver.sees("at least 1 files")
         assert "PARTIAL" in text
         await driver.sees("2 Survey partial")
+        await driver.sees("Stopped. What was found is kept")
 
     drive(play, app)
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from profiles.schema import Profile
 
 
+_STOPPED = "Stopped. What was found is kept: R goes on from there within 12 hours."
+
+
 class Found(NamedTuple):
     """The last survey of the source, what one agent does, and what the sizes found take it."""
 
@@ -298,7 +301,7 @@ class SurveyScreen(BaseScreen[Found]):
         effect = (
             f"Lists {self.canvas.text(source.url)}: names, sizes and times. It opens no file and writes nothing there."
         )
-        self.act(Act("R", "survey", effect, "start"), lambda: self._start(source, destination))
+        self.act(Act("R", "survey", effect, "start", asked=False), lambda: self._start(source, destination))
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
@@ -307,7 +310,7 @@ class SurveyScreen(BaseScreen[Found]):
             effect = (
                 "Ends the survey early. What was found is kept, and the next one goes on from there within 12 hours."
             )
-            self.act(Act("C", "stop the survey", effect, "stop"), lambda: _stop(job))
+            self.act(Act("C", "stop the survey", effect, "stop", asked=False), lambda: _stop(job))
 
     def _start(self, source: LocationSpec, destination: LocationSpec | None) -> str:
         from engine.home import prepare_home
@@ -315,7 +318,7 @@ class SurveyScreen(BaseScreen[Found]):
         self._problem = ""
         self._look_at_everything()
         self._job = SurveyJob(source, destination, prepare_home().surveys)
-        return "The survey has begun. Leaving this screen does not stop it; leaving xsync does."
+        return "Begun. Leaving this screen does not stop it; leaving xsync does."
 
     def _forget(self, report: SurveyReport | None) -> None:
         """What is over: a survey that has ended, and looks into another one."""
@@ -325,6 +328,8 @@ class SurveyScreen(BaseScreen[Found]):
             self._notice = []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
             self.call_after_refresh(self.reread)
+            if job.scanning.stopping and not job.problem:
+                self.call_after_refresh(self.notice, _STOPPED)
         about = (self.facts.subject, report)
         if self._about is None or self._about[0] != about[0] or self._about[1] is not report:
             if self._about is not None and self._about[0] != about[0]:
