@@ -15,9 +15,9 @@ from engine.model import Status
 from engine.survey import scan
 from tests.tui.driving import Driver, drive
 from tests.unit.cli_journals import make_execution
+from xsync_tui import surveying
 from xsync_tui.app import XsyncApp
 from xsync_tui.drawing.facts import Subject
-from xsync_tui.screens import survey as survey_screen
 from xsync_tui.screens.survey import SurveyScreen
 
 SIZES = [(80, 23), (120, 40)]
@@ -107,19 +107,21 @@ def test_files_directly_in_a_folder_have_sizes_of_their_own(app: XsyncApp) -> No
         await driver.press("G", "enter")
         text = await driver.sees("files directly in /")
         assert "Directly in / file count decides" in text
+        await driver.press("tab", "enter")
+        await driver.sees("< 1 kB in / ")
 
     drive(play, app)
 
 
 def test_what_is_computed_is_said_and_can_be_left(app: XsyncApp, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    real = survey_screen.look_inside
+    real = surveying.look_inside
 
     def slow(*arguments: Any) -> Any:
         release.wait(30)
         return real(*arguments)
 
-    monkeypatch.setattr(survey_screen, "look_inside", slow)
+    monkeypatch.setattr("xsync_tui.screens.survey.look_inside", slow)
 
     async def play(driver: Driver) -> None:
         await surveyed(driver)
@@ -128,7 +130,7 @@ def test_what_is_computed_is_said_and_can_be_left(app: XsyncApp, monkeypatch: py
         await driver.press("backspace")
         assert "computing" not in driver.read()
         release.set()
-        await driver.until(lambda: "small" in screen_of(driver)._inside)
+        await driver.until(lambda: not screen_of(driver)._catalog.locked())
         assert "Folders in / " in driver.read()
         await driver.press("enter")
         await driver.sees("Folders in /small")

@@ -10,7 +10,7 @@ import msgspec
 from engine.planning.sizes import SizeTimes, decimal_bins, size_times
 from engine.planning.values import Roofline, SizeBin
 from engine.survey.facts import FolderSizes, FolderStatistics, SizesInside
-from xsync_tui.drawing.folders import FolderTable
+from xsync_tui.drawing.folders import FolderTable, Sort
 from xsync_tui.drawing.histogram import size_label
 
 
@@ -26,7 +26,7 @@ class Look(NamedTuple):
     only: int | None = None
     above: bool = False
     cursor: int = 0
-    sort: int = 0
+    sort: Sort = "bytes"
 
 
 EVERYTHING = Look()

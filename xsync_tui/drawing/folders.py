@@ -23,6 +23,7 @@ class FolderTable(NamedTuple):
     """The folders in ``path`` (``""``: the root), as found at ``surveyed_at``; ``cursor``: None where it is not here.
 
     ``bytes``, ``files``: of all of ``path``, what shares are of. ``only``: the sizes that alone are counted, in words.
+    ``more``: folders that are not among them.
     """
 
     path: str
@@ -33,6 +34,7 @@ class FolderTable(NamedTuple):
     cursor: int | None = None
     files: int = 0
     only: str = ""
+    more: int = 0
 
 
 def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
@@ -85,7 +87,7 @@ def scrolled(cursor: int, count: int, room: int) -> int:
 
 def left_over(table: FolderTable, most: int) -> str:
     """What the table does not show, in words; nothing if it shows all."""
-    hidden = len(table.folders) - max(1, most - 1)
+    hidden = len(table.folders) + table.more - max(1, most - 1)
     return f"{format_count(hidden)} more folders" if hidden > 0 else ""
 
 

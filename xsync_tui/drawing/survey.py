@@ -133,9 +133,9 @@ def _of_sizes(found: SizeTime, times: SizeTimes, table: FolderTable, canvas: Can
         return f"{said}."
     files = table.sort == "files" or not table.bytes
     share = format_share(folders[0].files, table.files) if files else format_share(folders[0].bytes, table.bytes)
-    own = folders[0].path == table.path
-    name = "no folder of it" if own else canvas.text(folders[0].path.rpartition("/")[2], 24)
-    return f"{said}; {share} of {'them' if files else 'their bytes'} lie in {name}."
+    path = folders[0].path
+    where = "directly in it" if path == table.path else f"in {canvas.text(path.rpartition('/')[2], 24)}"
+    return f"{said}; {share} of {'them' if files else 'their bytes'} lie {where}."
 
 
 def _where(look: Look, canvas: Canvas, cells: int) -> str:

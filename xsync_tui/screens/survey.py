@@ -13,16 +13,17 @@ from engine.planning.sizes import ROWS, SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows, weakest
-from xsync_tui.drawing.facts import Facts, Subject
-from xsync_tui.drawing.filtered import EVERYTHING, Inside, Look, only_these, times_of
-from xsync_tui.drawing.folders import SORTS, FolderTable, in_order
+from xsync_tui.drawing.facts import Facts, Subject, plain_url
+from xsync_tui.drawing.filtered import Look
+from xsync_tui.drawing.folders import Sort, in_order
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
 from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
 from xsync_tui.keys import Key, Tier
-from xsync_tui.screens.base import BaseScreen, Drawn
-from xsync_tui.surveying import Reports, SurveyJob, first_level, look_inside
+from xsync_tui.looks import Looks, next_sort
+from xsync_tui.screens.base import BaseScreen, Drawn, defect
+from xsync_tui.surveying import Reports, SurveyJob, look_inside
 
 if TYPE_CHECKING:
     from engine.execution.planner import PlanRequest
@@ -46,8 +47,7 @@ class Found(NamedTuple):
 class SurveyScreen(BaseScreen[Found]):
     """Shows the last survey; R makes a new one in a thread, which leaving the screen does not stop.
 
-    Enter looks closer, in either pane, and backspace undoes: ``_looks`` are the looks that were taken, the present one
-    last. What a look needs of the catalog is read once in a thread and kept in ``_inside`` by folder.
+    Enter looks closer, in either pane, and backspace undoes; what a look needs of the catalog is read in a thread.
     """
 
     place = "survey"
@@ -68,14 +68,13 @@ class SurveyScreen(BaseScreen[Found]):
         self._problem = ""
         self._reports: Reports | None = None
         self._known: tuple[object, Found] | None = None
-        self._about: tuple[Subject, SurveyReport | None] | None = None
-        self._looks = [EVERYTHING]
-        self._inside: dict[str, Inside] = {}
-        self._reading: str | None = None
+        self._about: Subject | None = None
+        self._looks = Looks(None, None, None)
         self._catalog = asyncio.Lock()
         self._pane: Pane = "folders"
+        self._sort: Sort = "bytes"
         self._above = self._zoomed = False
-        self._sort = self._other_cursor = 0
+        self._other_cursor = 0
 
     def sample(self, subject: Subject, bridge: Bridge) -> Found:
         """The last survey of the subject's source; nothing of the source itself is touched."""
@@ -95,24 +94,24 @@ class SurveyScreen(BaseScreen[Found]):
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
         """The body; a survey that has ended leaves what it found, or why it failed."""
-        self._forget(value.report)
+        self._forget(value)
         scanning = self._scanning
         if value.report is not None and self._pane not in panes_of(value.report, canvas):
             self._pane, self.cursor = "folders", 0
         view = SurveyView(
             now,
             value.report,
-            _times_so_far(scanning, value.one) if scanning is not None else self._times(value),
+            _times_so_far(scanning, value.one) if scanning is not None else self._looks.times(),
             value.origin,
-            self._table(),
+            self._looks.table(self._sort),
             scanning,
             self._pane,
             self._zoomed,
             self._problem if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations.",
-            self._looks[-1],
+            self._looks.present,
             self._above,
             self.cursor,
-            self._reading,
+            self._looks.reading,
         )
         return Drawn(survey_rows(view, canvas))
 
@@ -121,21 +120,21 @@ class SurveyScreen(BaseScreen[Found]):
         if self.value is None or self.value.report is None:
             return 0
         if self._above:
-            times = self._times(self.value)
+            times = self._looks.times()
             return 0 if times is None else len(times.bins)
-        return pane_length(self._pane, self.value.report, self._table(), self.canvas)
+        return pane_length(self._pane, self.value.report, self._looks.table(self._sort), self.canvas)
 
     def reason(self, key: Key) -> str:
         """Why a key can do nothing now."""
-        scanning = self._scanning is not None
+        scanning = self._job is not None and not self._job.ended
         match key.id:
             case "survey.scan":
                 return "a survey is under way" if scanning else "" if self.facts.source else "nothing is chosen"
             case "survey.stop":
                 return "" if scanning else "no survey is under way"
             case "survey.undo":
-                return "" if len(self._looks) > 1 or self._reading is not None else "nothing is filtered"
-            case "survey.pane" if scanning:
+                return "" if self._looks.deep or self._looks.reading is not None else "nothing is filtered"
+            case "survey.pane" if self._scanning is not None:
                 return "sizes are still counted"
             case "survey.sort" if self._pane != "folders":
                 return "folders alone can be sorted: v shows them"
@@ -182,7 +181,7 @@ class SurveyScreen(BaseScreen[Found]):
         """Sort the folders by the next column."""
         if self._pane == "folders":
             self._enter_pane(above=False)
-            self._sort, self.cursor = (self._sort + 1) % len(SORTS), 0
+            self._sort, self.cursor = next_sort(self._sort), 0
             self.redraw()
 
     def action_zoom(self) -> None:
@@ -193,28 +192,26 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_open(self) -> None:
         """Look closer: folders with files of the size under the cursor, or the sizes in the folder under it."""
-        if self.value is None or self._reading is not None or not self.count():
+        if self._looks.reading is not None or not self.count():
             return
-        look = self._looks[-1]
-        if self._above:
-            times = self._times(self.value)
-            if times is not None and times.bins[self.cursor].bin.low != look.only:
-                self._take(look._replace(only=times.bins[self.cursor].bin.low), look.path)
-        elif self._pane in ("folders", "map") and (table := self._table()) is not None:
+        look, times, table = self._looks.present, self._looks.times(), self._looks.table(self._sort)
+        if self._above and times is not None:
+            low = times.bins[self.cursor].bin.low
+            if low != look.only:
+                self._take(look._replace(only=low))
+        elif self._pane in ("folders", "map") and table is not None:
             ordered = in_order(table if self._pane == "folders" else table._replace(sort="bytes"))
             path = ordered[self.cursor].path
-            if path != table.path:
-                self._take(look._replace(path=path, own=False), path)
-            elif not look.own:
-                self._take(look._replace(own=True), path)
+            if path != table.path or not look.own:
+                self._take(look._replace(path=path, own=path == table.path))
 
     def action_back(self) -> None:
         """Back to the look before, else out of the zoom, else back."""
-        if self._reading is not None:
-            self._reading = None
+        if self._looks.reading is not None:
+            self._looks.reading = None
             self.redraw()
-        elif len(self._looks) > 1 and not self._notice:
-            left = self._looks.pop()
+        elif self._looks.deep and not self._notice:
+            left = self._looks.undo()
             self._enter_pane(above=left.above)
             self.cursor, self._sort = left.cursor, left.sort
             self.redraw()
@@ -224,64 +221,46 @@ class SurveyScreen(BaseScreen[Found]):
             super().action_back()
 
     @work(group="folders")
-    async def _take(self, look: Look, path: str) -> None:
-        """Look so, once the catalog has told of ``path``; not if something else was done meanwhile."""
-        assert self.value is not None
-        report, about = self.value.report, self._about
-        inside = self._inside.get(path)
-        if report is not None and (inside is None or inside.sizes is None):
-            self._reading = path
-            self.redraw()
-            try:
-                async with self._catalog:  # one at a time: each may take hundreds of megabytes
-                    if self._reading == path:
-                        self._inside[path] = await asyncio.to_thread(look_inside, self.xsync.bridge.home, report, path)
-            except XsyncError as error:
-                self._reading = None
-                self.notice(str(error), Role.ALARM)
-                return
-            if self._reading != path or self._about != about:
-                return
-            self._reading = None
-        self._looks.append(look._replace(above=self._above, cursor=self.cursor, sort=self._sort))
-        if self._above:
-            self._sort = self._sort_for(look)
-            self._pane = "folders" if self._pane != "map" else "map"
+    async def _take(self, look: Look) -> None:
+        """Look so, once the catalog has told of the folder; not if something else was done meanwhile."""
+        looks = self._looks
+        try:
+            if looks.report is not None and not looks.knows(look.path):
+                await self._read(looks, looks.report, look.path)
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
+        except Exception as error:
+            self.notice(defect(error), Role.ALARM)
+        if not looks.knows(look.path) or looks is not self._looks:
+            return
+        left = look._replace(above=self._above, cursor=self.cursor, sort=self._sort)
+        if self._above and look.only is not None:
+            self._sort = looks.sort_for(look.only)
+            self._pane = self._pane if self._pane == "map" else "folders"
+        looks.take(left)
         self._enter_pane(above=False)
         self.cursor = 0
         self.redraw()
 
-    def _sort_for(self, look: Look) -> int:
-        """By files where a file of this size costs time, by bytes where its bytes do."""
-        assert self.value is not None
-        times = self._times(self.value)
-        by = [each.by for each in times.bins if each.bin.low == look.only] if times is not None else []
-        return SORTS.index("files" if by == ["files"] else "bytes")
-
-    def _times(self, value: Found) -> SizeTimes | None:
-        """What the sizes take of what is looked at."""
-        look = self._looks[-1]
-        inside = self._inside.get(look.path)
-        if value.times is None or not (look.path or look.own) or inside is None or inside.sizes is None:
-            return value.times
-        return times_of(inside.sizes, look, value.one, [each.bin for each in value.times.bins])
-
-    def _table(self) -> FolderTable | None:
-        """The folders of what is looked at."""
-        if self.value is None or self.value.report is None or self.value.times is None:
-            return None
-        report, look = self.value.report, self._looks[-1]
-        inside = self._inside.get(look.path) or Inside(first_level(report))
-        size, files = sum(each.bytes for each in inside.folders), sum(each.files for each in inside.folders)
-        if not look.path:
-            size, files = report.bytes, report.files
-        table = FolderTable(look.path, inside.folders, size, report.surveyed_at, SORTS[self._sort], files=files)
-        row = next((each.bin for each in self.value.times.bins if each.bin.low == look.only), None)
-        return table if row is None or inside.sizes is None else only_these(table, inside.sizes, row)
+    async def _read(self, looks: Looks, report: SurveyReport, path: str) -> None:
+        """Let ``looks`` learn of a folder, one at a time: each read may take hundreds of megabytes."""
+        looks.reading = path
+        self.redraw()
+        try:
+            async with self._catalog:
+                if looks.reading == path:
+                    inside = await asyncio.to_thread(look_inside, self.xsync.bridge.home, report, path)
+                    if looks.reading == path:
+                        looks.learn(path, inside)
+        finally:
+            looks.reading = None if looks.reading == path else looks.reading
 
     @property
     def _scanning(self) -> Scanning | None:
-        return self._job.scanning if self._job is not None and not self._job.ended else None
+        """The survey of what is looked at, while it goes on."""
+        job = self._job
+        here = job is not None and not job.ended and plain_url(job.url) == plain_url(self.facts.source)
+        return job.scanning if job is not None and here else None
 
     # Surveying.
 
@@ -316,30 +295,25 @@ class SurveyScreen(BaseScreen[Found]):
         from engine.home import prepare_home
 
         self._problem = ""
-        self._look_at_everything()
+        self._above = False
         self._job = SurveyJob(source, destination, prepare_home().surveys)
         return "Begun. Leaving this screen does not stop it; leaving xsync does."
 
-    def _forget(self, report: SurveyReport | None) -> None:
+    def _forget(self, value: Found) -> None:
         """What is over: a survey that has ended, and looks into another one."""
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
-            self._look_at_everything()
             self._notice = []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
             self.call_after_refresh(self.reread)
             if job.scanning.stopping and not job.problem:
                 self.call_after_refresh(self.notice, _STOPPED)
-        about = (self.facts.subject, report)
-        if self._about is None or self._about[0] != about[0] or self._about[1] is not report:
-            if self._about is not None and self._about[0] != about[0]:
-                self._problem = ""
-            self._about = about
-            self._look_at_everything()
-
-    def _look_at_everything(self) -> None:
-        self._looks, self._inside, self._reading = [EVERYTHING], {}, None
-        self._above, self._sort, self.cursor, self._other_cursor = False, 0, 0, 0
+        elif self._about != self.facts.subject:
+            self._problem = ""
+        if self._about != self.facts.subject or self._looks.report is not value.report:
+            self._about = self.facts.subject
+            self._looks = Looks(value.report, value.times, value.one)
+            self._above, self._sort, self.cursor, self._other_cursor = False, "bytes", 0, 0
 
     def on_unmount(self) -> None:
         """A survey does not outlive the app: it keeps what it found."""
