@@ -15,6 +15,7 @@ from xsync_tui.drawing.survey import Scanning
 from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
+    from engine.catalog.stopping import Stopper
     from engine.home import Home
     from engine.survey.facts import FolderStatistics
     from engine.survey.report import SurveyReport
@@ -112,10 +113,10 @@ def first_level(report: SurveyReport) -> tuple[FolderStatistics, ...]:
     return tuple(each for each in report.layout.folders if "/" not in each.path)
 
 
-def look_inside(home: Home, report: SurveyReport, path: str) -> Inside:
+def look_inside(home: Home, report: SurveyReport, path: str, stopper: Stopper) -> Inside:
     """What a survey knows of the folders in ``path`` (text) and of the sizes in them; reads its catalog.
 
-    Raises UsageError if its entries are gone, JournalError.
+    ``stopper`` can end it. Raises UsageError if its entries are gone, JournalError.
     """
     from engine.survey.folder_sizes import sizes_in
     from engine.survey.folders import children
@@ -124,7 +125,8 @@ def look_inside(home: Home, report: SurveyReport, path: str) -> Inside:
     folder = path_of_text(path)
     with reading(home.surveys, report) as segments:
         spill = survey_folder(home.surveys, report.identity) / ".spill"
-        sizes = sizes_in(segments, spill, folder)
+        sizes = sizes_in(segments, spill, folder, stopper)
         if not path:
             return Inside(first_level(report), sizes)
-        return Inside(tuple(children(segments, spill, folder, int(report.surveyed_at * 1e9))), sizes)
+        found = children(segments, spill, folder, int(report.surveyed_at * 1e9), stopper)
+        return Inside(tuple(found), sizes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog.database import database
+from engine.catalog.stopping import Stopper
 from engine.names import text_of
 from engine.planning.sizes import ROWS
 from engine.planning.values import SizeBin
@@ -18,15 +19,17 @@ MOST_FOLDERS = 1_000
 """Folders that are told of in each row of sizes: those with most bytes, and as many of those with most files."""
 
 
-def sizes_in(segments: Sequence[Path], spill: Path, folder: bytes) -> SizesInside:
+def sizes_in(segments: Sequence[Path], spill: Path, folder: bytes, stopper: Stopper | None = None) -> SizesInside:
     """The sizes in ``folder`` and in each folder in it, in the rows of planning.sizes; one pass over the catalog.
 
-    Raises OSError, JournalError.
+    ``stopper`` can end it. Raises OSError, JournalError.
     """
     rows = " ".join(f"WHEN size < {each.high} THEN {index}" for index, each in enumerate(ROWS[:-1]))
     sums = "sum(files)::BIGINT AS files, sum(bytes)::BIGINT AS bytes, max(largest) AS largest"
     rank = "row_number() OVER (PARTITION BY bin ORDER BY"
     with database(spill, MEMORY_BYTES) as connection:
+        if stopper is not None:
+            stopper.hold(connection)
         open_catalog(connection, segments)
         connection.execute(f"""
             CREATE TEMP TABLE sizes AS

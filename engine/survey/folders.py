@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog.database import Connection, blob, database
+from engine.catalog.stopping import Stopper
 from engine.model import Fate, Kind
 from engine.names import text_of
 from engine.survey.columns import IS_FILE, MEMORY_BYTES, PATH, open_catalog
@@ -64,12 +65,16 @@ def whole(connection: Connection) -> Changes:
     return _changes(row[3:])
 
 
-def children(segments: Sequence[Path], spill: Path, folder: bytes, now_ns: int) -> list[FolderStatistics]:
+def children(
+    segments: Sequence[Path], spill: Path, folder: bytes, now_ns: int, stopper: Stopper | None = None
+) -> list[FolderStatistics]:
     """The folders in ``folder`` with all that lies below each, the largest first; itself: the files directly in it.
 
-    ``now_ns``: of the survey. Nothing if there is no such folder. Raises OSError, JournalError.
+    ``now_ns``: of the survey; ``stopper`` can end it. Nothing if there is no such folder. Raises OSError, JournalError.
     """
     with database(spill, MEMORY_BYTES) as connection:
+        if stopper is not None:
+            stopper.hold(connection)
         open_catalog(connection, segments)
         gather_folders(connection, now_ns, inside(folder))
         return _first_level(connection, folder)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.catalog.database import database
 from engine.catalog.segments import write_entries
+from engine.catalog.stopping import Stopper
+from engine.errors import JournalError
 from engine.model import Kind
 from engine.planning.sizes import ROWS, decimal_bins
 from engine.planning.values import SizeBin
 from engine.survey import folder_sizes
 from engine.survey.facts import FolderSizes, SizesInside
 from engine.survey.folder_sizes import sizes_in
+from engine.survey.folders import children
 from tests.unit.catalog_rows import entries_table, entry, listed
 
 _ODD = b"a\xff/b"
@@ -68,6 +73,23 @@ def test_of_very_many_folders_those_that_count_are_told(tmp_path: Path, monkeypa
     found = _sizes(tmp_path, b"", *heavy, *many, *light)
     assert set(found.folders) == {"heavy", "many"}
     assert found.whole.bins == (SizeBin(1, 1_000, 11, 911),)
+
+
+def test_a_question_can_be_stopped_before_and_while_it_is_answered(tmp_path: Path) -> None:
+    rows = [entry(b"", b"%d" % number, size=number) for number in range(10)]
+    segment = write_entries(tmp_path / "e.parquet", entries_table(rows)).path
+    stopper = Stopper()
+    stopper.stop()
+    with pytest.raises(JournalError):
+        sizes_in([segment], tmp_path / "spill", b"", stopper)
+    with pytest.raises(JournalError):
+        children([segment], tmp_path / "spill", b"", 0, stopper)
+    working = Stopper()
+    with pytest.raises(JournalError), database(tmp_path / "spill", 1 << 28) as connection:
+        working.hold(connection)
+        threading.Timer(0.2, working.stop).start()
+        connection.sql("SELECT count(*) FROM range(100_000_000_000) a, range(1_000) b").fetchall()
+    working.stop()
 
 
 def test_a_folder_without_files_has_no_sizes(tmp_path: Path) -> None:

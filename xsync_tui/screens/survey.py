@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
 
+from engine.catalog.stopping import Stopper
 from engine.errors import XsyncError
 from engine.model import LocationSpec
 from engine.planning.sizes import ROWS, SizeTimes, decimal_bins, size_times
@@ -71,6 +72,7 @@ class SurveyScreen(BaseScreen[Found]):
         self._about: Subject | None = None
         self._looks = Looks(None, None, None)
         self._catalog = asyncio.Lock()
+        self._stopper: Stopper | None = None
         self._pane: Pane = "folders"
         self._sort: Sort = "bytes"
         self._above = self._zoomed = False
@@ -208,7 +210,7 @@ class SurveyScreen(BaseScreen[Found]):
     def action_back(self) -> None:
         """Back to the look before, else out of the zoom, else back."""
         if self._looks.reading is not None:
-            self._looks.reading = None
+            self._stop_reading()
             self.redraw()
         elif self._looks.deep and not self._notice:
             left = self._looks.undo()
@@ -224,14 +226,9 @@ class SurveyScreen(BaseScreen[Found]):
     async def _take(self, look: Look) -> None:
         """Look so, once the catalog has told of the folder; not if something else was done meanwhile."""
         looks = self._looks
-        try:
-            if looks.report is not None and not looks.knows(look.path):
-                await self._read(looks, looks.report, look.path)
-        except XsyncError as error:
-            self.notice(str(error), Role.ALARM)
-        except Exception as error:
-            self.notice(defect(error), Role.ALARM)
-        if not looks.knows(look.path) or looks is not self._looks:
+        if looks.report is not None and not looks.knows(look.path) and not await self._read(looks, look.path):
+            return
+        if looks is not self._looks:
             return
         left = look._replace(above=self._above, cursor=self.cursor, sort=self._sort)
         if self._above and look.only is not None:
@@ -242,18 +239,31 @@ class SurveyScreen(BaseScreen[Found]):
         self.cursor = 0
         self.redraw()
 
-    async def _read(self, looks: Looks, report: SurveyReport, path: str) -> None:
-        """Let ``looks`` learn of a folder, one at a time: each read may take hundreds of megabytes."""
+    async def _read(self, looks: Looks, path: str) -> bool:
+        """Let ``looks`` learn of a folder, one at a time: each may take hundreds of megabytes. False: it did not."""
+        assert looks.report is not None
+        stopper = self._stopper = Stopper()
         looks.reading = path
         self.redraw()
+        home, trouble = self.xsync.bridge.home, ""
         try:
             async with self._catalog:
-                if looks.reading == path:
-                    inside = await asyncio.to_thread(look_inside, self.xsync.bridge.home, report, path)
-                    if looks.reading == path:
-                        looks.learn(path, inside)
-        finally:
-            looks.reading = None if looks.reading == path else looks.reading
+                looks.learn(path, await asyncio.to_thread(look_inside, home, looks.report, path, stopper))
+        except XsyncError as error:
+            trouble = str(error)
+        except Exception as error:
+            trouble = defect(error)
+        if stopper.stopped:
+            return False
+        looks.reading = None
+        if trouble:
+            self.notice(trouble, Role.ALARM)
+        return not trouble
+
+    def _stop_reading(self) -> None:
+        self._looks.reading = None
+        if self._stopper is not None:
+            self._stopper.stop()
 
     @property
     def _scanning(self) -> Scanning | None:
@@ -317,6 +327,7 @@ class SurveyScreen(BaseScreen[Found]):
 
     def on_unmount(self) -> None:
         """A survey does not outlive the app: it keeps what it found."""
+        self._stop_reading()
         if self._job is not None:
             self._job.stop()
 
