@@ -45,7 +45,7 @@ class SizeCounts(NamedTuple):
 
 
 def count_sizes(sizes: pa.ChunkedArray) -> SizeCounts:
-    """Count int64 sizes that are not negative, in Arrow: about 20 ns each."""
+    """Count int64 sizes that are not negative, in Arrow: 20 ns each, up to 100 ns where caches are cold."""
     if not len(sizes):
         return SizeCounts()
     exponents = pc.shift_right(pc.cast(sizes.combine_chunks(), pa.float64(), safe=False).view(pa.int64()), 52)

@@ -91,7 +91,8 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
 
 def _problem(view: SurveyView, canvas: Canvas) -> list[Row]:
     """What is wrong, as long as it is: paths in it are what a person needs."""
-    texts = textwrap.wrap(canvas.text(view.problem), canvas.width - 4)
+    lines = (canvas.text(line) for line in view.problem.splitlines())
+    texts = [part for line in lines for part in textwrap.wrap(line, canvas.width - 4)]
     return [row(Piece(f" {' ' if index else '!'} {text}", Role.ALARM)) for index, text in enumerate(texts)]
 
 

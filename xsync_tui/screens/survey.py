@@ -18,7 +18,7 @@ from xsync_tui.drawing.facts import Facts, Subject, plain_url
 from xsync_tui.drawing.filtered import Look
 from xsync_tui.drawing.folders import Sort, in_order
 from xsync_tui.drawing.frame import Act
-from xsync_tui.drawing.rows import Canvas, Role, Row
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
 from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
 from xsync_tui.keys import Key, Tier
@@ -83,15 +83,15 @@ class SurveyScreen(BaseScreen[Found]):
         facts = bridge.facts(subject)
         self._reports = self._reports or Reports(bridge.home.surveys)
         report = self._reports.latest(facts.source) if facts.source else None
-        stamp = (subject, facts.profile, report and (report.catalog, report.surveyed_at))
-        if self._known is None or self._known[0] != stamp:
+        rests_on = (subject, facts.profile)
+        if self._known is None or self._known[0] != rests_on or self._known[1].report is not report:
             one = _roofline(facts, bridge)
             origin = weakest((one.bytes_per_second.origin, one.files_per_second.origin))
             times = None
             if report is not None:
                 bins = [SizeBin(b.from_, b.to or b.from_, b.files, b.bytes) for b in report.size_histogram]
                 times = size_times(decimal_bins(bins), one, report.largest_bytes)
-            self._known = stamp, Found(report, one, origin, times)
+            self._known = rests_on, Found(report, one, origin, times)
         return self._known[1]
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
@@ -154,8 +154,9 @@ class SurveyScreen(BaseScreen[Found]):
         return key.words
 
     def legend(self, canvas: Canvas) -> list[Row]:
-        """How well figures are known."""
-        return glyph_rows(canvas)
+        """How well figures are known, and what filters."""
+        sign = "»" if canvas.unicode else "="
+        return [*glyph_rows(canvas), (Piece(f" {sign}  folders are filtered by it"),)]
 
     # Looking.
 
