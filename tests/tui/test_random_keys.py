@@ -184,6 +184,7 @@ def test_enter_counts_where_somebody_takes_the_time_to_press_it(
     acted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(XsyncApp, "pasted_seconds", 0.01)
+    monkeypatch.setattr(Bridge, "answer", lambda *_: "paused")
     monkeypatch.setattr(Strip, "action_go", _GO)
 
     async def play(driver: Driver) -> None:

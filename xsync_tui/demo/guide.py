@@ -41,7 +41,7 @@ STEPS = (
     ),
     Step(
         "plan",
-        "Shift+tab twice, enter, 20, enter: if the link had 20 Gbps. i: why?",
+        "Tab to link, enter, 20, enter: what if it had 20 Gbps? i says why.",
         "3: back to the plan.",
         "linked",
     ),
