@@ -1,7 +1,7 @@
 """What each agent moved over time: rolled up as it is written, one row for all agents together, read at any width.
 
-Level 0 keeps 5 s for two hours, level 1 a minute for a week, level 2 ten minutes for a year. A row holds the mean rate of
-every agent as msgpack, about 7 bytes each: 64 agents take 1.4 MB after a day, 6 MB after a week, 30 MB after a year.
+Level 0 keeps 5 s for two hours, level 1 a minute for a week, level 2 ten minutes for a year. A row holds the mean rate
+of every agent as msgpack, about 7 bytes each: 64 agents take 1.4 MB after a day, 6 MB after a week, 30 MB after a year.
 All functions take a connection and leave transactions to their caller.
 """
 
@@ -42,7 +42,9 @@ def add(db: sqlite3.Connection, at: float, rates: Mapping[str, float]) -> None:
             break
         _roll_up(db, level, last)
         for full in (level - 1, level):
-            db.execute("DELETE FROM agent_rates WHERE level = ? AND slot < ?", (full, _slot(full, at - LEVELS[full][1])))
+            db.execute(
+                "DELETE FROM agent_rates WHERE level = ? AND slot < ?", (full, _slot(full, at - LEVELS[full][1]))
+            )
 
 
 def within(db: sqlite3.Connection, start: float, width: float, buckets: int) -> Rates:

@@ -51,7 +51,8 @@ class Journal(Uploads):
     Size: about 300 bytes a segment, so 0.1 MB per million files at one segment of entries and one of results a second
     and 7,000 files/s, before compaction takes most of that back. It does not depend on files otherwise: uploads and
     parts leave it when they end (about 80 bytes a part in flight), samples take 0.5 MB after a day and 28 MB after a
-    year, rates of 64 agents 1.4 MB and 30 MB, failures 2 MB at most, events and commands 0.3 MB. Freed space is used again; the file does not shrink.
+    year, rates of 64 agents 1.4 MB and 30 MB, failures 2 MB at most, events and commands 0.3 MB. Freed space is used
+    again; the file does not shrink.
     """
 
     @classmethod
