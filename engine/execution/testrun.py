@@ -25,7 +25,7 @@ from engine.planning.measurement import Step, Verdict
 from engine.planning.requests import Requests
 from engine.planning.steadiness import Pace
 from engine.planning.values import Roofline
-from engine.planning.verdict import Change, changes, judge
+from engine.planning.verdict import Change, Left, changes, judge, seconds_left
 from engine.survey.mixes import folder_mixes
 from engine.survey.report import SurveyReport, latest_survey, survey_folder
 from engine.survey.scan import SurveyProgress, survey
@@ -123,7 +123,7 @@ class TestRun(msgspec.Struct, frozen=True):
 
     ``mix``: how like the whole the steps were, at least (1: the same). ``missing``: agents of steps for which no
     comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents. ``candidates``: the
-    folders most like the whole, as ranked before the test.
+    folders most like the whole, as ranked before the test. ``left``: what was still to be sent when it ended.
     """
 
     __test__ = False
@@ -146,6 +146,7 @@ class TestRun(msgspec.Struct, frozen=True):
     bytes: int
     stopped: bool = False
     candidates: tuple[Ranked, ...] = ()
+    left: Left | None = None
 
 
 def prepare(
@@ -272,7 +273,7 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
     told: Sequence[Change] = ()
     predictions: dict[int, Range] = {}
     if one is not None and curve is not None:
-        told = changes(request.before, one, curve, request.target, whole)
+        told = changes(request.before, one, curve, request.target, whole, most, request.link)
         counts = sorted({1, *(step.agents for step in good), most + 1, ahead})
         predictions = {count: predicted(curve, one, whole, count) for count in counts}
     return TestRun(
@@ -294,7 +295,20 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
         bytes=sum(step.moved_bytes for step in steps),
         stopped=stopped,
         candidates=tuple(_ranked(each) for each in prepared.candidates[:KEPT_CANDIDATES]),
+        left=None if one is None or curve is None else _left(prepared, steps, one, curve, most),
     )
+
+
+def _left(prepared: Prepared, steps: Sequence[Step], one: Fit, curve: Scaling, agents: int) -> Left | None:
+    """What is still to be sent, taken to be of the same mix of sizes as all that was before."""
+    whole, link = prepared.whole, prepared.request.link
+    seconds = seconds_left(whole.bins, one, curve, agents, link)
+    size = whole.bytes - sum(step.moved_bytes for step in steps)
+    files = whole.files - sum(step.moved_files for step in steps)
+    if seconds is None or size <= 0 or files <= 0:
+        return None
+    share = size / whole.bytes
+    return Left(files, size, agents, Range(seconds.low * share, seconds.likely * share, seconds.high * share))
 
 
 def _ranked(candidate: Candidate) -> Ranked:

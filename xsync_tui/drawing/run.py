@@ -35,6 +35,9 @@ _ROLES = {
     LineRole.GOOD: Role.GOOD,
 }
 _EVENT_ROLES = {"agent-lost": Role.ALARM, "error": Role.ALARM, "warning": Role.LOOK, "unit-halved": Role.LOOK}
+_EXPLAIN = ("limit", "pause", "drain_agent", "agent-lost", "add_agent")
+"""Events that move an end, the likeliest reason first."""
+
 _ASKED_STATE = {"pause": "PAUSING", "resume": "RESUMING", "cancel": "CANCELLING", "drain": "STOPPING"}
 
 _GRAPH_ROWS, _LEAST_GRAPH = 6, 4
@@ -217,20 +220,19 @@ def _moved(moved: Moved, view: RunView, canvas: Canvas) -> str:
     start = (
         f"moved {way} by {format_duration(abs(moved.seconds))} since {clock(moved.since, canvas.zone, view.now)[:5]}"
     )
-    why = _reason(moved, view, canvas)
+    why = _reason(moved, view, canvas, canvas.width - width_of(start) - 5)
     return f"{start}: {why}" if why else f"{start}."
 
 
-def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
+def _reason(moved: Moved, view: RunView, canvas: Canvas, cells: int) -> str:
     if moved.seconds > 0:
         for state, word in (("lost", "lost"), ("stalled", "stalled")):
             names = [canvas.text(agent.name, 12) for agent in in_order(view.snapshot.agents) if agent.state == state]
             if names:
                 return f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} {word}"
-    kinds = ("limit", "pause", "add_agent", "drain_agent", "agent-lost")
-    since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in kinds]
+    since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in _EXPLAIN]
     if since:
-        return canvas.text(since[-1].text, 40)
+        return canvas.text(min(reversed(since), key=lambda event: _EXPLAIN.index(event.kind)).text, cells)
     before, after = rate(moved.rate_before, canvas), rate(moved.rate, canvas)
     return f"the rate went from {before} to {after}" if before != after else ""
 
@@ -285,8 +287,9 @@ def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     over = life_of(snapshot, view.now) in (Life.ENDED, Life.GONE)
     limit = None if over else snapshot.limit_bytes_per_second
     words = None if over else limit_sentence(view, canvas)
-    top = ceiling(view.values, limit, words, canvas, view.past.limits)
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
+    limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
+    top = ceiling(view.values, limit, words, canvas, limits)
     return graph(view.values, view.window, top, end, canvas)
 
 
