@@ -8,6 +8,7 @@ import importlib
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from textual import work
@@ -30,6 +31,7 @@ from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.overlays import HelpScreen, Palette
 from xsync_tui.screens.strip import Strip
 from xsync_tui.settings import SettingsError, settings_path
+from xsync_tui.testing import at_work
 from xsync_tui.text import shown
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
@@ -238,10 +240,16 @@ def terminal_title(facts: Facts, now: float) -> str:
     return f"{progress(snapshot)} {facts.subject.name} {_ends(snapshot, now)}".strip()
 
 
-def goodbye(live: list[Snapshot], now: float) -> list[str]:
-    """What a person who leaves should know: what goes on, and how to come back."""
-    lines = []
+def goodbye(live: list[Snapshot], now: float, tested: Mapping[str, str] | None = None) -> list[str]:
+    """What a person who leaves should know: what goes on, and how to come back.
+
+    ``tested``: profiles with a test run at work, and the execution of its step.
+    """
+    tests = tested or {}
+    lines = [f"The test run of {shown(name)} goes on. Come back: xsync open {shown(name)}" for name in tests]
     for each in live:
+        if each.execution in tests.values():
+            continue
         ends = f", done {_ends(each, now)}" if each.eta_seconds else ""
         left = f" in {format_duration_range(*each.eta_seconds)}" if each.eta_seconds else ""
         name = each.profile or each.execution
@@ -285,7 +293,7 @@ def main(subject: Subject | None = None, **options: Any) -> int:
         app.run(mouse=False)  # the terminal's own selection and copy keep working
         if app._exception is not None:
             raise app._exception
-        for line in goodbye(app.bridge.live(), time.time()):
+        for line in goodbye(app.bridge.live(), time.time(), at_work(app.bridge.home)):
             print(line, file=sys.stdout)
     finally:
         app.bridge.close()

@@ -61,7 +61,7 @@ def test_before_it_begins_it_says_how_much_into_what_at_what_cost_and_that_it_co
       4  /2025/Feb +1                 50,000  1.05 TB  94 % like the whole
 
  Each step takes 30 s to 2 min, on folders of its own: no cache helps the next
- one. It ends when xsync is closed.
+ one. It goes on when you leave.
 """
     )
 
@@ -81,7 +81,7 @@ def test_steps_without_comparable_folders_are_named() -> None:
  ! No comparable folder is left for 4 agents: not tried.
 
  Each step takes 30 s to 2 min, on folders of its own: no cache helps the next
- one. It ends when xsync is closed.
+ one. It goes on when you leave.
 """
     )
 

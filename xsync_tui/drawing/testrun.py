@@ -111,7 +111,7 @@ def _announced(prepared: Prepared, dollars: float, canvas: Canvas) -> list[Row]:
         rows += _paragraph(f"! No comparable folder is left for {counts} agents: not tried.", canvas, Role.LOOK)
     pace = prepared.request.pace
     took = f"{format_duration(pace.least)} to {format_duration(pace.most)}"
-    text = f"Each step takes {took}, on folders of its own: no cache helps the next one. It ends when xsync is closed."
+    text = f"Each step takes {took}, on folders of its own: no cache helps the next one. It goes on when you leave."
     return [*rows, (), *_paragraph(text, canvas)]
 
 
