@@ -18,7 +18,7 @@ import msgspec
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.agent_rates import Rates
-from engine.journal.reader import SnapshotReader
+from engine.journal.reader import SnapshotReader, read_migration
 from engine.journal.records import Command, Estimate
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
@@ -56,6 +56,7 @@ class Bridge:
         """Runners that this process started and that have not ended: they go on without it."""
         self._ended: _Cache[Execution] = _Cache()
         self._readers: dict[Path, SnapshotReader] = {}
+        self._tests: dict[str, bool] = {}
         self._profiles: _Cache[Profile | str] = _Cache()
         self._surveys: _Cache[SurveyBrief | None] = _Cache()
 
@@ -100,6 +101,12 @@ class Bridge:
         """Limits that people chose, oldest first; see ``SnapshotReader.chosen_limits``. Raises JournalError."""
         with self._lock:
             return self._reader(folder).chosen_limits()
+
+    def is_test(self, execution: str) -> bool:
+        """Whether it is a step of a test run. Raises JournalError."""
+        if execution not in self._tests:
+            self._tests[execution] = read_migration(self.home.executions / execution).test
+        return self._tests[execution]
 
     def unanswered(self, folder: Path) -> list[Command]:
         """What people asked of the runner and it has not answered yet, oldest first. Raises JournalError."""

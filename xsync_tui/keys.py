@@ -76,6 +76,7 @@ MOVES = (
 
 EVERYWHERE = (
     Key("units", "u", "bits or bytes", "units", footer=False),
+    Key("copy", "y", "copy what the cursor is on", "copy", footer=False),
     Key("palette", "colon,ctrl+p", "all that can be done here", "palette", footer=False),
     Key("help", "question_mark", "help", "help"),
     Key("leave", "q", "leave", "leave", Tier.LEAVE, footer=False),

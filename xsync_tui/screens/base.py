@@ -130,6 +130,14 @@ class BaseScreen(Screen[None], Generic[V]):
         """``reason`` for keys of this screen; what works everywhere always does."""
         return self.reason(key) if key in self.KEYS else ""
 
+    def copies(self) -> tuple[str, str] | None:
+        """What ``y`` copies: what the cursor is on, and what that is; by default the run, else how to open it."""
+        here = self.subject_here() or self.facts.subject
+        run = self.facts.snapshot
+        if run is not None and here == self.facts.subject:
+            return "run id", run.execution
+        return ("command", f"xsync open {here.name}") if here.name else None
+
     def begin(self) -> None:
         """Begin what only looks, such as a first survey, where somebody has just asked for it."""
 

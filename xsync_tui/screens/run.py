@@ -136,6 +136,16 @@ class RunScreen(BaseScreen[RunFacts]):
             return len(snapshot.events)
         return len(snapshot.tasks) if self._shows == "tasks" else 0
 
+    def copies(self) -> tuple[str, str] | None:
+        """What happened, or the task under the cursor, where one moves among them; else the run."""
+        snapshot = self.value.snapshot if self.value else None
+        if snapshot is not None and self._zoomed == "events" and snapshot.events:
+            newest = sorted(snapshot.events, key=lambda event: event.at, reverse=True)
+            return "event", newest[min(self.cursor, len(newest) - 1)].text
+        if snapshot is not None and self._shows == "tasks" and snapshot.tasks:
+            return "task", snapshot.tasks[min(self.cursor, len(snapshot.tasks) - 1)].name
+        return super().copies()
+
     def words(self, key: Key) -> str:
         """What pause, run and the panes would do now."""
         snapshot = self.value.snapshot if self.value else None

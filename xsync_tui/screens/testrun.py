@@ -136,6 +136,11 @@ class TestScreen(BaseScreen[Seen]):
                 return "nothing is at work"
         return ""
 
+    def copies(self) -> tuple[str, str] | None:
+        """The command that does the same."""
+        name = self.facts.subject.profile
+        return ("command", f"xsync test-run {name} --ladder") if name else None
+
     def action_look(self) -> None:
         """Choose the folders; nothing is copied."""
         live = self.value is not None and self.value.live is not None
