@@ -100,6 +100,7 @@ async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_en
         assert not list_execution_folders(find_home())
         await pilot.press("enter")
         await shows(pilot, "TESTING: step 1 of")
+        (process,) = app.bridge.runners
     (name, _) = next(iter(at_work(find_home()).items()))
     assert goodbye([], 0.0, at_work(find_home())) == ["The test run of lab goes on. Come back: xsync open lab"]
     assert name == "lab"
@@ -113,6 +114,7 @@ async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_en
         await shows(pilot, "NOT STEADY: It was stopped before a rate was steady")
     assert [read_snapshot(folder).runner_alive for folder in list_execution_folders(find_home())] == [False]
     assert store.load("lab").measured.date is None
+    assert process.wait() == 0
     assert at_work(find_home()) == {}
 
 
@@ -134,6 +136,7 @@ async def test_a_test_run_whose_process_was_killed_says_so_and_its_runner_ends_w
         (folder,) = list_execution_folders(find_home())
         await until(pilot, lambda: read_snapshot(folder).status is Status.TRANSFERRING)
         process.kill()
+        process.wait()
         await shows(pilot, "NOT TESTED: Its process ended before the test run was over")
         await until(pilot, lambda: not runner_alive(folder))
 
@@ -150,7 +153,10 @@ async def test_a_test_run_that_is_over_is_shown_with_the_file_it_is_kept_in(
         await pilot.press("T")
         await shows(pilot, "TEST RUN: copies about")
         await pilot.press("enter")
+        await until(pilot, lambda: bool(app.bridge.runners))
+        (process,) = app.bridge.runners
         await shows(pilot, "TOO SMALL")
+        assert process.wait() == 0
         assert at_work(find_home()) == {}
 
 
