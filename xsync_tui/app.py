@@ -32,7 +32,7 @@ from xsync_tui.drawing.rows import Role
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
-from xsync_tui.screens.overlays import HelpScreen, Palette
+from xsync_tui.screens.overlays import HelpScreen, Jump, Palette
 from xsync_tui.screens.strip import Strip
 from xsync_tui.settings import SettingsError, settings_path
 from xsync_tui.testing import at_work
@@ -117,7 +117,7 @@ class XsyncApp(App[None]):
     @property
     def covered_by_strip(self) -> bool:
         """Whether what is on top is small, so that the screen below is still seen."""
-        return isinstance(self.screen, Strip)
+        return isinstance(self.screen, (Strip, Jump))
 
     # Going about.
 

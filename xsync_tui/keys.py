@@ -31,6 +31,14 @@ class Key(NamedTuple):
     footer: bool = True
 
 
+class Pane(NamedTuple):
+    """A part of a screen that one can jump to: by which letter, its name, and the action that goes there."""
+
+    letter: str
+    words: str
+    action: str
+
+
 _SHOWN = {
     "question_mark": "?",
     "colon": ":",
@@ -71,6 +79,7 @@ MOVES = (
     Key("next-pane", "tab", "next pane", "pane(1)", Tier.MOVE, footer=False),
     Key("last-pane", "shift+tab", "pane before", "pane(-1)", Tier.MOVE, footer=False),
     Key("open", "enter", "open", "open", Tier.MOVE, footer=False),
+    Key("jump", "apostrophe", "jump to a pane", "jump", Tier.MOVE, footer=False),
 )
 """What moves on every screen."""
 

@@ -84,7 +84,12 @@ def test_outside_tmux_the_terminal_is_asked_to_take_it() -> None:
 def test_a_path_is_copied_without_what_would_act_where_it_is_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_execution("lab", Status.ERROR, totals=DONE, failures=[Failure("a\x1b[2J\n; rm b", "unreadable")])
     copied: list[str] = []
-    monkeypatch.setattr("xsync_tui.terminal.copied_by_tmux", lambda text: copied.append(text) or True)
+
+    def take(text: str) -> bool:
+        copied.append(text)
+        return True
+
+    monkeypatch.setattr("xsync_tui.terminal.copied_by_tmux", take)
 
     async def what(user: User) -> None:
         await user.press("f")

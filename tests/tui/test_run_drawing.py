@@ -326,20 +326,20 @@ def test_runner_gone() -> None:
    Last words: No space left on device: /var/lib/xsync
  copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
    2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-   GB/s│⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊  ⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑
-       │
-       │
-       │
-       │
-       │
-       │
+   GB/s│⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉  ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
       0│                        ╌╌
        └02:07             02:22             02:37             02:52        03:07
+ 4 agents:  4 ended
+ 1 2022 58 %                      ended  2 2023 61 %                      ended
+ ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇        ⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⡆
+ 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
+ 3 2024 64 %                      ended  4 2025 67 %                      ended
+ ⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⡆        ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇
+ 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
  03:11:58 agent-2: x.svs changed: sent again
- 03:09:42 kim@agent-01 asked to limit: done
 """)
 
 

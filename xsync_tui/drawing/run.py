@@ -14,7 +14,7 @@ from xsync_tui.cli.look import Line, look_of
 from xsync_tui.cli.look import Role as LineRole
 from xsync_tui.cli.outcome import exit_code, held_back, work_left
 from xsync_tui.cli.plain_view import deleted_lines, failed_lines
-from xsync_tui.drawing.agents import Look, agents_block, agents_rows, in_order, task_table
+from xsync_tui.drawing.agents import Look, agents_block, agents_rows, ended_with_runner, in_order, task_table
 from xsync_tui.drawing.figures import bar, rate, rate_both
 from xsync_tui.drawing.graph import Window, ceiling, graph
 from xsync_tui.drawing.ledger import ledger
@@ -266,8 +266,8 @@ def _next_steps(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
 
 
 def _pane_rows(view: RunView, canvas: Canvas) -> int:
-    """Rows that the agents or tasks want; what has no runner has neither."""
-    if life_of(view.snapshot, view.now) not in (Life.LIVE, Life.SILENT):
+    """Rows that the agents or tasks want; what has ended has neither."""
+    if life_of(view.snapshot, view.now) is Life.ENDED:
         return 0
     if view.pane == "tasks":
         return 1 + max(1, min(16, len(view.snapshot.tasks)))
@@ -279,7 +279,10 @@ def _pane(view: RunView, canvas: Canvas) -> list[Row]:
         return []
     if view.pane == "tasks":
         return task_table(view.snapshot, canvas, min(view.first, max(0, len(view.snapshot.tasks) - 1)))
-    return agents_block(Look(view.snapshot, view.seen, view.past.agents, view.now), canvas)
+    snapshot, now = view.snapshot, view.now
+    if life_of(snapshot, now) is Life.GONE:
+        snapshot, now = ended_with_runner(snapshot), snapshot.heartbeat_at
+    return agents_block(Look(snapshot, view.seen, view.past.agents, now), canvas)
 
 
 def _graph(view: RunView, canvas: Canvas) -> list[Row]:

@@ -32,7 +32,7 @@ from xsync_tui.drawing.frame import (
 )
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, shown_key
+from xsync_tui.keys import EVERYWHERE, MOVES, Key, Pane, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
@@ -129,6 +129,10 @@ class BaseScreen(Screen[None], Generic[V]):
     def why_not(self, key: Key) -> str:
         """``reason`` for keys of this screen; what works everywhere always does."""
         return self.reason(key) if key in self.KEYS else ""
+
+    def panes(self) -> Sequence[Pane]:
+        """Where ``'`` can jump to, each with the letter that does it."""
+        return ()
 
     def copies(self) -> tuple[str, str] | None:
         """What ``y`` copies: what the cursor is on, and what that is; by default the run, else how to open it."""
@@ -349,6 +353,16 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def action_pane(self, panes: int) -> None:
         """Go to the next pane, where there are several."""
+
+    @work(group="jump", exclusive=True)
+    async def action_jump(self) -> None:
+        """Wait for the letter of a pane and go there."""
+        from xsync_tui.screens.overlays import Jump
+
+        if not (panes := self.panes()):
+            self.notice("There is one pane here.", Role.MUTED)
+        elif action := await self.app.push_screen_wait(Jump(panes)):
+            await self.run_action(action)
 
     def action_open(self) -> None:
         """Open what the cursor is on."""

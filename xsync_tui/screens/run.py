@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -29,13 +29,20 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.run import Pane, RunView, Zoomed, body, no_run, state_words
 from xsync_tui.drawing.seen import Seen
 from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Pane as Jumped
 from xsync_tui.screens import starting
 from xsync_tui.screens.agreed import Limits, freeze_ends
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.value import ValueStrip
 
 _ZOOMS: tuple[Zoomed, ...] = ("", "graph", "pane", "events")
-_ANY_STATE = ("run.failures", "run.log", "run.pane", "run.zoom", "run.shorter", "run.longer")
+_PANES = (
+    Jumped("g", "graph", "show('graph')"),
+    Jumped("a", "agents", "show('pane', 'agents')"),
+    Jumped("t", "tasks", "show('pane', 'tasks')"),
+    Jumped("e", "events", "show('events')"),
+    Jumped("w", "the whole", "show('')"),
+)
 
 
 class RunFacts(NamedTuple):
@@ -136,6 +143,10 @@ class RunScreen(BaseScreen[RunFacts]):
             return len(snapshot.events)
         return len(snapshot.tasks) if self._shows == "tasks" else 0
 
+    def panes(self) -> Sequence[Jumped]:
+        """Each part over the whole body, and all of them."""
+        return _PANES
+
     def copies(self) -> tuple[str, str] | None:
         """What happened, or the task under the cursor, where one moves among them; else the run."""
         snapshot = self.value.snapshot if self.value else None
@@ -197,6 +208,11 @@ class RunScreen(BaseScreen[RunFacts]):
         """The whole body for the graph, the agents, what happened; then back."""
         self._zoomed = _ZOOMS[(_ZOOMS.index(self._zoomed) + 1) % len(_ZOOMS)]
         self.cursor = 0
+        self.redraw()
+
+    def action_show(self, zoomed: Zoomed, pane: Pane | None = None) -> None:
+        """One part over the whole body, or all of them."""
+        self._zoomed, self._shows, self.cursor = zoomed, pane or self._shows, 0
         self.redraw()
 
     def action_span(self, step: int) -> None:
