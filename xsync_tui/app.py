@@ -8,7 +8,7 @@ import importlib
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -181,13 +181,13 @@ class XsyncApp(App[None]):
 
     # The terminal.
 
-    def tell_terminal(self, facts: Facts, now: float) -> None:
-        """The terminal's title: how far the subject is; its bell, where that needs somebody or has ended."""
-        run = facts.snapshot
-        if self._alarm is not None and run is not None and self._alarm.rings(run, now):
-            with suppress(XsyncError):
-                if not self.bridge.is_test(run.execution):
-                    self.bell()
+    def tell_terminal(self, facts: Facts, runs: Iterable[Snapshot], now: float) -> None:
+        """The terminal's title: how far the subject is; its bell, where one of ``runs`` needs somebody or has ended."""
+        for run in runs:
+            if self._alarm is not None and self._alarm.rings(run, now):
+                with suppress(XsyncError):
+                    if not self.bridge.is_test(run.execution):
+                        self.bell()
         title = shown(terminal_title(facts, now), 80, ascii_only=True)
         if title != self._told:
             self._told = title

@@ -38,6 +38,7 @@ from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
+    from engine.model import Snapshot
     from xsync_tui.app import XsyncApp
 
 V = TypeVar("V")
@@ -129,6 +130,10 @@ class BaseScreen(Screen[None], Generic[V]):
     def why_not(self, key: Key) -> str:
         """``reason`` for keys of this screen; what works everywhere always does."""
         return self.reason(key) if key in self.KEYS else ""
+
+    def runs(self) -> Sequence[Snapshot]:
+        """Executions that are watched here: the bell rings for them."""
+        return [] if self.facts.snapshot is None else [self.facts.snapshot]
 
     def panes(self) -> Sequence[Pane]:
         """Where ``'`` can jump to, each with the letter that does it."""
@@ -224,7 +229,7 @@ class BaseScreen(Screen[None], Generic[V]):
             self._body.show(drawn.rows, drawn.cursor)
         self._notices.show(self._notice)
         self._foot.show([footer_row(self._hints(), canvas)])
-        self.xsync.tell_terminal(self.facts, now)
+        self.xsync.tell_terminal(self.facts, self.runs(), now)
 
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _STOP_SECONDS = 2.0
 
+_TROUBLE_SECONDS = 86_400.0
+"""So long what went wrong stands before what an earlier test run found."""
+
 _GONE = "Its process ended before the test run was over; what it copied stays, and counts."
 
 
@@ -116,7 +119,7 @@ class TestScreen(BaseScreen[Seen]):
             view = view._replace(prepared=last.prepared, measured=last.progress.measured, live=value.live)
         elif job is not None and (job.trouble or job.looking or job.prepared is not None):
             view = view._replace(prepared=job.prepared, dollars=job.dollars, looking=job.looking, trouble=job.trouble)
-        elif last is not None and (found is None or found.at < last.progress.began_at):
+        elif last is not None and _came_to_nothing(last, found, now):
             view = view._replace(trouble=last.progress.trouble or _GONE)
         elif last is not None and found is not None and last.progress.found == found.id:
             view = view._replace(kept_in=last.progress.kept_in)
@@ -189,6 +192,12 @@ class TestScreen(BaseScreen[Seen]):
     def _mine(self) -> TestRunJob | None:
         job = self._job
         return job if job is not None and job.profile == self.xsync.subject.profile else None
+
+
+def _came_to_nothing(last: testing.AtWork, found: TestRun | None, now: float) -> bool:
+    """Whether the last one failed, and that is still worth more than what an earlier one found."""
+    began = last.progress.began_at
+    return not last.progress.found and (found is None or (found.at < began and now - began < _TROUBLE_SECONDS))
 
 
 def ceilings_of(profile: Profile) -> tuple[Ceiling, ...]:
