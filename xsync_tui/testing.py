@@ -125,6 +125,7 @@ class _Saved(msgspec.Struct, frozen=True):
     whole: tuple[SizeBin, ...]
     candidates: Sequence[tuple[bytes, tuple[SizeBin, ...], float, float, str]]
     surveyed_at: float
+    rest: bool
 
 
 def _packed(prepared: Prepared) -> bytes:
@@ -133,7 +134,7 @@ def _packed(prepared: Prepared) -> bytes:
     pack = msgspec.msgpack.encode
     kept = prepared.candidates[:KEPT_CANDIDATES]
     candidates = [(c.mix.path, c.mix.bins, c.distance, c.seconds, c.problem) for c in kept]
-    saved = (prepared.missing, prepared.whole.bins, candidates, prepared.surveyed_at)
+    saved = (prepared.missing, prepared.whole.bins, candidates, prepared.surveyed_at, prepared.rest)
     return pack(_Saved(pack(prepared.request), pack(prepared.steps), *saved))
 
 
@@ -146,7 +147,8 @@ def _unpacked(text: bytes) -> Prepared:
     steps: list[PlannedStep] = unpack(saved.steps, type=list[PlannedStep])
     candidates = [Candidate(FolderMix(path, bins), far, took, why) for path, bins, far, took, why in saved.candidates]
     whole = FolderMix(b"", saved.whole)
-    return Prepared(unpack(saved.request, type=Request), steps, saved.missing, whole, candidates, saved.surveyed_at)
+    request = unpack(saved.request, type=Request)
+    return Prepared(request, steps, saved.missing, whole, candidates, saved.surveyed_at, saved.rest)
 
 
 class _Teller:

@@ -101,24 +101,27 @@ def changes(
     whole: Sequence[SizeBin],
     most: int | None = None,
     link: float | None = None,
+    *,
+    rest: bool = False,
 ) -> list[Change]:
     """What the plan has to change. ``target``: bytes/s that are to be reached, if there is a target.
 
-    ``most``: how many agents the copy of the ``whole`` is foretold for, with no more bytes/s than the ``link`` has.
+    ``most``: how many agents the copy of the ``whole`` is foretold for, with no more bytes/s than the ``link`` has;
+    ``rest``: some was copied before, and is not in it.
     Agents are left out where no number of them reaches the target, or where one may be worth nothing (a margin of all
     of it); the copy for the latter, too.
     """
     found = []
-    for what, unit, old, new, measured in (
+    for name, unit, old, new, measured in (
         ("rate of one agent", "bytes/s", before.bytes_per_second, one.roofline.bytes_per_second, one.bytes_measured),
         ("files of one agent", "files/s", before.files_per_second, one.roofline.files_per_second, one.files_measured),
     ):
         if measured:
-            found.append(Change(what, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
+            found.append(Change(name, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
     if most is not None and (now := seconds_left(whole, one, curve, most, link)) is not None:
-        agents = f"{most} agent{'s' if most > 1 else ''}"
+        what = f"{'rest of it' if rest else 'full copy'}, {most} agent{'s' if most > 1 else ''}"
         guess = _assumed(most * _rate_of_one(before, whole), _kind(before))
-        found.append(Change(f"full copy, {agents}", "seconds", _seconds(whole, guess, link), now))
+        found.append(Change(what, "seconds", _seconds(whole, guess, link), now))
     if target is not None and one.margin < 1:
         was, reached = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
         if was > 0 and reached > 0 and (curve.ceiling is None or curve.ceiling * reached >= target):

@@ -298,6 +298,7 @@ def test_the_whole_copy_before_and_after_follows_from_the_rates_and_the_link() -
     size = sum(each.bytes for each in LARGE)
     copy = next(each for each in changes(DEFAULT, one, curve, None, LARGE, 2) if each.unit == "seconds")
     assert copy.what == "full copy, 2 agents"
+    assert "rest of it, 2 agents" in [each.what for each in changes(DEFAULT, one, curve, None, LARGE, 2, rest=True)]
     assert copy.after.likely == pytest.approx(size / predicted(curve, one, LARGE, 2).likely)
     assert copy.before.high == pytest.approx(4 * copy.before.low)
     assert copy.after.high - copy.after.low < 0.2 * (copy.before.high - copy.before.low)
