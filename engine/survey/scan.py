@@ -87,8 +87,8 @@ def survey(
     ``processes``: one a processor by default; THREADS_PER_PROCESS threads each for a network location. Once
     ``cancelled`` is true the report is of what was found; if not all was listed it is marked partial, and the next
     survey goes on with it. ``on_step`` is told in words what is done; with ``live_sizes`` ``on_progress`` is told how
-    sizes are spread. A process takes about 100 MB whatever the number of entries, and what posix_scan says of a flat folder.
-    Raises LocationError, UsageError, OSError.
+    sizes are spread. A process takes about 100 MB whatever the number of entries, and what posix_scan says of a flat
+    folder. Raises LocationError, UsageError, OSError.
     """
     target = target_of(wishes.destination) if wishes.destination is not None else ANYWHERE
     location = open_location(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -14,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from engine.journal.reader import SnapshotReader
 from tests.benchmarks.run_feed import AGENTS, DAY, NAME, feed
 from tests.benchmarks.section import Section, Settings, middle, table
 from tests.benchmarks.terminals import Terminal, core_share, in_tmux, terminal
@@ -42,10 +42,10 @@ def tui(settings: Settings) -> Section:
         rows = [_first_paint(variables, settings.runs(PAINTS))]
         seconds = STEADY_SECONDS / 4 if settings.quick else STEADY_SECONDS
         notes = [] if shutil.which("tmux") else ["tmux is not installed here: the Run screen was not measured."]
-        with feed() as folder:
+        with feed():
             if not notes:
                 rows += _watching(variables, seconds, settings.folder)
-            rows.append(_day_drawn(folder, settings.runs(DRAWINGS)))
+            rows.append(_day_drawn(settings.runs(DRAWINGS)))
         rows.append(_keys(settings, variables))
         rows.append(_a_day_long(variables, 10 * _DAY_STEP if settings.quick else _DAY_STEP))
     return Section("The app", "\n\n".join([_TEXT, table(["", "measured", "wanted below"], rows), *notes]))
@@ -119,24 +119,30 @@ def _has_survey(variables: Mapping[str, str]) -> bool:
     return any(Path(variables["XSYNC_HOME"]).glob("surveys/*/survey.json"))
 
 
-def _day_drawn(folder: Path, runs: int) -> list[str]:
-    """Read and drawn, as the Run screen does it when the whole run is asked for."""
-    from xsync_tui.drawing.graph import window
-    from xsync_tui.drawing.rows import Canvas
-    from xsync_tui.drawing.run import RunView, body
-    from xsync_tui.drawing.seen import Seen
+def _day_drawn(runs: int) -> list[str]:
+    """Read and drawn by the Run screen, the whole run in its graph."""
 
-    canvas, times = Canvas(80, 20), []
-    with SnapshotReader(folder) as reader:
-        for _ in range(runs):
-            began = time.perf_counter()
-            snapshot, now = reader.read(), time.time()
-            shown = window(snapshot.started_at, now, None, canvas)
-            found = reader.within(shown.start, shown.step, shown.buckets)
-            values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
-            body(RunView(snapshot, now, Seen(), shown, values), canvas)
-            times.append((time.perf_counter() - began) * 1e3)
-    return [f"{DAY / 3600:.0f} h of history read and drawn, ms", middle(times, ".1f"), "100"]
+    async def drawn() -> list[float]:
+        from xsync_tui.app import XsyncApp
+        from xsync_tui.drawing.facts import Subject
+        from xsync_tui.drawing.graph import SPANS
+        from xsync_tui.screens.run import RunScreen
+
+        app, times = XsyncApp(Subject(execution=NAME)), []
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.go("run")
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, RunScreen)
+            screen._span = len(SPANS) - 1
+            for _ in range(runs):
+                began = time.perf_counter()
+                screen.draw(screen.sample(app.subject, app.bridge), screen.canvas, app.now())
+                times.append((time.perf_counter() - began) * 1e3)
+        app.bridge.close()
+        return times
+
+    return [f"{DAY / 3600:.0f} h of history read and drawn, ms", middle(asyncio.run(drawn()), ".1f"), "100"]
 
 
 def _a_day_long(variables: Mapping[str, str], step: float) -> list[str]:

@@ -9,21 +9,24 @@ import asyncio
 import gc
 import json
 import sys
-from typing import Any
+from pathlib import Path
 
 import psutil
 
-from engine.model import Event, Snapshot, Status
+from engine.journal.records import Command, Estimate
+from engine.model import Event, LocationSpec, Migration, Sample, Snapshot, Status
 from tests.benchmarks.run_feed import AGENTS, DAY, NAME, agents, sample, totals
 from xsync_tui.app import XsyncApp
+from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Facts, Subject
-from xsync_tui.drawing.graph import SPANS, window
+from xsync_tui.drawing.graph import SPANS
 from xsync_tui.drawing.rows import plain
-from xsync_tui.screens.base import BaseScreen
-from xsync_tui.screens.run import RunFacts
+from xsync_tui.screens.run import RunScreen
 from xsync_tui.widgets.lines import Lines
 
 BEGAN = 1_747_000_000.0
+FOLDER = Path(NAME)
+
 SETTLED = 7_200.0
 """Seconds after which all that is kept for some time is full."""
 
@@ -38,22 +41,61 @@ class _App(XsyncApp):
         return self.at
 
 
+class _Told(Bridge):
+    """Knows what a journal would tell at the simulated time."""
+
+    at = BEGAN
+
+    def folder_of(self, subject: Subject) -> Path:
+        """One for all."""
+        return FOLDER
+
+    def snapshot(self, folder: Path) -> Snapshot:
+        """Another one each time."""
+        return _snapshot(self.at)
+
+    def samples(self, folder: Path, start: float, width: float, buckets: int) -> dict[int, Sample]:
+        """As many as are asked for."""
+        times = [start + width * bucket for bucket in range(buckets)]
+        return {bucket: sample(at, BEGAN) for bucket, at in enumerate(times) if at <= self.at}
+
+    def agent_rates(self, folder: Path, start: float, width: float, buckets: int) -> dict[str, dict[int, float]]:
+        """Of all agents."""
+        found = [agents(start + width * bucket) for bucket in range(buckets)]
+        return {
+            each.name: {at: row[of].bytes_per_second for at, row in enumerate(found)}
+            for of, each in enumerate(found[0])
+        }
+
+    def estimates(self, folder: Path) -> list[Estimate]:
+        """None."""
+        return []
+
+    def chosen_limits(self, folder: Path) -> list[tuple[float, float | None]]:
+        """None."""
+        return []
+
+    def unanswered(self, folder: Path) -> list[Command]:
+        """None."""
+        return []
+
+
 async def _day(step: float) -> tuple[int, int]:
-    app, sizes = _App(Subject(execution=NAME)), []
+    told, sizes = _Told(), []
+    app = _App(Subject(execution=NAME), bridge=told)
     async with app.run_test(size=(80, 24)) as pilot:
         app.go("run")
         await pilot.pause()
-        screen: BaseScreen[Any] = app.screen  # type: ignore[assignment]
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        screen._frozen = {FOLDER: Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"))}
         if screen._timer is not None:
-            screen._timer.stop()  # what it shows comes from here
+            screen._timer.stop()
         for look in range(int(DAY / step)):
-            app.at = BEGAN + step * look
-            snapshot = _snapshot(app.at)
-            shown = window(BEGAN, app.at, SPANS[look // 500 % len(SPANS)][1], screen.canvas)
-            rates = (sample(shown.start + shown.step * at, BEGAN).bytes_per_second for at in range(shown.buckets))
-            screen.facts = Facts(app.subject, snapshot=snapshot)
-            screen.value = RunFacts(snapshot, shown, list[float | None](rates), [])
-            screen.trouble = ""
+            app.at = told.at = BEGAN + step * look
+            screen._span = look // 500 % len(SPANS)
+            screen.facts = Facts(app.subject, snapshot=told.snapshot(FOLDER))
+            screen.value, screen.trouble = screen.sample(app.subject, told), ""
             screen.redraw()
             await asyncio.sleep(0.0005)  # it paints
             if look in (int(SETTLED / step), int(DAY / step) - 1):

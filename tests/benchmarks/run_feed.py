@@ -85,7 +85,9 @@ def feed() -> Iterator[Path]:
     with Journal.create(folder, Execution(NAME, migration, "", "", began), this_runner()) as journal:
         with journal.transaction():
             for number in range(int(DAY / 5)):
-                journal.add_sample(sample(began + 5 * number, began))
+                at = began + 5 * number
+                journal.add_sample(sample(at, began))
+                journal.add_agent_rates(at, _rates(at))
             names = [str(2010 + number) for number in range(1, AGENTS + 1)]
             journal.put_tasks([TaskSnapshot(n, (f"/{n}",), (), f"agent-{at}") for at, n in enumerate(names, 1)])
             journal.add_event(Event(began, "started", f"{AGENTS} agents, {AGENTS} tasks"))
@@ -100,6 +102,10 @@ def feed() -> Iterator[Path]:
             writer.join()
 
 
+def _rates(at: float) -> dict[str, float]:
+    return {agent.name: agent.bytes_per_second for agent in agents(at)}
+
+
 def _keep_writing(folder: Path, began: float, over: threading.Event) -> None:
     with Journal.open(folder) as journal:
         while not over.wait(PERIOD):
@@ -112,5 +118,6 @@ def _write(journal: Journal, began: float) -> None:
         journal.put_agents(agents(now), now)
         journal.set_totals(totals(now, began), {})
         journal.add_sample(sample(now, began))
+        journal.add_agent_rates(now, _rates(now))
         journal.heartbeat(now, (0.58 * DAY, 0.62 * DAY))
         journal.set_status(Status.TRANSFERRING, "", now)

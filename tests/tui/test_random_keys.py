@@ -25,7 +25,7 @@ from profiles import store
 from profiles.schema import Place, Profile
 from tests.tui.driving import Driver, drive
 from tests.unit.cli_journals import DONE, FAILURES, alive, make_execution
-from xsync_tui import jobs, surveying
+from xsync_tui import jobs, surveying, testing
 from xsync_tui.app import XsyncApp
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
@@ -60,7 +60,8 @@ ACTS = (
     (store, "delete"),
     (scan, "survey"),
     (surveying.SurveyJob, "_run"),
-    (jobs.TestRunJob, "_run"),
+    (testing, "start"),
+    (testing, "stop"),
     (jobs.CutoverJob, "start"),
 )
 """All that changes something, or begins what does."""

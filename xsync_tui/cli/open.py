@@ -68,6 +68,7 @@ def run_app(subject: Subject, main: Callable[..., int], *, low_bandwidth: bool =
         no_color=bool(os.environ.get("NO_COLOR")),
         slow=slow,
         bits=settings.rates == "bits",
+        bell=settings.bell,
         keymap=settings.keys,
     )
 

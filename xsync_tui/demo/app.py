@@ -12,7 +12,6 @@ from textual import work
 from textual.binding import BindingType
 
 from engine.errors import JournalError, XsyncError
-from engine.journal.reader import read_migration
 from engine.model import Snapshot, Status
 from xsync_tui.app import XsyncApp
 from xsync_tui.bridge import Bridge
@@ -46,7 +45,6 @@ class DemoApp(XsyncApp):
         super().__init__(*arguments, **options)
         self.reached = Reached()
         self._guided = True
-        self._tests: dict[str, bool] = {}
         self._slowed: str | None = None
 
     def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
@@ -109,18 +107,12 @@ class DemoApp(XsyncApp):
             turned, linked = was.turned or draft.agents is not None, was.linked or draft.link is not None
             reached = reached._replace(turned=turned, linked=linked)
         run = found.snapshot
-        if run is not None and not self._is_test(run.execution):
+        if run is not None:  # steps of test runs are no runs
             ended = run.status.ended
             told = was.told or (ended and screen.place == "report")
             reached = reached._replace(started=True, ended=ended, told=told)
             self._slow_down(run)
         self.reached = reached
-
-    def _is_test(self, execution: str) -> bool:
-        """Whether an execution is a step of a test run."""
-        if execution not in self._tests:
-            self._tests[execution] = read_migration(self.bridge.home.executions / execution).test
-        return self._tests[execution]
 
     def _slow_down(self, run: Snapshot) -> None:
         """Ask the runner, as anybody may, for a limit that makes its run last long enough to be watched."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PROFILE = "demo"
 
+_RUNNERS = {"engine.execution.launch", "xsync_tui.testing"}
 _DRAIN_SECONDS = 5.0
 
 
@@ -91,7 +92,7 @@ def _newest() -> Snapshot | None:
 
 def _is_runner(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return "engine.execution.launch" in process.cmdline()
+        return bool(_RUNNERS & set(process.cmdline()))
     return False
 
 
