@@ -83,7 +83,7 @@ def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
 @contextmanager
 def in_tmux(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[tuple[int, Path]]:
     """A program in a tmux server of its own, 80x24; yields its process id and the file with all that it writes."""
-    name, written = f"xsync-bench-{os.getpid()}", folder / "written"
+    name, written = f"{folder.name}-{os.getpid()}", folder / "written"
     surroundings = {name: value for name, value in environment.items() if name != "TMUX"} | {"LC_ALL": "C.UTF-8"}
 
     def tmux(*arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -29,11 +30,14 @@ FILES, SIZE, RATE = 200, 50_000, 2_500_000
 """Slow enough that somebody can leave in the middle: four seconds."""
 
 
+_NUMBERS = itertools.count()
+
+
 class Tmux:
     """A tmux server of its own with one window, in which a shell runs."""
 
     def __init__(self, folder: Path) -> None:
-        self._name = f"xsync-test-{os.getpid()}"
+        self._name = f"xsync-{os.getpid()}-{next(_NUMBERS)}"  # a server that ends still holds its socket
         surroundings = {**os.environ, "LC_ALL": "C.UTF-8", "HISTFILE": ""}
         for name in ("TMUX", "ENV"):
             surroundings.pop(name, None)
