@@ -98,8 +98,7 @@ def save(profile: Profile, *, new: bool = False) -> Path:
         _replace(path, text, new=new)
     except FileExistsError:
         raise ProfileError(
-            f"There is a profile {profile.name} already: {path}. "
-            f"Edit it, or: xsync profiles delete {profile.name}"
+            f"There is a profile {profile.name} already: {path}. Edit it, or: xsync profiles delete {profile.name}"
         ) from None
     except OSError as error:
         raise ProfileError(f"{path}: cannot be saved: {error.strerror}") from None

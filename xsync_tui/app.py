@@ -21,6 +21,7 @@ from xsync_tui import terminal, themes
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.drafting import Draft
 from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
@@ -30,6 +31,7 @@ from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.overlays import HelpScreen, Palette
 from xsync_tui.screens.strip import Strip
 from xsync_tui.settings import SettingsError, settings_path
+from xsync_tui.surveying import SurveyJob
 from xsync_tui.text import shown
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
@@ -74,6 +76,8 @@ class XsyncApp(App[None]):
         self.keymap = keymap or {}
         self._wanted_theme, self._no_colors = theme, no_color
         self._told = ""
+        self.surveying: dict[str, SurveyJob] = {}
+        """The last survey that this app began of each location, by its plain URL."""
         for own in themes.OURS:
             self.register_theme(own)
         for place in PLACES:
@@ -95,8 +99,10 @@ class XsyncApp(App[None]):
         await self.switch_mode(await asyncio.to_thread(self._first_place))
 
     def on_unmount(self) -> None:
-        """Give the terminal its title back."""
+        """Give the terminal its title back. A survey does not outlive the app: it keeps what it found."""
         self._write(_POP_TITLE)
+        for job in self.surveying.values():
+            job.stop()
 
     def now(self) -> float:
         """The time, Unix time."""
@@ -134,6 +140,12 @@ class XsyncApp(App[None]):
                 self.call_after_refresh(self.screen.begin)
         else:
             self.push_screen(_screen_of(place))
+
+    def describe(self, draft: Draft) -> None:
+        """Open the wizard on a draft."""
+        from xsync_tui.screens.wizard import WizardScreen
+
+        self.push_screen(WizardScreen(draft))
 
     def back(self) -> None:
         """Away with the screen on top, else to Home."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.config import Config
@@ -119,7 +119,7 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 def _arn(session: Session) -> str | None:
     config = Config(connect_timeout=3, read_timeout=3, retries={"total_max_attempts": 1})
     try:
-        client = session.create_client("sts", config=config)
+        client: Any = session.create_client("sts", config=config)
         try:
             return str(client.get_caller_identity()["Arn"])
         finally:

@@ -19,12 +19,12 @@ _EXAMPLES = 5
 
 
 class Kept(NamedTuple):
-    """Files that were looked at and those that patterns keep, with their bytes; a few paths of either sort."""
+    """Files that were looked at and those that patterns keep, with their bytes; a few paths of both."""
 
     files: int = 0
-    bytes: int = 0
+    size: int = 0
     kept_files: int = 0
-    kept_bytes: int = 0
+    kept_size: int = 0
     examples_kept: tuple[bytes, ...] = ()
     examples_left_out: tuple[bytes, ...] = ()
 
@@ -63,9 +63,9 @@ def _added(found: Kept, rows: pa.Table, included: list[Pattern], excluded: list[
     sizes = files["size"]
     return Kept(
         found.files + files.num_rows,
-        found.bytes + (pc.sum(sizes).as_py() or 0),
+        found.size + (pc.sum(sizes).as_py() or 0),
         found.kept_files + (pc.sum(kept).as_py() or 0),
-        found.kept_bytes + (pc.sum(sizes.filter(kept)).as_py() or 0),
+        found.kept_size + (pc.sum(sizes.filter(kept)).as_py() or 0),
         _more(found.examples_kept, files.filter(kept)),
         _more(found.examples_left_out, files.filter(pc.invert(kept))),
     )

@@ -53,8 +53,8 @@ def test_it_counts_what_filters_would_select(
     wanted = [n for n, each in enumerate(PATHS) if filters.fate(each, False) == Fate.CANDIDATE]
     found = count_kept([path], include, exclude)
     assert found is not None
-    assert (found.files, found.bytes) == (len(PATHS), sum(10**n for n in range(len(PATHS))))
-    assert (found.kept_files, found.kept_bytes) == (len(wanted), sum(10**n for n in wanted))
+    assert (found.files, found.size) == (len(PATHS), sum(10**n for n in range(len(PATHS))))
+    assert (found.kept_files, found.kept_size) == (len(wanted), sum(10**n for n in wanted))
     assert set(found.examples_kept) <= {PATHS[n] for n in wanted}
     assert not set(found.examples_left_out) & {PATHS[n] for n in wanted}
 

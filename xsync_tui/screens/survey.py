@@ -13,8 +13,9 @@ from engine.names import path_of_text
 from engine.planning.sizes import SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
+from xsync_tui.drafts import new_draft
 from xsync_tui.drawing.evidence import glyph_rows, weakest
-from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.drawing.facts import Facts, Subject, plain_url
 from xsync_tui.drawing.folders import SORTS, FolderTable, in_order
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Role, Row
@@ -56,6 +57,7 @@ class SurveyScreen(BaseScreen[Found]):
         Key("survey.view", "v", "view", "view"),
         Key("survey.sort", "s", "sort", "sort"),
         Key("survey.zoom", "z", "zoom", "zoom"),
+        Key("survey.new", "N", "make a migration", "new", Tier.ACT),
         Key("survey.scan", "R", "survey", "scan", Tier.ACT),
         Key("survey.stop", "C", "stop", "stop", Tier.ACT),
     )
@@ -90,6 +92,7 @@ class SurveyScreen(BaseScreen[Found]):
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
         """The body; a survey that has ended leaves what it found, or why it failed."""
+        self._job = self.xsync.surveying.get(plain_url(self.facts.source))
         self._forget()
         job = self._job
         problem = self._problem if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations."
@@ -118,6 +121,10 @@ class SurveyScreen(BaseScreen[Found]):
         match key.id:
             case "survey.scan":
                 return "a survey is under way" if scanning else "" if self.facts.source else "nothing is chosen"
+            case "survey.new":
+                if self.facts.profile is not None:
+                    return "it is one already"
+                return "" if self.facts.source else "nothing is chosen"
             case "survey.stop":
                 return "" if scanning else "no survey is under way"
             case _:
@@ -208,14 +215,18 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
-        if self.reason(self.KEYS[4]):
-            self.notice(f"{self.reason(self.KEYS[4]).capitalize()}.")
+        if self._not_now("survey.scan"):
             return
         source, destination = _specs(self.facts)
         effect = (
             f"Lists {self.canvas.text(source.url)}: names, sizes and times. It opens no file and writes nothing there."
         )
         self.act(Act("R", "survey", effect, "start"), lambda: self._start(source, destination))
+
+    def action_new(self) -> None:
+        """Describe a migration of what was surveyed: nothing is kept or begun before its own steps say so."""
+        if not self._not_now("survey.new"):
+            self.xsync.describe(new_draft(self.facts.source))
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
@@ -226,23 +237,26 @@ class SurveyScreen(BaseScreen[Found]):
             )
             self.act(Act("C", "stop the survey", effect, "stop"), lambda: _stop(job))
 
+    def _not_now(self, key_id: str) -> bool:
+        """Whether a key can do nothing now; says why."""
+        why = self.reason(next(each for each in self.KEYS if each.id == key_id))
+        if why:
+            self.notice(f"{why.capitalize()}.")
+        return bool(why)
+
     def _start(self, source: LocationSpec, destination: LocationSpec | None) -> str:
         from engine.home import prepare_home
 
         self._problem = ""
-        self._job = SurveyJob(source, destination, prepare_home().surveys)
+        self._job = self.xsync.surveying[plain_url(source.url)] = SurveyJob(source, destination, prepare_home().surveys)
         return "The survey has begun. Leaving this screen does not stop it; leaving xsync does."
 
     def _forget(self) -> None:
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
+            self.xsync.surveying.pop(plain_url(job.url), None)
             self._levels, self._notice = [], []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
-
-    def on_unmount(self) -> None:
-        """A survey does not outlive the app: it keeps what it found."""
-        if self._job is not None:
-            self._job.stop()
 
 
 def _stop(job: SurveyJob) -> str:

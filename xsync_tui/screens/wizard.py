@@ -1,0 +1,357 @@
+"""New migration: five steps from where the data is to a saved profile; the survey runs beside them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import msgspec
+from textual.app import ComposeResult
+
+from engine.errors import JournalError, ProfileError, UsageError, XsyncError
+from profiles import store
+from xsync_tui import drafts
+from xsync_tui.bridge import Bridge
+from xsync_tui.drafting import (
+    STEPS,
+    Draft,
+    Field,
+    chosen_preset,
+    destination_of,
+    fields,
+    location,
+    name_of,
+    presets,
+    problem,
+    profile_of,
+    source_of,
+)
+from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
+from xsync_tui.drawing.frame import Act, Title
+from xsync_tui.drawing.rows import Canvas, Role
+from xsync_tui.drawing.wizard import Look, WizardView, wizard_rows
+from xsync_tui.keys import Key, Tier
+from xsync_tui.looking import Counter, LookJob, look_at, places, write_canary
+from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.surveying import Reports, SurveyJob
+from xsync_tui.widgets.entry import Entry
+
+if TYPE_CHECKING:
+    from engine.survey.matching import Kept
+
+RECENT_SECONDS = 7 * 86_400
+"""A complete survey that is younger is used, an older one is made anew."""
+
+_HEAD_ROWS = 2
+
+
+class Known(NamedTuple):
+    """What is known while somebody types. ``source``: its plain URL. ``names``: of saved profiles."""
+
+    source: str = ""
+    survey: SurveyBrief | None = None
+    kept: Kept | None = None
+    names: tuple[str, ...] = ()
+
+
+class WizardScreen(BaseScreen[Known]):
+    """One entry goes from field to field; what is typed is a draft on disk until it is saved as a profile."""
+
+    place = "new"
+    about_subject = False
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("new.next", "enter", "go on", "open", Tier.DRAFT),
+        Key("new.field", "tab,down", "field", "pane(1)", Tier.DRAFT),
+        Key("new.field-before", "shift+tab,up", "field before", "pane(-1)", Tier.DRAFT, footer=False),
+        Key("new.choose", "right", "choose", "choose(1)", Tier.DRAFT),
+        Key("new.choose-before", "left", "choose the one before", "choose(-1)", Tier.DRAFT, footer=False),
+        Key("new.back", "escape,backspace", "step back", "back", Tier.DRAFT),
+        Key("new.palette", "ctrl+p", "all", "app.palette"),
+    )
+
+    def __init__(self, draft: Draft | None = None) -> None:
+        super().__init__()
+        self.draft = self._kept_draft = draft or drafts.new_draft()
+        self._field = 0
+        self._job: LookJob | None = None
+        self._reports: Reports | None = None
+        self._counter = Counter()
+        self._ended = False
+
+    def widgets(self) -> ComposeResult:
+        """What is typed into; it lies over the row of its field."""
+        yield Entry(id="answer")
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self._entry = self.query_one("#answer", Entry)
+        self._entry.select_on_focus = False
+        self._go_to(0)
+
+    # What is known.
+
+    def sample(self, subject: Subject, bridge: Bridge) -> Known:
+        """Keep the draft, look for a survey of its source, count over it."""
+        draft = self.draft
+        if draft != self._kept_draft and not self._ended:
+            drafts.save(draft)
+            self._kept_draft = draft
+        source = plain_url(location(draft.source)) if draft.source.strip() else ""
+        self._reports = self._reports or Reports(bridge.home.surveys)
+        report = self._reports.latest(source) if source else None
+        brief = None
+        if report is not None:
+            brief = SurveyBrief(
+                report.location, report.surveyed_at, report.partial, report.files, report.bytes, report.seconds
+            )
+        kept = None
+        if draft.step == 3 and not problem(draft):
+            wanted = (draft.include, draft.exclude)
+            scanning = (job := self._survey_job(draft)) is not None and not job.ended
+            kept = self._counter.count(
+                draft,
+                report,
+                bridge.home,
+                scanning=scanning,
+                cancelled=lambda: (self.draft.include, self.draft.exclude) != wanted,
+            )
+        return Known(source, brief, kept, tuple(store.names()))
+
+    def draw(self, value: Known, canvas: Canvas, now: float) -> Drawn:
+        """The step."""
+        view = self._view(value, now)
+        drawn = wizard_rows(view, canvas)
+        self._place(drawn.entry)
+        draft = self.draft
+        state = f"draft, step {draft.step} of {len(STEPS)}"
+        title = Title("new migration", draft.source.strip(), draft.destination.strip(), state, role=Role.MUTED)
+        return Drawn(drawn.rows, None, title)
+
+    def _view(self, value: Known, now: float) -> WizardView:
+        draft = self.draft
+        about = plain_url(location(draft.source)) if draft.source.strip() else ""
+        job = self._survey_job(draft)
+        path, toml, canary = "", "", ""
+        try:
+            if draft.step == 2 and draft.destination.strip():
+                from engine.execution.checking.looking import canary_of
+
+                canary = canary_of(destination_of(draft))
+            if draft.step == 5:
+                path, toml = str(store.path_of(name_of(draft))), store.render(profile_of(draft))
+        except XsyncError:
+            pass  # ``problem`` says what is wrong
+        return WizardView(
+            draft,
+            self._field,
+            now,
+            problem(draft, value.names),
+            self._look,
+            job.scanning if job is not None and not job.ended else None,
+            value.survey if value.source == about else None,
+            job.problem if job is not None and job.ended else "",
+            value.kept if value.source == about else None,
+            canary,
+            path,
+            toml,
+        )
+
+    @property
+    def _look(self) -> Look | None:
+        """The look at what stands there now; what was found of another place counts no more."""
+        if self._job is None or self.draft.step > 2 or self._job.about != places(self.draft):
+            return None
+        return self._job.look
+
+    def _survey_job(self, draft: Draft) -> SurveyJob | None:
+        return self.xsync.surveying.get(plain_url(location(draft.source))) if draft.source.strip() else None
+
+    def reason(self, key: Key) -> str:
+        """Left and right choose where there is something to choose."""
+        return "" if not key.id.startswith("new.choose") or self._here.choices else "there is nothing to choose here"
+
+    def words(self, key: Key) -> str:
+        """What enter does."""
+        if key.id != "new.next":
+            return "leave" if key.id == "new.back" and self.draft.step == 1 else key.words
+        if self._here.act:
+            return "write a canary"
+        return {1: "look and survey", 2: "look, go on", 5: "save"}.get(self.draft.step, "go on")
+
+    # Typing.
+
+    @property
+    def _here(self) -> Field:
+        asked = fields(self.draft)
+        return asked[min(self._field, len(asked) - 1)]
+
+    def _place(self, at: tuple[int, int, int] | None) -> None:
+        """Lay the entry over the row of its field."""
+        if at is None:
+            return
+        column, row, cells = at
+        self._entry.styles.offset = (column - 1, row + _HEAD_ROWS)  # its padding lies over the blank before
+        self._entry.styles.width = cells + 1
+
+    def _go_to(self, at: int) -> None:
+        """Type into another field of the step."""
+        self._field = max(0, min(at, len(fields(self.draft)) - 1))
+        field = self._here
+        typed = not field.choices and not field.act
+        self._entry.display = typed
+        if typed:
+            with self._entry.prevent(Entry.Changed):
+                self._entry.value = getattr(self.draft, field.key)
+            self._entry.placeholder = field.empty
+            self._entry.cursor_position = len(self._entry.value)
+            self._entry.focus()
+        else:
+            self.set_focus(None)
+        self.redraw()
+
+    def on_input_changed(self, event: Entry.Changed) -> None:
+        """Take what is typed."""
+        if event.input is self._entry and self._entry.display and event.value == self._entry.value:
+            self.draft = msgspec.structs.replace(self.draft, **{self._here.key: event.value})
+            self.redraw()
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Go on."""
+        if event.input is self._entry:
+            self.action_open()
+
+    def on_entry_left(self, event: Entry.Left) -> None:
+        """One step back."""
+        if event.entry is self._entry:
+            self.action_back()
+
+    def action_pane(self, panes: int) -> None:
+        """The next field, and round."""
+        self._go_to((self._field + panes) % len(fields(self.draft)))
+
+    def action_choose(self, step: int) -> None:
+        """The next of what can be chosen."""
+        if not self._here.choices:
+            return
+        offered = presets(self.draft)
+        at = chosen_preset(self.draft)
+        limits = offered[(at + step) % len(offered) if at is not None else 0][1]
+        self.draft = msgspec.structs.replace(self.draft, limits=limits)
+        self.redraw()
+
+    # From step to step.
+
+    def action_back(self) -> None:
+        """Wait no longer for a look; else one step back, and from the first one out. Everything typed stays."""
+        if self._notice:
+            super().action_back()
+        elif self._job is not None and self._look is not None and self._look.running:
+            self._job.stop()
+            self._job = None
+            self.redraw()
+        elif self.draft.step > 1:
+            self._step(self.draft.step - 1)
+        else:
+            self.xsync.back()
+
+    def action_open(self) -> None:
+        """Do what the last row says."""
+        self._notice = []
+        view = self._view(self.value or Known(), self.xsync.now())
+        look = view.look
+        if self._here.act and not view.problem:
+            self._offer_canary()
+        elif view.problem or (look is not None and look.running):
+            self.redraw()
+        elif self.draft.step <= 2 and (look is None or not look.done or (self.draft.step == 1 and look.failed)):
+            self._job = look_at(self.draft)
+            self._follow(self._job)
+        elif self.draft.step == 1:
+            self._source_is_known()
+        elif self.draft.step < len(STEPS):
+            self._step(self.draft.step + 1)
+        else:
+            self._save()
+
+    def _follow(self, job: LookJob) -> None:
+        """Draw until it has answered; what can be read is surveyed at once."""
+        self.redraw()
+        if job is not self._job or not self.is_attached:
+            return
+        if job.look.running:
+            self.set_timer(0.1, partial(self._follow, job))
+        elif self.draft.step == 1 and self._look is not None and not self._look.failed:
+            self._source_is_known()
+
+    def _source_is_known(self) -> None:
+        """Survey it, unless that was done of late, and go on."""
+        self.draft = msgspec.structs.replace(self.draft, source=location(self.draft.source))
+        self.xsync.subject = Subject(location=self.draft.source, draft=self.draft.id)
+        known = self.value.survey if self.value and self.value.source == plain_url(self.draft.source) else None
+        job = self._survey_job(self.draft)
+        recent = known is not None and not known.partial and time.time() - known.surveyed_at < RECENT_SECONDS
+        if not recent and (job is None or job.ended):
+            from engine.home import prepare_home
+
+            url = plain_url(self.draft.source)
+            self.xsync.surveying[url] = SurveyJob(source_of(self.draft), None, prepare_home().surveys)
+        self._step(2)
+
+    def _step(self, step: int) -> None:
+        """Keep what was typed, and ask what the step asks."""
+        draft = self.draft
+        if draft.step == 2:
+            draft = msgspec.structs.replace(draft, destination=location(draft.destination))
+        if draft.step == 5:
+            draft = msgspec.structs.replace(draft, name=draft.name.strip())
+        self.draft = msgspec.structs.replace(draft, step=step)
+        self._keep()
+        self._go_to(0)
+
+    def _keep(self) -> None:
+        try:
+            drafts.save(self.draft)
+            self._kept_draft = self.draft
+        except JournalError as error:
+            self.notice(str(error), Role.ALARM)
+
+    def _offer_canary(self) -> None:
+        """The strip that says what would be written."""
+        from engine.execution.checking.looking import canary_of
+
+        spec = destination_of(self.draft)
+        made = "" if "://" in spec.url else " The folder is made if it is missing, and stays."
+        effect = (
+            f"Writes {self.canvas.text(canary_of(spec))}, a few bytes each, with right and with wrong checksums; "
+            f"reads them, and removes them again.{made} Nothing else there is touched."
+        )
+        self.act(Act("enter", "write a canary", effect, "write it", "write nothing", asked=False), self._write_canary)
+
+    def _write_canary(self) -> str:
+        job = self._job = write_canary(self.draft)
+        self.app.call_from_thread(self._follow, job)
+        return "The canary is on its way: its answer stands above."
+
+    def _save(self) -> None:
+        try:
+            profile = profile_of(self.draft)
+            path = store.save(profile, new=True)
+        except (ProfileError, UsageError) as error:
+            self.notice(str(error), Role.ALARM)
+            return
+        self._ended = True
+        with suppress(JournalError):  # a draft too many is a small thing now
+            drafts.delete(self.xsync.bridge.home, self.draft.id)
+        job = self._survey_job(self.draft)
+        surveyed = self.value is not None and self.value.survey is not None and (job is None or job.ended)
+        self._open_profile(profile.name, path, "plan" if surveyed else "survey")
+
+    def _open_profile(self, name: str, path: Path, place: str) -> None:
+        app = self.xsync
+        self.dismiss()
+        app.go(place, Subject(profile=name))
+        if isinstance(app.screen, BaseScreen):
+            app.call_after_refresh(app.screen.notice, f"Saved: {path}")
