@@ -216,7 +216,7 @@ class XsyncApp(App[None]):
         if facts.snapshot is not None:
             place = "report" if facts.snapshot.status.ended else "run"
         else:
-            place = "plan" if facts.survey is not None else "survey"
+            place = "plan" if facts.survey is not None and facts.profile is not None else "survey"
         return place if BY_NAME[place].screen else "home"
 
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:

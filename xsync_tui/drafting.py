@@ -17,7 +17,7 @@ from engine.errors import ProfileError, UsageError
 from engine.filters import Rule, parse_pattern, split_patterns
 from engine.locations.registry import bucket_and_prefix, scheme_of
 from engine.model import LimitRule, LocationSpec
-from engine.quantities import format_rate, parse_days, parse_hours, parse_rate
+from engine.quantities import parse_days, parse_hours, parse_rate
 from profiles.schema import Profile
 from profiles.validate import NAME, validate
 
@@ -249,14 +249,6 @@ def presets(draft: Draft) -> tuple[tuple[str, str], ...]:
 def chosen_preset(draft: Draft) -> int | None:
     """Which preset its limits are; None if they are its own."""
     return next((n for n, (_, text) in enumerate(presets(draft)) if text == draft.limits.strip()), None)
-
-
-def limits_in_words(found: tuple[LimitRule, ...]) -> str:
-    """``1 limit, the lowest 250 MB/s``."""
-    if not found:
-        return "No limit: it takes what the link gives."
-    lowest = format_rate(min(rule.bytes_per_second for rule in found))
-    return f"One limit of {lowest}." if len(found) == 1 else f"{len(found)} limits, the lowest {lowest}."
 
 
 def suggested_name(draft: Draft) -> str:

@@ -12,13 +12,13 @@ from xsync_tui.drafting import (
     Field,
     chosen_preset,
     fields,
-    limits_in_words,
     name_of,
     presets,
     rules_so_far,
 )
 from xsync_tui.drawing.facts import SurveyBrief
 from xsync_tui.drawing.figures import check as done_mark
+from xsync_tui.drawing.figures import rate_both
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
 from xsync_tui.drawing.shapes import when, wrapped
 from xsync_tui.drawing.survey import Scanning
@@ -112,11 +112,19 @@ def _answer(view: WizardView, canvas: Canvas) -> str:
         case 3:
             return "What is to be left out?" if view.problem else _left_out(view)
         case 4:
-            return "How fast may it go, and when?" if view.problem else limits_in_words(rules_so_far(view.draft.limits))
+            return "How fast may it go, and when?" if view.problem else _limits(view.draft, canvas)
         case _:
             return (
                 f"Save it as {name_of(view.draft)}, then plan it." if not view.problem else "What is it to be called?"
             )
+
+
+def _limits(draft: Draft, canvas: Canvas) -> str:
+    found = rules_so_far(draft.limits)
+    if not found:
+        return "No limit: it takes what the link gives."
+    lowest = rate_both(min(rule.bytes_per_second for rule in found), canvas._replace(bits=True))
+    return f"One limit, of {lowest}." if len(found) == 1 else f"{len(found)} limits, the lowest {lowest}."
 
 
 def _left_out(view: WizardView) -> str:

@@ -91,6 +91,12 @@ class WizardScreen(BaseScreen[Known]):
         self._entry.select_on_focus = False
         self._go_to(0)
 
+    def on_unmount(self) -> None:
+        """Keep what was typed last."""
+        if self.draft != self._kept_draft and not self._ended:
+            with suppress(JournalError):
+                drafts.save(self.draft)
+
     # What is known.
 
     def sample(self, subject: Subject, bridge: Bridge) -> Known:
@@ -179,7 +185,8 @@ class WizardScreen(BaseScreen[Known]):
             return "leave" if key.id == "new.back" and self.draft.step == 1 else key.words
         if self._here.act:
             return "write a canary"
-        return {1: "look and survey", 2: "look, go on", 5: "save"}.get(self.draft.step, "go on")
+        known = self.draft.step == 2 and self._look is not None and self._look.done
+        return "go on" if known else {1: "look, survey", 2: "look", 5: "save"}.get(self.draft.step, "go on")
 
     # Typing.
 
