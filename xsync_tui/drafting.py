@@ -29,7 +29,10 @@ _ALL_DAYS, _ALL_HOURS = "Mon-Sun", "00:00-24:00"
 
 
 class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was typed. ``id`` names its file; ``step``: 1 to 5, where its writer is; ``saved_at``: Unix time."""
+    """What was typed. ``id`` names its file; ``step``: 1 to 5, where its writer is; ``saved_at``: Unix time.
+
+    ``own_limits``: those that were typed before one of ours was chosen instead.
+    """
 
     id: str = ""
     step: int = 1
@@ -44,6 +47,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include: str = ""
     exclude: str = ""
     limits: str = ""
+    own_limits: str = ""
     agents: str = ""
     bandwidth: str = ""
     name: str = ""
@@ -83,14 +87,14 @@ def fields(draft: Draft) -> tuple[Field, ...]:
             )
         case 3:
             return (
-                Field("exclude", "leave out", "nothing: *.tmp|/scratch leaves out what ends in .tmp, and /scratch"),
-                Field("include", "only", "all: /2024|/2025 takes only those two folders"),
+                Field("exclude", "leave out", "nothing; *.tmp|/scratch is what ends in .tmp, and /scratch"),
+                Field("include", "only", "no, all; /2024|/2025 is only these two folders"),
             )
         case 4:
             return (
-                Field("limits", "limits", "none: Mon-Fri 08:00-18:00 2Gbps; Sat,Sun 5Gbps"),
+                Field("limits", "limits", "none; such as Mon-Fri 08:00-18:00 2Gbps; Sat,Sun 5Gbps"),
                 Field("preset", "or one of", choices=tuple(name for name, _ in presets(draft))),
-                Field("agents", "agents", "auto: as many as the plan finds best"),
+                Field("agents", "agents", "auto: what the plan finds best; R on Home: 2"),
                 Field("bandwidth", "link", "what it carries, such as 20Gbps, if you know"),
             )
         case _:
@@ -239,16 +243,27 @@ def presets(draft: Draft) -> tuple[tuple[str, str], ...]:
         half = f"{bits / 1e9:g}Gbps" if bits >= 10**9 else f"{bits / 1e6:g}Mbps"
     except UsageError:
         pass
-    return (
+    ours = (
         ("none", ""),
         ("office hours", f"Mon-Fri 08:00-18:00 {half}"),
         ("nights only", "06:00-22:00 1Mbps"),
     )
+    texts = [text for _, text in ours]
+    own = draft.limits if draft.limits.strip() not in texts else draft.own_limits
+    return (*ours, ("as typed", own)) if own and own not in texts else ours
 
 
-def chosen_preset(draft: Draft) -> int | None:
-    """Which preset its limits are; None if they are its own."""
-    return next((n for n, (_, text) in enumerate(presets(draft)) if text == draft.limits.strip()), None)
+def with_preset(draft: Draft, step: int) -> Draft:
+    """With the next or the last of the timetables there are; what was typed stays one of them."""
+    offered = presets(draft)
+    own = offered[-1][1] if offered[-1][0] == "as typed" else ""
+    limits = offered[(chosen_preset(draft) + step) % len(offered)][1]
+    return msgspec.structs.replace(draft, limits=limits, own_limits=own)
+
+
+def chosen_preset(draft: Draft) -> int:
+    """Which of them its limits are."""
+    return next((n for n, (_, text) in enumerate(presets(draft)) if text.strip() == draft.limits.strip()), 0)
 
 
 def suggested_name(draft: Draft) -> str:
@@ -274,9 +289,9 @@ def profile_of(draft: Draft) -> Profile:
         "name": name_of(draft),
         "source": _place(source_of(draft)),
         "destination": _place(destination_of(draft)),
-        "filters": {key: value for key, value in filters.items() if value},
-        "network": network,
     }
+    sections = {"filters": {key: value for key, value in filters.items() if value}, "network": network}
+    table |= {key: section for key, section in sections.items() if section}
     if not _is_auto(draft):
         table["agents"] = _agents(draft)
     return validate(table, "this migration")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.execution.checking.findings import Finding
+from engine.execution.checking.findings import Expected, Finding
 from engine.home import Home
 from engine.model import LocationSpec
 from xsync_tui.drafting import Draft, destination_of, patterns, source_of
@@ -59,8 +59,8 @@ def look_at(draft: Draft) -> LookJob:
     return LookJob(places(draft), find, tried=False)
 
 
-def write_canary(draft: Draft) -> LookJob:
-    """Write something small of ours to the destination, read it, and remove it."""
+def write_canary(draft: Draft, expected: Expected | None = None) -> LookJob:
+    """Write something small of ours to the destination, read it, and remove it. ``expected``: what is to come."""
     source, destination = source_of(draft), destination_of(draft)
 
     def find() -> Iterator[Finding]:
@@ -70,7 +70,7 @@ def write_canary(draft: Draft) -> LookJob:
 
         location = open_location(destination)
         try:
-            yield from check_destination(location, Migration(source, destination), None)
+            yield from check_destination(location, Migration(source, destination), expected)
         finally:
             location.close()
 
@@ -83,41 +83,46 @@ def places(draft: Draft) -> tuple[LocationSpec, ...]:
 
 
 class Counter:
-    """Counts what a draft's patterns keep, once for each set of patterns and files."""
+    """Counts what a draft's patterns keep: each file of a catalog once, as long as the patterns stay the same."""
 
     def __init__(self) -> None:
-        self._done: tuple[object, Kept | None] = (None, None)
+        self._wanted: object = None
+        self._counted: dict[Path, Kept] = {}
         self._identity: tuple[LocationSpec, str] | None = None
 
     def count(
         self, draft: Draft, report: SurveyReport | None, home: Home, *, scanning: bool, cancelled: Callable[[], bool]
     ) -> Kept | None:
-        """Over a survey under way, else over the last one; what was counted before if this is ``cancelled``.
+        """Over a survey under way, else over the last one; None if ``cancelled``, or if there is nothing to count.
 
-        Raises XsyncError; None where there is nothing to count over.
+        Raises XsyncError.
         """
         from engine.survey.report import being_listed, reading, survey_folder
 
         try:
             files = being_listed(survey_folder(home.surveys, self._identity_of(source_of(draft)))) if scanning else []
             if files:
-                self._count(draft, files, cancelled)
-            elif report is not None:
+                return self._count(draft, files, cancelled)
+            if report is not None:
                 with reading(home.surveys, report) as files:
-                    self._count(draft, files, cancelled)
-            else:
-                return None
+                    return self._count(draft, files, cancelled)
         except OSError:  # the survey has just ended, and its files are others now
             pass
-        return self._done[1]
+        return None
 
-    def _count(self, draft: Draft, files: list[Path], cancelled: Callable[[], bool]) -> None:
-        from engine.survey.matching import count_kept
+    def _count(self, draft: Draft, files: list[Path], cancelled: Callable[[], bool]) -> Kept | None:
+        from engine.survey.matching import count_kept, total
 
         wanted = (patterns(draft.include), patterns(draft.exclude))
-        key = (wanted, tuple(files))
-        if key != self._done[0] and (kept := count_kept(files, *wanted, cancelled)) is not None:
-            self._done = key, kept
+        if wanted != self._wanted:
+            self._wanted, self._counted = wanted, {}
+        for file in files:
+            if file not in self._counted:
+                kept = count_kept([file], *wanted, cancelled)
+                if kept is None:
+                    return None
+                self._counted[file] = kept
+        return total([self._counted[file] for file in files])
 
     def _identity_of(self, source: LocationSpec) -> str:
         from engine.locations.registry import open_location

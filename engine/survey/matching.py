@@ -50,6 +50,18 @@ def count_kept(
     return found
 
 
+def total(counted: Sequence[Kept]) -> Kept:
+    """What was counted in several parts."""
+    return Kept(
+        sum(each.files for each in counted),
+        sum(each.size for each in counted),
+        sum(each.kept_files for each in counted),
+        sum(each.kept_size for each in counted),
+        tuple(path for each in counted for path in each.examples_kept)[:_EXAMPLES],
+        tuple(path for each in counted for path in each.examples_left_out)[:_EXAMPLES],
+    )
+
+
 def _parsed(texts: Iterable[str], rule: Rule) -> list[Pattern]:
     return [parse_pattern(pattern, rule) for text in texts for pattern in split_patterns(text)]
 

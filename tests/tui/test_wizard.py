@@ -84,7 +84,7 @@ def test_from_nothing_to_a_finished_run(
         assert "credentials from the environment" in seen
         await driver.press("tab", "tab", "tab", "enter")
         assert isinstance(driver.app.screen, Strip)
-        await driver.sees(".xsync-canary-*, a few bytes each")
+        await driver.sees(".xsync-canary-*: objects of")
         assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
         await driver.press("enter")
         await driver.sees("was written, read and removed")

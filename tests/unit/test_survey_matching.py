@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.errors import UsageError
 from engine.filters import Filters, parse_pattern
 from engine.model import Fate, FilterSpec, Kind, LocationSpec
-from engine.survey.matching import Kept, count_kept
+from engine.survey.matching import Kept, count_kept, total
 from engine.survey.report import being_listed, survey_folder
 from engine.survey.scan import SurveyProgress, survey
 
@@ -72,7 +72,9 @@ def test_it_shows_what_is_left_out_and_can_be_told_to_stop(tmp_path: Path) -> No
     found = count_kept([path], (), ("*.tmp|/tmp",))
     assert found is not None
     assert found.examples_left_out == (b"a/b.tmp", b"ab/a/x.tmp", b"tmp/a")
-    assert count_kept([], (), ()) == Kept()
+    assert count_kept([], (), ()) == Kept() == total([])
+    assert total([found, found])[:4] == tuple(2 * each for each in found[:4])
+    assert total([found, found]).examples_left_out == (*found.examples_left_out, *found.examples_left_out[:2])
     assert count_kept([path], (), (), lambda: True) is None
     with pytest.raises(UsageError, match="only at its start and end"):
         count_kept([path], (), ("a*b",))

@@ -143,7 +143,7 @@ def first_rows(state_folder: str, canvas: Canvas) -> list[Row]:
         "   Then: a plan with agents and hours, a test run, the run, and the switch over.",
         "",
         "   xsync demo                                 shows it all on data of its own",
-        "   esc, then N                                asks for all of a migration, step by step",
+        "   esc, then N                                describes a migration step by step",
     )
     return [row(Piece(" Where is the data?", Role.STRONG)), *(fitted(row(line), canvas.width) for line in lines)]
 

@@ -34,6 +34,15 @@ SILENT_SECONDS = 20.0
 """So long a look may take; what has not answered by then is left alone."""
 
 
+RECENT_SECONDS = 7 * 86_400
+"""A complete survey that is younger is used, another one is made anew."""
+
+
+def is_recent(survey: SurveyBrief | None, now: float) -> bool:
+    """Whether a survey will do."""
+    return survey is not None and not survey.partial and now - survey.surveyed_at < RECENT_SECONDS
+
+
 class Look(NamedTuple):
     """A look at a place: going on for ``seconds``, ``silent`` if it took too long; ``tried``: with a canary."""
 
@@ -137,7 +146,8 @@ def _left_out(view: WizardView) -> str:
         return "These patterns leave nothing to copy."
     so_far = " seen so far" if view.scanning is not None else ""
     files = f"{format_share(kept.kept_files, kept.files)} of {format_count_short(kept.files)} files{so_far}"
-    return f"It keeps {files}, and {format_share(kept.kept_size, kept.size)} of their bytes."
+    share = f", and {format_share(kept.kept_size, kept.size)} of their bytes" if kept.size else ""
+    return f"It keeps {files}{share}."
 
 
 def _steps(view: WizardView, canvas: Canvas) -> Row:
@@ -170,15 +180,17 @@ def _choices(draft: Draft, here: bool) -> list[Piece]:
     for at, (name, _) in enumerate(presets(draft)):
         text = f"({name})" if at == chosen else f" {name} "
         pieces.append(Piece(f"{text} ", Role.STRONG if at == chosen else Role.PLAIN))
-    own = [Piece("(as typed) ", Role.STRONG)] if chosen is None else []
-    return [*pieces, *own, *([Piece(" left, right", Role.MUTED)] if here else [])]
+    return [*pieces, *([Piece(" left, right", Role.MUTED)] if here else [])]
 
 
 def _canary(view: WizardView) -> str:
     if view.look is not None and view.look.tried:
         if view.look.running:
             return "is written, read and removed"
-        return "failed, see below" if view.look.failed else "was written, read and removed"
+        if view.look.failed:
+            return "failed, see below"
+        kept = any(finding.level != "ok" and "cannot be deleted" in finding.text for finding in view.look.findings)
+        return "was written and read; it is still there, see below" if kept else "was written, read and removed"
     return "none was written; enter writes one, reads it and removes it"
 
 
@@ -205,7 +217,8 @@ def _explained(view: WizardView, canvas: Canvas) -> list[Row]:
         texts = ["enter looks at it: whose credentials are used, whether it is there. That writes nothing."]
         if view.canary:
             texts.append(f"A canary is a small file of xsync's own, {view.canary}: removed again at once.")
-    return [(Piece(f" {canvas.text(line)}", Role.MUTED),) for text in texts for line in wrapped(text, canvas.width - 2)]
+    safe = [canvas.text(text) for text in texts]
+    return [(Piece(f" {line}", Role.MUTED),) for text in safe for line in wrapped(text, canvas.width - 2)]
 
 
 def _looked(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
@@ -228,13 +241,11 @@ def _looked(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
 
 
 def _kept(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
+    if view.problem:
+        return []
     if view.kept is None or not view.kept.files:
         counting = view.scanning is not None or view.survey is not None
-        text = (
-            "Counting: what the survey has seen so far is asked."
-            if counting
-            else "No survey yet: nothing to count over."
-        )
+        text = "Counting over what the survey has seen." if counting else "No survey yet: nothing to count over."
         return [(Piece(f" {text}", Role.MUTED),)]
     kept = view.kept
     so_far = "  so far" if view.scanning is not None else ""
@@ -245,7 +256,7 @@ def _kept(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
     )
     rows: list[Row] = [(Piece(f" {'':<10}{'files':>15}{'':>9}{'bytes':>10}", Role.STRONG),)]
     for name, files, size, note in lines:
-        shares = [format_share(part, whole) for part, whole in ((files, kept.files), (size, kept.size))]
+        shares = [format_share(part, of) if of else "-" for part, of in ((files, kept.files), (size, kept.size))]
         counts = f"{format_count(files):>15} {shares[0]:>7} {format_bytes(size):>10} {shares[1]:>7}"
         rows.append((Piece(f" {name:<10}{counts}{note}", Role.LOOK if name == "kept" and not files else Role.PLAIN),))
     for title, paths in (
@@ -285,7 +296,9 @@ def _survey(view: WizardView, canvas: Canvas) -> Row:
     if view.survey is not None:
         known = view.survey
         part = ", in part" if known.partial else ""
-        used = " is there and is used" if view.draft.step == 1 else ""
+        used = ""
+        if view.draft.step == 1:
+            used = " is there and is used" if is_recent(known, view.now) else " is there, and is made anew"
         text = f"of {when(known.surveyed_at, canvas, view.now)}{used}: {format_count(known.files)} files, "
         return row(" survey  ", Piece(f"{text}{format_bytes(known.bytes)}{part}", Role.GOOD))
     return row(" survey  ", Piece("not begun", Role.MUTED))
@@ -310,6 +323,8 @@ def next_step(view: WizardView) -> tuple[str, Role]:
     match step:
         case 1 if look is not None and look.failed:
             return "! Next waits: it cannot be read, see above. Mend it; enter looks again.", Role.LOOK
+        case 1 if view.scanning is not None or is_recent(view.survey, view.now):
+            return "enter looks there, and goes on: there is a survey.", Role.STRONG
         case 1:
             return "enter looks there, and starts the survey.", Role.STRONG
         case 2 if look is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from textual.app import ComposeResult
 
 from engine.errors import JournalError, ProfileError, UsageError, XsyncError
+from engine.execution.checking.findings import Expected
 from profiles import store
 from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
@@ -19,20 +19,20 @@ from xsync_tui.drafting import (
     STEPS,
     Draft,
     Field,
-    chosen_preset,
     destination_of,
     fields,
+    has_password,
     location,
     name_of,
-    presets,
     problem,
     profile_of,
     source_of,
+    with_preset,
 )
 from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import Act, Title
 from xsync_tui.drawing.rows import Canvas, Role
-from xsync_tui.drawing.wizard import Look, WizardView, wizard_rows
+from xsync_tui.drawing.wizard import Look, WizardView, is_recent, wizard_rows
 from xsync_tui.keys import Key, Tier
 from xsync_tui.looking import Counter, LookJob, look_at, places, write_canary
 from xsync_tui.screens.base import BaseScreen, Drawn
@@ -41,9 +41,6 @@ from xsync_tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from engine.survey.matching import Kept
-
-RECENT_SECONDS = 7 * 86_400
-"""A complete survey that is younger is used, an older one is made anew."""
 
 _HEAD_ROWS = 2
 
@@ -89,6 +86,7 @@ class WizardScreen(BaseScreen[Known]):
         """Type at once."""
         self._entry = self.query_one("#answer", Entry)
         self._entry.select_on_focus = False
+        self.xsync.subject = Subject(location=self.draft.source.strip() or None, draft=self.draft.id)
         self._go_to(0)
 
     def on_unmount(self) -> None:
@@ -133,7 +131,8 @@ class WizardScreen(BaseScreen[Known]):
         self._place(drawn.entry)
         draft = self.draft
         state = f"draft, step {draft.step} of {len(STEPS)}"
-        title = Title("new migration", draft.source.strip(), draft.destination.strip(), state, role=Role.MUTED)
+        source, destination = ("" if has_password(url) else url.strip() for url in (draft.source, draft.destination))
+        title = Title("new migration", source, destination, state, role=Role.MUTED)
         return Drawn(drawn.rows, None, title)
 
     def _view(self, value: Known, now: float) -> WizardView:
@@ -172,6 +171,11 @@ class WizardScreen(BaseScreen[Known]):
             return None
         return self._job.look
 
+    @property
+    def _canary_is_written(self) -> bool:
+        look = self._look
+        return look is not None and look.tried and not look.failed
+
     def _survey_job(self, draft: Draft) -> SurveyJob | None:
         return self.xsync.surveying.get(plain_url(location(draft.source))) if draft.source.strip() else None
 
@@ -183,7 +187,7 @@ class WizardScreen(BaseScreen[Known]):
         """What enter does."""
         if key.id != "new.next":
             return "leave" if key.id == "new.back" and self.draft.step == 1 else key.words
-        if self._here.act:
+        if self._here.act and not self._canary_is_written:
             return "write a canary"
         known = self.draft.step == 2 and self._look is not None and self._look.done
         return "go on" if known else {1: "look, survey", 2: "look", 5: "save"}.get(self.draft.step, "go on")
@@ -243,10 +247,7 @@ class WizardScreen(BaseScreen[Known]):
         """The next of what can be chosen."""
         if not self._here.choices:
             return
-        offered = presets(self.draft)
-        at = chosen_preset(self.draft)
-        limits = offered[(at + step) % len(offered) if at is not None else 0][1]
-        self.draft = msgspec.structs.replace(self.draft, limits=limits)
+        self.draft = with_preset(self.draft, step)
         self.redraw()
 
     # From step to step.
@@ -269,7 +270,7 @@ class WizardScreen(BaseScreen[Known]):
         self._notice = []
         view = self._view(self.value or Known(), self.xsync.now())
         look = view.look
-        if self._here.act and not view.problem:
+        if self._here.act and not view.problem and not self._canary_is_written:
             self._offer_canary()
         elif view.problem or (look is not None and look.running):
             self.redraw()
@@ -299,8 +300,7 @@ class WizardScreen(BaseScreen[Known]):
         self.xsync.subject = Subject(location=self.draft.source, draft=self.draft.id)
         known = self.value.survey if self.value and self.value.source == plain_url(self.draft.source) else None
         job = self._survey_job(self.draft)
-        recent = known is not None and not known.partial and time.time() - known.surveyed_at < RECENT_SECONDS
-        if not recent and (job is None or job.ended):
+        if not is_recent(known, self.xsync.now()) and (job is None or job.ended):
             from engine.home import prepare_home
 
             url = plain_url(self.draft.source)
@@ -330,17 +330,20 @@ class WizardScreen(BaseScreen[Known]):
         from engine.execution.checking.looking import canary_of
 
         spec = destination_of(self.draft)
-        made = "" if "://" in spec.url else " The folder is made if it is missing, and stays."
-        effect = (
-            f"Writes {self.canvas.text(canary_of(spec))}, a few bytes each, with right and with wrong checksums; "
-            f"reads them, and removes them again.{made} Nothing else there is touched."
-        )
-        self.act(Act("enter", "write a canary", effect, "write it", "write nothing", asked=False), self._write_canary)
+        if "://" in spec.url:
+            what = "objects of a few bytes, with right and with wrong checksums; reads them, and removes them."
+        else:
+            what = "a file of a few bytes; reads it, and removes it. The folder is made if it is missing, and stays."
+        effect = f"Writes {self.canvas.text(canary_of(spec))}: {what} Nothing else there is touched."
+        known = self.value.survey if self.value is not None else None
+        expected = None if known is None or known.partial else Expected(known.files, known.bytes)
+        act = Act("enter", "write a canary", effect, "write it", "write nothing", asked=False)
+        self.act(act, partial(self._write_canary, expected))
 
-    def _write_canary(self) -> str:
-        job = self._job = write_canary(self.draft)
+    def _write_canary(self, expected: Expected | None) -> str:
+        job = self._job = write_canary(self.draft, expected)
         self.app.call_from_thread(self._follow, job)
-        return "The canary is on its way: its answer stands above."
+        return ""
 
     def _save(self) -> None:
         try:
