@@ -36,6 +36,8 @@ def save(draft: Draft) -> Path:
             file.write(msgspec.json.format(msgspec.json.encode(kept)))
     except OSError as error:
         raise JournalError(f"{path}: the draft cannot be kept: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise JournalError("a draft with a name that is not UTF-8 cannot be kept, nor a profile") from None
     return path
 
 

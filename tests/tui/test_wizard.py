@@ -237,6 +237,26 @@ def test_passwords_are_not_kept_and_damaged_drafts_are_passed_over() -> None:
     assert [each.id for each in drafts.all_drafts(find_home())] == [draft.id]
 
 
+def test_a_full_disk_stops_nobody_from_typing(source: Path, tmp_path: Path) -> None:
+    async def play(driver: Driver) -> None:
+        await to_step_2(driver, source)
+        folder = find_home().drafts
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        folder.write_text("in the way")
+        await paste(driver, str(tmp_path / "new"))
+        await driver.sees("Kept nowhere: ")
+        folder.unlink()
+        await driver.press("1")
+        await driver.until(
+            lambda: [each.destination for each in drafts.all_drafts(find_home())] == [f"{tmp_path}/new1"]
+        )
+        assert "Kept nowhere" not in driver.read()
+
+    drive(play)
+
+
 def test_a_look_that_hangs_is_left_alone(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
 

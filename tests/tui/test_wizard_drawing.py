@@ -72,6 +72,7 @@ VIEWS = {
     "2 wrong bucket": at(2, survey=survey(), look=Look(findings=WRONG)),
     "2 no answer": at(2, survey_problem="the disk went away", look=Look(seconds=21.0, silent=True)),
     "2 a folder": at(2, draft(destination="/mnt/new"), canary="/mnt/new/.xsync-*"),
+    "2 full disk": at(2, unsaved="/state/drafts/1.json: the draft cannot be kept: No space left on device"),
     "3 nothing typed": at(3, draft(exclude=""), scanning=SCANNING),
     "3 counting": at(3, scanning=SCANNING),
     "3 counted so far": at(3, scanning=SCANNING, kept=KEPT),

@@ -81,7 +81,7 @@ def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
         for name, profile in facts.profiles.items()
     ]
     found += [_of_execution(each, Subject(execution=each.folder.name), now, canvas) for each in newest.values()]
-    found += [_of_draft(draft) for draft in facts.drafts]
+    found += [_of_draft(draft, facts.surveys) for draft in facts.drafts]
     used = {plain_url(entry.source) for entry in found if entry.source}
     found += [_surveyed(survey) for url, survey in facts.surveys.items() if url not in used]
     return sorted(found, key=lambda entry: (entry.group, -entry.since, entry.subject.name))
@@ -190,11 +190,13 @@ def _without_run(subject: Subject, profile: Profile, survey: SurveyBrief | None)
     return entry._replace(state="surveyed, no run yet", moved=found, next="3 plan it", place="plan")
 
 
-def _of_draft(draft: Draft) -> Entry:
+def _of_draft(draft: Draft, surveys: Mapping[str, SurveyBrief]) -> Entry:
     state = f"draft, step {draft.step} of {len(STEPS)}"
     source = draft.source.strip()
     subject = Subject(location=source or None, draft=draft.id)
     entry = Entry(subject, state=state, next="enter goes on", since=draft.saved_at, draft=draft)
+    if source and (survey := surveys.get(plain_url(source))) is not None:
+        entry = entry._replace(moved=f"{format_bytes(survey.bytes)} found")
     return entry._replace(source=source, destination=draft.destination.strip() or ("?" if source else ""))
 
 

@@ -68,7 +68,8 @@ class WizardView(NamedTuple):
 
     ``field``: the one that is typed into. ``problem``: why the step is not answered. ``look``: at the place that this
     step is about. ``scanning``, ``survey``, ``survey_problem``: of the source. ``kept``: what the patterns keep of it.
-    ``canary``: what one would be called. ``path``, ``toml``: of the profile as it would be saved.
+    ``canary``: what one would be called. ``path``, ``toml``: of the profile as it would be saved. ``unsaved``: why the
+    draft is not on disk.
     """
 
     draft: Draft
@@ -83,6 +84,7 @@ class WizardView(NamedTuple):
     canary: str = ""
     path: str = ""
     toml: str = ""
+    unsaved: str = ""
 
 
 class Wizard(NamedTuple):
@@ -102,7 +104,7 @@ def wizard_rows(view: WizardView, canvas: Canvas) -> Wizard:
     ]
     first = len(head)
     head += [_field(field, at == view.field, view, canvas) for at, field in enumerate(asked)]
-    tail = [_survey(view, canvas), *_next(view, canvas)]
+    tail = [*_unsaved(view, canvas), _survey(view, canvas), *_next(view, canvas)]
     room = canvas.height - len(head) - len(tail) - 1
     evidence = _evidence(view, canvas, max(0, room))[: max(0, room)]
     gap: list[Row] = [()] * max(0, canvas.height - len(head) - len(tail) - len(evidence) - 1)
@@ -302,6 +304,13 @@ def _survey(view: WizardView, canvas: Canvas) -> Row:
         text = f"of {when(known.surveyed_at, canvas, view.now)}{used}: {format_count(known.files)} files, "
         return row(" survey  ", Piece(f"{text}{format_bytes(known.bytes)}{part}", Role.GOOD))
     return row(" survey  ", Piece("not begun", Role.MUTED))
+
+
+def _unsaved(view: WizardView, canvas: Canvas) -> list[Row]:
+    if not view.unsaved:
+        return []
+    mark = "✗" if canvas.unicode else "x"
+    return [(Piece(f" {mark} {canvas.text(f'Kept nowhere: {view.unsaved}', canvas.width - 5)}", Role.ALARM),)]
 
 
 # What comes next.

@@ -77,6 +77,7 @@ class WizardScreen(BaseScreen[Known]):
         self._reports: Reports | None = None
         self._counter = Counter()
         self._ended = False
+        self._unsaved = ""
 
     def widgets(self) -> ComposeResult:
         """What is typed into; it lies over the row of its field."""
@@ -91,18 +92,14 @@ class WizardScreen(BaseScreen[Known]):
 
     def on_unmount(self) -> None:
         """Keep what was typed last."""
-        if self.draft != self._kept_draft and not self._ended:
-            with suppress(JournalError):
-                drafts.save(self.draft)
+        self._keep(self.draft)
 
     # What is known.
 
     def sample(self, subject: Subject, bridge: Bridge) -> Known:
         """Keep the draft, look for a survey of its source, count over it."""
         draft = self.draft
-        if draft != self._kept_draft and not self._ended:
-            drafts.save(draft)
-            self._kept_draft = draft
+        self._keep(draft)
         source = plain_url(location(draft.source)) if draft.source.strip() else ""
         self._reports = self._reports or Reports(bridge.home.surveys)
         report = self._reports.latest(source) if source else None
@@ -162,6 +159,7 @@ class WizardScreen(BaseScreen[Known]):
             canary,
             path,
             toml,
+            self._unsaved,
         )
 
     @property
@@ -315,15 +313,18 @@ class WizardScreen(BaseScreen[Known]):
         if draft.step == 5:
             draft = msgspec.structs.replace(draft, name=draft.name.strip())
         self.draft = msgspec.structs.replace(draft, step=step)
-        self._keep()
+        self._keep(self.draft)
         self._go_to(0)
 
-    def _keep(self) -> None:
+    def _keep(self, draft: Draft) -> None:
+        """Have it on disk; whoever types is not stopped where that fails."""
+        if draft == self._kept_draft or self._ended:
+            return
         try:
-            drafts.save(self.draft)
-            self._kept_draft = self.draft
+            drafts.save(draft)
+            self._kept_draft, self._unsaved = draft, ""
         except JournalError as error:
-            self.notice(str(error), Role.ALARM)
+            self._unsaved = str(error)
 
     def _offer_canary(self) -> None:
         """The strip that says what would be written."""
