@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -35,7 +35,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: str = ""
-    step: int = 1
+    step: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     source: str = ""
     source_endpoint: str = ""
     source_region: str = ""

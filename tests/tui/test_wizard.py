@@ -228,12 +228,26 @@ def test_a_draft_outlives_the_app_and_is_gone_on_with_or_deleted(source: Path, t
     assert drafts.all_drafts(find_home()) == []
 
 
+def test_a_draft_without_a_survey_begins_one(source: Path) -> None:
+    drafts.save(Draft("0" * 16, 3, str(source), exclude="/scratch"))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("draft, step 3 of 5")
+        await driver.press("enter")
+        await driver.sees("It keeps 60 % of 100 files")
+        await driver.press("down", "down", "up")
+        assert "▶ only" in driver.read()
+
+    drive(play)
+
+
 def test_passwords_are_not_kept_and_damaged_drafts_are_passed_over() -> None:
     draft = Draft("0" * 16, source="/lab", endpoint="https://me:secret@host")
     path = drafts.save(draft)
     assert "secret" not in path.read_text()
     path.with_name(f"{'1' * 16}.json").write_text("{")
     path.with_name(f"{'2' * 16}.json").write_text(path.read_text())
+    path.with_name(f"{'3' * 16}.json").write_text('{"id": "%s", "step": 9}' % ("3" * 16))
     assert [each.id for each in drafts.all_drafts(find_home())] == [draft.id]
 
 

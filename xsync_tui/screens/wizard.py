@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
-from textual.app import ComposeResult
 
 from engine.errors import JournalError, ProfileError, UsageError, XsyncError
+from engine.execution.checking.canary import canary_of
 from engine.execution.checking.findings import Expected
 from profiles import store
 from xsync_tui import drafts
@@ -18,16 +18,13 @@ from xsync_tui.bridge import Bridge
 from xsync_tui.drafting import (
     STEPS,
     Draft,
-    Field,
     destination_of,
-    fields,
     has_password,
     location,
     name_of,
     problem,
     profile_of,
     source_of,
-    with_preset,
 )
 from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import Act, Title
@@ -35,14 +32,12 @@ from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.wizard import Look, WizardView, is_recent, wizard_rows
 from xsync_tui.keys import Key, Tier
 from xsync_tui.looking import Counter, LookJob, look_at, places, write_canary
+from xsync_tui.screens.answering import AnsweringScreen
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.surveying import Reports, SurveyJob
-from xsync_tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from engine.survey.matching import Kept
-
-_HEAD_ROWS = 2
 
 
 class Known(NamedTuple):
@@ -54,8 +49,8 @@ class Known(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-class WizardScreen(BaseScreen[Known]):
-    """One entry goes from field to field; what is typed is a draft on disk until it is saved as a profile."""
+class WizardScreen(AnsweringScreen[Known]):
+    """What is typed is a draft on disk until it is saved as a profile."""
 
     place = "new"
     about_subject = False
@@ -70,25 +65,18 @@ class WizardScreen(BaseScreen[Known]):
     )
 
     def __init__(self, draft: Draft | None = None) -> None:
-        super().__init__()
-        self.draft = self._kept_draft = draft or drafts.new_draft()
-        self._field = 0
+        super().__init__(draft or drafts.new_draft())
+        self._kept_draft = self.draft
+        self._resumed = self.draft.step == 1 or not self.draft.source.strip()
         self._job: LookJob | None = None
         self._reports: Reports | None = None
         self._counter = Counter()
         self._ended = False
         self._unsaved = ""
 
-    def widgets(self) -> ComposeResult:
-        """What is typed into; it lies over the row of its field."""
-        yield Entry(id="answer")
-
     def on_mount(self) -> None:
-        """Type at once."""
-        self._entry = self.query_one("#answer", Entry)
-        self._entry.select_on_focus = False
+        """Digits are about what is described from now on."""
         self.xsync.subject = Subject(location=self.draft.source.strip() or None, draft=self.draft.id)
-        self._go_to(0)
 
     def on_unmount(self) -> None:
         """Keep what was typed last."""
@@ -126,6 +114,9 @@ class WizardScreen(BaseScreen[Known]):
         view = self._view(value, now)
         drawn = wizard_rows(view, canvas)
         self._place(drawn.entry)
+        if not self._resumed:
+            self._resumed = True
+            self._survey_source()
         draft = self.draft
         state = f"draft, step {draft.step} of {len(STEPS)}"
         source, destination = ("" if has_password(url) else url.strip() for url in (draft.source, draft.destination))
@@ -139,8 +130,6 @@ class WizardScreen(BaseScreen[Known]):
         path, toml, canary = "", "", ""
         try:
             if draft.step == 2 and draft.destination.strip():
-                from engine.execution.checking.looking import canary_of
-
                 canary = canary_of(destination_of(draft))
             if draft.step == 5:
                 path, toml = str(store.path_of(name_of(draft))), store.render(profile_of(draft))
@@ -190,64 +179,6 @@ class WizardScreen(BaseScreen[Known]):
         known = self.draft.step == 2 and self._look is not None and self._look.done
         return "go on" if known else {1: "look, survey", 2: "look", 5: "save"}.get(self.draft.step, "go on")
 
-    # Typing.
-
-    @property
-    def _here(self) -> Field:
-        asked = fields(self.draft)
-        return asked[min(self._field, len(asked) - 1)]
-
-    def _place(self, at: tuple[int, int, int] | None) -> None:
-        """Lay the entry over the row of its field."""
-        if at is None:
-            return
-        column, row, cells = at
-        self._entry.styles.offset = (column - 1, row + _HEAD_ROWS)  # its padding lies over the blank before
-        self._entry.styles.width = cells + 1
-
-    def _go_to(self, at: int) -> None:
-        """Type into another field of the step."""
-        self._field = max(0, min(at, len(fields(self.draft)) - 1))
-        field = self._here
-        typed = not field.choices and not field.act
-        self._entry.display = typed
-        if typed:
-            with self._entry.prevent(Entry.Changed):
-                self._entry.value = getattr(self.draft, field.key)
-            self._entry.placeholder = field.empty
-            self._entry.cursor_position = len(self._entry.value)
-            self._entry.focus()
-        else:
-            self.set_focus(None)
-        self.redraw()
-
-    def on_input_changed(self, event: Entry.Changed) -> None:
-        """Take what is typed."""
-        if event.input is self._entry and self._entry.display and event.value == self._entry.value:
-            self.draft = msgspec.structs.replace(self.draft, **{self._here.key: event.value})
-            self.redraw()
-
-    def on_input_submitted(self, event: Entry.Submitted) -> None:
-        """Go on."""
-        if event.input is self._entry:
-            self.action_open()
-
-    def on_entry_left(self, event: Entry.Left) -> None:
-        """One step back."""
-        if event.entry is self._entry:
-            self.action_back()
-
-    def action_pane(self, panes: int) -> None:
-        """The next field, and round."""
-        self._go_to((self._field + panes) % len(fields(self.draft)))
-
-    def action_choose(self, step: int) -> None:
-        """The next of what can be chosen."""
-        if not self._here.choices:
-            return
-        self.draft = with_preset(self.draft, step)
-        self.redraw()
-
     # From step to step.
 
     def action_back(self) -> None:
@@ -293,9 +224,14 @@ class WizardScreen(BaseScreen[Known]):
             self._source_is_known()
 
     def _source_is_known(self) -> None:
-        """Survey it, unless that was done of late, and go on."""
+        """It is surveyed while the other steps are answered."""
         self.draft = msgspec.structs.replace(self.draft, source=location(self.draft.source))
         self.xsync.subject = Subject(location=self.draft.source, draft=self.draft.id)
+        self._survey_source()
+        self._step(2)
+
+    def _survey_source(self) -> None:
+        """Survey it, unless that was done of late."""
         known = self.value.survey if self.value and self.value.source == plain_url(self.draft.source) else None
         job = self._survey_job(self.draft)
         if not is_recent(known, self.xsync.now()) and (job is None or job.ended):
@@ -303,7 +239,6 @@ class WizardScreen(BaseScreen[Known]):
 
             url = plain_url(self.draft.source)
             self.xsync.surveying[url] = SurveyJob(source_of(self.draft), None, prepare_home().surveys)
-        self._step(2)
 
     def _step(self, step: int) -> None:
         """Keep what was typed, and ask what the step asks."""
@@ -328,8 +263,6 @@ class WizardScreen(BaseScreen[Known]):
 
     def _offer_canary(self) -> None:
         """The strip that says what would be written."""
-        from engine.execution.checking.looking import canary_of
-
         spec = destination_of(self.draft)
         if "://" in spec.url:
             what = "objects of a few bytes, with right and with wrong checksums; reads them, and removes them."

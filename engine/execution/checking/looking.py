@@ -1,4 +1,4 @@
-"""A first look at one side of a migration that is still being described, and what a canary would write there."""
+"""A first look at one side of a migration that is still being described."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ from typing import Any
 from engine.errors import LocationError, UsageError
 from engine.execution.checking.findings import Finding, failure, ok
 from engine.execution.checking.network import check_credentials, check_endpoint
-from engine.locations.registry import bucket_and_prefix, file_path, open_location, overlap, scheme_of
+from engine.locations.registry import file_path, open_location, overlap, scheme_of
 from engine.model import LocationSpec
-from engine.names import OWN_PREFIX, text_of
+from engine.names import text_of
 from engine.quantities import format_bytes
-
-
-def canary_of(spec: LocationSpec) -> str:
-    """What the files or objects of a canary are called, ``*`` for what is made up for each. Raises UsageError."""
-    own = OWN_PREFIX.decode()
-    if scheme_of(spec.url) == "file":
-        return f"{text_of(file_path(spec.url)).rstrip('/')}/{own}*"
-    bucket, prefix = bucket_and_prefix(spec.url)
-    return f"s3://{'/'.join(part for part in (bucket, prefix) if part)}/{own}canary-*"
 
 
 def look_at_source(spec: LocationSpec) -> Iterator[Finding]:
