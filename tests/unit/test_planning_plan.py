@@ -13,6 +13,7 @@ from engine.planning.partition import DATASYNC, partition
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan, part_of
 from engine.planning.prices import load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, FolderNode, Origin, SizeBin
 
 GBPS = 1e9 / 8
@@ -45,7 +46,9 @@ def _tree() -> list[FolderNode]:
     return nodes
 
 
-def example_plan(*, level: int | None = 1, datasync: bool = False, agents: int | None = None) -> Plan:
+def example_plan(
+    *, level: int | None = 1, datasync: bool = False, agents: int | None = None, timetable: Timetable | None = None
+) -> Plan:
     cap = Figure(5 * GBPS, STATED)
     one = default_roofline("4 vCPU", cap)
     around = Surroundings(target=Figure(20 * GBPS, STATED), datasync="with agent" if datasync else None)
@@ -68,7 +71,13 @@ def example_plan(*, level: int | None = 1, datasync: bool = False, agents: int |
         start_at=1_000_000.0,
         helps=not datasync,
     )
-    return make_plan(parts)
+    return make_plan(parts, timetable)
+
+
+def test_hours_with_limits_that_double_the_time_are_what_limits() -> None:
+    assert example_plan().answer.endswith("The limit is each agent's path.")
+    assert example_plan(timetable=Timetable((), always=1.5e9)).answer.endswith("The limit is each agent's path.")
+    assert example_plan(timetable=Timetable((), always=0.5e9)).answer.endswith("The limit is the timetable.")
 
 
 def test_four_agents_of_5_gbps_take_a_year_each_and_fill_88_percent_of_20() -> None:
