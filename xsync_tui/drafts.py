@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine.errors import JournalError
-from engine.home import Home, prepare_home, private_folder
+from engine.errors import JournalError, XsyncError
+from engine.home import Home, prepare_home
+from engine.records import Records
 from xsync_tui.drafting import Draft, has_password
-
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def new_draft(source: str = "") -> Draft:
@@ -24,16 +23,13 @@ def new_draft(source: str = "") -> Draft:
 
 def save(draft: Draft) -> Path:
     """Keep it, but no URL with a password. Raises JournalError."""
-    from engine.catalog.files import replacing
-
     texts = {key: text for key, text in msgspec.structs.asdict(draft).items() if isinstance(text, str)}
     clean: dict[str, Any] = {key: "" for key, text in texts.items() if has_password(text)}
-    kept = msgspec.structs.replace(draft, **clean, saved_at=time.time())
-    path = private_folder(prepare_home().drafts) / f"{draft.id}.json"
+    home = prepare_home()
+    path = home.drafts / f"{draft.id}.json"
     try:
-        with replacing(path) as file:
-            path.with_name(f".{path.name}.aside").chmod(0o600)
-            file.write(msgspec.json.format(msgspec.json.encode(kept)))
+        _records(home).write(draft.id, msgspec.structs.replace(draft, **clean, saved_at=time.time()))
+        path.chmod(0o600)
     except OSError as error:
         raise JournalError(f"{path}: the draft cannot be kept: {error.strerror}") from None
     except UnicodeEncodeError:
@@ -44,19 +40,22 @@ def save(draft: Draft) -> Path:
 def all_drafts(home: Home) -> list[Draft]:
     """All of them, the newest first; files that are no drafts are passed over."""
     found = []
-    for path in home.drafts.glob("*.json"):
-        try:
-            draft = msgspec.json.decode(path.read_bytes(), type=Draft)
-        except (OSError, msgspec.DecodeError):
-            continue
-        if draft.id == path.stem and _ID.fullmatch(draft.id):
-            found.append(draft)
+    records = _records(home)
+    for name in records.names():
+        with suppress(XsyncError):
+            draft = records.read(name, "")
+            if draft is not None and draft.id == name:
+                found.append(draft)
     return sorted(found, key=lambda each: -each.saved_at)
 
 
 def delete(home: Home, draft_id: str) -> None:
     """Forget it. Raises JournalError."""
     try:
-        (home.drafts / f"{draft_id}.json").unlink(missing_ok=True)
+        _records(home).forget(draft_id)
     except OSError as error:
         raise JournalError(f"The draft cannot be deleted: {error.strerror}") from None
+
+
+def _records(home: Home) -> Records[Draft]:
+    return Records(home.drafts, Draft)
