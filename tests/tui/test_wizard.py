@@ -266,7 +266,7 @@ def test_a_full_disk_stops_nobody_from_typing(source: Path, tmp_path: Path) -> N
         await driver.until(
             lambda: [each.destination for each in drafts.all_drafts(find_home())] == [f"{tmp_path}/new1"]
         )
-        assert "Kept nowhere" not in driver.read()
+        await driver.until(lambda: "Kept nowhere" not in driver.read())
 
     drive(play)
 
