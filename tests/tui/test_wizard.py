@@ -6,7 +6,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from textual import events
@@ -16,6 +16,8 @@ from engine.execution.checking.findings import Finding, ok
 from engine.home import find_home
 from engine.journal.reader import list_executions
 from engine.model import LocationSpec, Status
+from engine.survey import scan
+from engine.survey.report import SurveyReport
 from engine.survey.scan import survey
 from profiles import store
 from profiles.schema import Place, Profile
@@ -298,6 +300,36 @@ def test_a_look_that_hangs_is_left_alone(source: Path, monkeypatch: pytest.Monke
 
     drive(play)
     released.set()
+
+
+def test_a_survey_that_still_runs_is_shown_when_the_profile_is_saved(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    real = scan.survey
+
+    def slow(*arguments: Any, **named: Any) -> SurveyReport:
+        named["on_progress"](scan.SurveyProgress(3_104_233, 3_200_000, 12 * 10**12, 18.0))
+        released.wait()
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(scan, "survey", slow)
+
+    async def play(driver: Driver) -> None:
+        await to_step_2(driver, source)
+        await paste(driver, str(tmp_path / "new"))
+        await driver.press("enter")
+        await driver.sees("enter goes on to 3")
+        await driver.sees("3,104,233 files, 12.0 TB so far")
+        await driver.press("enter", "enter", "enter", "enter")
+        await driver.until(lambda: driver.app.current_mode == "survey")
+        await driver.sees("C stop")
+        assert driver.app.subject == Subject("lab")
+        released.set()
+        await driver.sees("100 files")
+        await driver.until(lambda: not driver.app.surveying)
+
+    drive(play)
 
 
 def test_a_recent_survey_is_used_and_its_screen_leads_here(source: Path) -> None:
