@@ -123,6 +123,24 @@ def test_from_nothing_to_a_finished_run(
     assert drafts.all_drafts(find_home()) == []
 
 
+def test_keys_that_come_faster_than_they_are_drawn_keep_their_order(source: Path) -> None:
+    drafts.save(Draft("0" * 16, 3, str(source)))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("draft, step 3 of 5")
+        await driver.press("enter")
+        await driver.sees("[3 leave out]")
+        keys = [*"*.tmX", "backspace", "p", "down", *"/2024", "tab", *"|/x", "enter", *"Mon 2Gbps", "down", "down", "7"]
+        for key in keys:  # all at once, as a slow line delivers them
+            driver.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await driver.sees("One limit, of 2.00 Gbit/s")
+        await driver.until(lambda: drafts.all_drafts(find_home())[0].agents == "7")
+
+    drive(play)
+    [draft] = drafts.all_drafts(find_home())
+    assert (draft.exclude, draft.include, draft.limits) == ("*.tmp|/x", "/2024", "Mon 2Gbps")
+
+
 def test_a_wrong_bucket_is_named_and_mended(source: Path, bucket: str, s3_spec: SpecMaker) -> None:
     endpoint = s3_spec(bucket).endpoint_url or ""
 

@@ -234,11 +234,11 @@ def _looked(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
         mark, role = marks.get(finding.level, failed)
         said = f"{finding.text}. {finding.advice}" if finding.advice else finding.text
         lines = wrapped(canvas.text(said), canvas.width - _LABEL - 3, 3)
-        rows.append((Piece(f" {mark:<2}{finding.about:<{_LABEL - 2}}{lines[0]}", role),))
-        rows += [(Piece(f" {' ' * _LABEL}{line}", role),) for line in lines[1:]]
+        rows.append((Piece(f" {mark:<3}{finding.about:<{_LABEL - 2}}{lines[0]}", role),))
+        rows += [(Piece(f" {' ' * (_LABEL + 1)}{line}", role),) for line in lines[1:]]
     if view.look.silent:
         text = f"no answer within {format_duration(SILENT_SECONDS)}: wrong endpoint, no route, or a mount that hangs"
-        rows.append((Piece(f" {failed[0]:<2}{text}", Role.ALARM),))
+        rows.append((Piece(f" {failed[0]:<3}{text}", Role.ALARM),))
     return rows
 
 

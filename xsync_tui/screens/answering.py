@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import msgspec
+from textual import events
 from textual.app import ComposeResult
 
 from xsync_tui.drafting import Draft, Field, fields, with_preset
@@ -17,6 +19,29 @@ _HEAD_ROWS = 2
 """Title and journey, above the body."""
 
 
+class _Answer(Entry):
+    """Goes on in the order of the keys: what is typed after enter or tab belongs to the next field."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        screen = cast("AnsweringScreen[Any]", self.screen)
+        if (go := screen.way_of(event.key)) is not None:
+            event.stop()
+            event.prevent_default()
+            go()
+        elif event.is_printable and screen.waits:
+            event.stop()
+            event.prevent_default()
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if cast("AnsweringScreen[Any]", self.screen).waits:
+            event.stop()
+            event.prevent_default()
+
+    def action_leave(self) -> None:
+        """One step back."""
+        cast("AnsweringScreen[Any]", self.screen).action_back()
+
+
 class AnsweringScreen(BaseScreen[V]):
     """Takes what is typed into ``draft``. A subclass draws, lays the entry over its row, and says what enter does."""
 
@@ -27,7 +52,7 @@ class AnsweringScreen(BaseScreen[V]):
 
     def widgets(self) -> ComposeResult:
         """What is typed into."""
-        yield Entry(id="answer")
+        yield _Answer(id="answer")
 
     def on_mount(self) -> None:
         """Type at once."""
@@ -70,18 +95,25 @@ class AnsweringScreen(BaseScreen[V]):
             self.draft = msgspec.structs.replace(self.draft, **{self._here.key: event.value})
             self.redraw()
 
-    def on_input_submitted(self, event: Entry.Submitted) -> None:
-        """Go on."""
-        if event.input is self._entry:
-            self.action_open()
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is waited for, and nothing is to be typed."""
+        return False
 
-    def on_entry_left(self, event: Entry.Left) -> None:
-        """One step back."""
-        if event.entry is self._entry:
-            self.action_back()
+    def way_of(self, key: str) -> Callable[[], None] | None:
+        """What a key does that leaves the field, if it does."""
+        keys = {each.id: self.xsync.keymap.get(each.id, each.keys).split(",") for each in self.KEYS}
+        ways = {"next": self.action_open, "field": lambda: self.action_pane(1), "before": lambda: self.action_pane(-1)}
+        return next((way for name, way in ways.items() if key in keys[f"new.{name}"]), None)
+
+    def _take(self) -> None:
+        """Have in the draft what stands in the entry: its message may still be on its way."""
+        if self._entry.display:
+            self.draft = msgspec.structs.replace(self.draft, **{self._here.key: self._entry.value})
 
     def action_pane(self, panes: int) -> None:
         """The next field, and round."""
+        self._take()
         self._go_to((self._field + panes) % len(fields(self.draft)))
 
     def action_choose(self, step: int) -> None:

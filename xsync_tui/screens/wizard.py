@@ -57,7 +57,7 @@ class WizardScreen(AnsweringScreen[Known]):
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("new.next", "enter", "go on", "open", Tier.DRAFT),
         Key("new.field", "tab,down", "field", "pane(1)", Tier.DRAFT),
-        Key("new.field-before", "shift+tab,up", "field before", "pane(-1)", Tier.DRAFT, footer=False),
+        Key("new.before", "shift+tab,up", "field before", "pane(-1)", Tier.DRAFT, footer=False),
         Key("new.choose", "right", "choose", "choose(1)", Tier.DRAFT),
         Key("new.choose-before", "left", "choose the one before", "choose(-1)", Tier.DRAFT, footer=False),
         Key("new.back", "escape,backspace", "step back", "back", Tier.DRAFT),
@@ -159,6 +159,11 @@ class WizardScreen(AnsweringScreen[Known]):
         return self._job.look
 
     @property
+    def waits(self) -> bool:
+        """Whether a look goes on: esc ends that, and then it can be typed again."""
+        return self._look is not None and self._look.running
+
+    @property
     def _canary_is_written(self) -> bool:
         look = self._look
         return look is not None and look.tried and not look.failed
@@ -183,6 +188,7 @@ class WizardScreen(AnsweringScreen[Known]):
 
     def action_back(self) -> None:
         """Wait no longer for a look; else one step back, and from the first one out. Everything typed stays."""
+        self._take()
         if self._notice:
             super().action_back()
         elif self._job is not None and self._look is not None and self._look.running:
@@ -196,6 +202,7 @@ class WizardScreen(AnsweringScreen[Known]):
 
     def action_open(self) -> None:
         """Do what the last row says."""
+        self._take()
         self._notice = []
         view = self._view(self.value or Known(), self.xsync.now())
         look = view.look
