@@ -15,13 +15,14 @@ from engine.locations.listing import ScanLimit
 from engine.locations.registry import open_location
 from engine.model import LocationSpec
 from engine.survey.continuing import NOTHING, TakenOver, take_over
+from engine.survey.counting import SizeCounts
 from engine.survey.crew import Crew
 from engine.survey.extending import NO_WISHES, Wishes, extend
 from engine.survey.hazard_rules import ANYWHERE
 from engine.survey.hazards import target_of
 from engine.survey.report import SurveyReport, begin, complete, new_catalog, save, survey_folder, unfinished
 from engine.survey.statistics import measure
-from engine.survey.worker import Scanned, ScanRequest
+from engine.survey.worker import SURVEYED, Scanned, ScanRequest
 
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
@@ -49,7 +50,7 @@ FINISH_SECONDS = 300.0
 class SurveyProgress(NamedTuple):
     """What a survey has found so far; ``entries`` are files, folders, links and specials.
 
-    ``errors``: folders that could not be listed.
+    ``errors``: folders that could not be listed; ``waiting``: folders that are known and were not handed out yet.
     """
 
     files: int = 0
@@ -57,6 +58,8 @@ class SurveyProgress(NamedTuple):
     bytes: int = 0
     seconds: float = 0.0
     errors: int = 0
+    sizes: SizeCounts = SizeCounts()
+    waiting: int = 0
 
 
 class CrewScan(NamedTuple):
@@ -75,6 +78,7 @@ def survey(
     processes: int | None = None,
     on_progress: Callable[[SurveyProgress], None] = lambda _: None,
     on_step: Callable[[str], None] = lambda _: None,
+    live_sizes: bool = False,
     cancelled: Callable[[], bool] = lambda: False,
     wishes: Wishes = NO_WISHES,
 ) -> SurveyReport:
@@ -82,8 +86,9 @@ def survey(
 
     ``processes``: one a processor by default; THREADS_PER_PROCESS threads each for a network location. Once
     ``cancelled`` is true the report is of what was found; if not all was listed it is marked partial, and the next
-    survey goes on with it. ``on_step`` is told in words what is done. A process takes about 100 MB whatever the number
-    of entries, and what posix_scan says of a flat folder. Raises LocationError, UsageError, OSError.
+    survey goes on with it. ``on_step`` is told in words what is done; with ``live_sizes`` ``on_progress`` is told how
+    sizes are spread. A process takes about 100 MB whatever the number of entries, and what posix_scan says of a flat
+    folder. Raises LocationError, UsageError, OSError.
     """
     target = target_of(wishes.destination) if wishes.destination is not None else ANYWHERE
     location = open_location(spec)
@@ -96,7 +101,8 @@ def survey(
     folder = survey_folder(surveys, identity)
     with new_catalog(folder) as catalog:
         times, taken = _begin(folder, catalog, on_step, anew=wishes.anew)
-        with Crew(spec, catalog, workers, in_threads=in_threads) as crew:
+        wanted = SURVEYED._replace(sizes=live_sizes)
+        with Crew(spec, catalog, workers, in_threads=in_threads, wanted=wanted) as crew:
             scan = scan_all(crew, on_progress, cancelled, taken.left)
         segments = [*taken.segments, *scan.segments]
         on_step("computing statistics")
@@ -165,12 +171,13 @@ class _Progress:
             now.bytes + answer.bytes,
             now.seconds,
             now.errors + answer.errors,
+            now.sizes.plus(answer.sizes),
         )
 
-    def tell(self, *, always: bool = False) -> None:
-        """Bring the seconds up to date, and report unless that was done just before."""
+    def tell(self, waiting: int, *, always: bool = False) -> None:
+        """Bring the seconds and the folders that wait up to date, and report unless that was done just before."""
         now = time.monotonic()
-        self.found = self.found._replace(seconds=now - self._started)
+        self.found = self.found._replace(seconds=now - self._started, waiting=waiting)
         if always or now - self._told >= PROGRESS_SECONDS:
             self._told = now
             self._tell(self.found)
@@ -207,10 +214,10 @@ def scan_all(
         for answer in crew.answers(PROGRESS_SECONDS):
             waiting += answer.folders_left
             progress.add(answer)
-        progress.tell()
+        progress.tell(len(waiting))
     partial = partial or bool(crew.busy)
     segments, all_finished = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
-    progress.tell(always=True)
+    progress.tell(len(waiting), always=True)
     return CrewScan(segments, progress.found, partial or not all_finished, waiting)
 
 

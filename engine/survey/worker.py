@@ -22,6 +22,7 @@ from engine.locations.registry import open_location
 from engine.model import FilterSpec, Kind, LocationSpec
 from engine.planning.partition import TaskSelector
 from engine.survey.columns import SURVEY_SCHEMA
+from engine.survey.counting import SizeCounts, count_sizes
 
 GROUP_ROWS = 20_000
 """Rows gathered for a row group: a few milliseconds of writing, which is all that is left to do when a scan ends."""
@@ -48,6 +49,7 @@ class Scanned(NamedTuple):
     entries: int
     bytes: int
     errors: int = 0
+    sizes: SizeCounts = SizeCounts()
 
 
 class Finished(NamedTuple):
@@ -57,10 +59,14 @@ class Finished(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a worker keeps of what it finds. Whatever ``filters`` leave out is EXCLUDED."""
+    """What a worker keeps of what it finds. Whatever ``filters`` leave out is EXCLUDED.
+
+    ``sizes``: it also tells how sizes are spread, for 2 to 4 % more work.
+    """
 
     schema: pa.Schema
     filters: Filters
+    sizes: bool = False
 
 
 SURVEYED = Wanted(SURVEY_SCHEMA, Filters(FilterSpec()))
@@ -115,7 +121,7 @@ def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) 
                     going, failure = False, error
                     break
                 gathered.append(batch.rows.select(columns))
-                going = _told(connection, _counted(batch.rows, batch.folders_left))
+                going = _told(connection, _counted(batch.rows, batch.folders_left, wanted))
                 if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
                     writer.write_table(pa.concat_tables(gathered))
                     gathered.clear()
@@ -146,10 +152,11 @@ def _next(connection: Connection) -> ScanRequest | None:
     return request
 
 
-def _counted(rows: pa.Table, folders_left: list[bytes]) -> Scanned:
+def _counted(rows: pa.Table, folders_left: list[bytes], wanted: Wanted) -> Scanned:
     kinds = rows["kind"]
     sizes = rows["size"].filter(pc.equal(kinds, int(Kind.FILE)))
     listed = pc.equal(kinds, int(Kind.LISTED))
     entries = rows.num_rows - (pc.sum(listed).as_py() or 0)
     errors = pc.sum(pc.and_(listed, pc.is_valid(rows["error"]))).as_py() or 0
-    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors)
+    counts = count_sizes(sizes) if wanted.sizes else SizeCounts()
+    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors, counts)
