@@ -174,10 +174,8 @@ def _replace(path: Path, text: str, *, new: bool = False) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         if new:
-            os.link(temporary, path)  # unlike a rename it replaces nothing
-            os.unlink(temporary)
-        else:
-            os.replace(temporary, path)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # takes the name, on any file system
+        os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise

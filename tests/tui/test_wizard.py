@@ -369,6 +369,23 @@ def test_a_recent_survey_is_used_and_its_screen_leads_here(source: Path) -> None
     assert str(before.surveyed_at).encode()[:10] in report.read_bytes()
 
 
+def test_a_small_terminal_shows_the_question_alone() -> None:
+    async def play(driver: Driver) -> None:
+        await driver.sees("esc, then N")
+        await driver.press("escape", "N")
+        await driver.sees("[1 source]")
+        await driver.pilot.resize_terminal(70, 15)
+        await driver.sees("Make it 80x24")
+        await driver.press("x")
+        entry = driver.app.screen.query_one("#answer", Entry)
+        assert entry.region.y >= 15
+        await driver.pilot.resize_terminal(120, 40)
+        await driver.sees("▶ from       x")
+        await driver.until(lambda: entry.region.y == 5)
+
+    drive(play)
+
+
 def test_hostile_text_reaches_no_terminal(source: Path) -> None:
     hostile = HOSTILE.replace("\udcff", "")
     draft = Draft(

@@ -27,7 +27,7 @@ from xsync_tui.drafting import (
     source_of,
 )
 from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
-from xsync_tui.drawing.frame import Act, Title
+from xsync_tui.drawing.frame import FRAME_ROWS, LEAST_HEIGHT, LEAST_WIDTH, Act, Title
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.wizard import Look, WizardView, is_recent, wizard_rows
 from xsync_tui.keys import Key, Tier
@@ -113,7 +113,8 @@ class WizardScreen(AnsweringScreen[Known]):
         """The step."""
         view = self._view(value, now)
         drawn = wizard_rows(view, canvas)
-        self._place(drawn.entry)
+        small = canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
+        self._place((1, self.size.height, 1) if small else drawn.entry)  # out of sight, where its row is not drawn
         if not self._resumed:
             self._resumed = True
             self._survey_source()
