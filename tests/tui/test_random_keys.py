@@ -117,7 +117,9 @@ def _press(seed: int, place: str, subject: Subject | None = None) -> list[str]:
     app = Kept(subject)
 
     async def play(driver: Driver) -> None:
-        await driver.until(lambda: bool(driver.app.screen_stack[-1].query(Lines)) and "help" in driver.read())
+        await driver.until(
+            lambda: bool(driver.app.screen_stack[-1].query(Lines)) and "help" in driver.read(), driver.read
+        )
         until = time.monotonic() + SECONDS
         while time.monotonic() < until or len(pressed) < LEAST:
             app.go(place)
