@@ -14,10 +14,10 @@ from profiles import store
 from profiles.schema import Place, Profile
 from tests.conftest import SpecMaker
 from tests.tui.driving import Driver, drive
-from tests.tui.values import HOSTILE, NOW, snapshot
 from tests.unit.cli_journals import DONE, FAILURES, alive, answering, make_execution
 from xsync_tui.app import XsyncApp, goodbye, terminal_title
 from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.gallery.executions import HOSTILE, NOW, snapshot
 from xsync_tui.screens.strip import Strip
 
 

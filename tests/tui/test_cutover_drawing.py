@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engine.execution.cutover.record import STEPS
-from tests.tui.planned import (
+from xsync_tui.drawing.checklist import Work
+from xsync_tui.drawing.cutover import View, body
+from xsync_tui.drawing.rows import Canvas, Role, Row, plain, width
+from xsync_tui.gallery.proving import (
     CANVASES,
     HOSTILE,
     NARROW,
@@ -16,9 +19,6 @@ from tests.tui.planned import (
     past,
     ready,
 )
-from xsync_tui.drawing.checklist import Work
-from xsync_tui.drawing.cutover import View, body
-from xsync_tui.drawing.rows import Canvas, Role, Row, plain, width
 
 ASKS = Work(True, "", "If nobody can write to it any more", ("It looks when it last changed.",))
 

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from engine.journal.records import Command
 from engine.model import Bytes, Event, Snapshot, Status, Tally, Totals
-from tests.tui.runs import (
+from tests.tui.reading import golden
+from tests.tui.reading import lines as text
+from xsync_tui.drawing.rows import Canvas, Role, plain
+from xsync_tui.drawing.run import answer, body, no_run, state_words
+from xsync_tui.drawing.seen import Seen
+from xsync_tui.gallery.runs import (
     ASCII,
     CANVAS,
     HOSTILE,
@@ -21,16 +26,11 @@ from tests.tui.runs import (
     agent,
     fleet,
     fresh,
-    golden,
     run,
     seen,
     tasks,
-    text,
     view,
 )
-from xsync_tui.drawing.rows import Canvas, Role, plain
-from xsync_tui.drawing.run import answer, body, no_run, state_words
-from xsync_tui.drawing.seen import Seen
 
 DONE = Totals(
     Tally(discovered=12_412_907, transferred=12_412_907, verified=12_412_907),

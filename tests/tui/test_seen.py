@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from engine.model import AgentTimes, Status
-from tests.tui.runs import NOW, agent, fleet, run
 from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.seen import Seen
+from xsync_tui.gallery.runs import NOW, agent, fleet, run
 
 START = NOW // 5 * 5
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC
 
 from engine.survey.facts import Hazard
-from tests.tui.planning_screens import HAZARDS, NOW, folder, report, survey_view, text
+from tests.tui.reading import page as text
 from xsync_tui.drawing.folders import FolderTable
 from xsync_tui.drawing.rows import Canvas, plain
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
+from xsync_tui.gallery.planning import HAZARDS, NOW, folder, report, survey_view
 
 NARROW = Canvas(zone=UTC)
 ASCII = NARROW._replace(unicode=False)

@@ -1,4 +1,4 @@
-"""Executions as values for tests of what is drawn of them."""
+"""Executions as the Run screen sees them, watched for a while: fleets, agents that stall, limits, nothing yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from engine.model import AgentSnapshot, AgentTimes, Bytes, Event, Snapshot, Status, Tally, TaskSnapshot, Totals
 from xsync_tui.drawing.graph import window
-from xsync_tui.drawing.rows import Canvas, Row, plain, width
+from xsync_tui.drawing.rows import Canvas
 from xsync_tui.drawing.run import RunView
 from xsync_tui.drawing.seen import Seen
 
@@ -129,15 +129,3 @@ def view(snapshot: Snapshot, canvas: Canvas, values: Sequence[float | None] | No
         third = shown.buckets // 3
         values = [*whole[:third], *[None] * 4, *whole[third + 4 :]]
     return RunView(snapshot, NOW, seen(snapshot), shown, values, **more)
-
-
-def text(rows: Sequence[Row], canvas: Canvas) -> list[str]:
-    """The rows as text without spaces at their ends; each fits the canvas."""
-    assert len(rows) <= canvas.height
-    assert [each for each in rows if width(each) > canvas.width] == []
-    return [line.rstrip() for line in plain(rows)]
-
-
-def golden(text: str) -> list[str]:
-    """The lines between two triple quotes."""
-    return text.strip("\n").split("\n")
