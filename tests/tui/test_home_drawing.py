@@ -8,7 +8,8 @@ import pytest
 from engine.model import Bytes, Snapshot, Status
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
-from xsync_tui.gallery.executions import FACTS, (
+from xsync_tui.gallery.executions import (
+    FACTS,
     ASCII,
     CANVAS,
     HOST,
