@@ -40,7 +40,7 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
     arrow = "▼" if canvas.unicode else "v"
     words = {"bytes": "bytes", "files": "files", "newest": "newest", "changed": "in 7 days"}
     heads = {key: f"{text} {arrow}" if key == table.sort else text for key, text in words.items()}
-    where = f"Folders in {canvas.text('/' + table.path, max(4, names - 8))}"
+    where = f"Folders in {canvas.text('/' + table.path, max(4, names - 10))}"
     head = (
         f"{heads['files']:>8} {heads['bytes']:>9}  {'share of bytes':<{bars + 8}}"
         f"{heads['newest']:>9}{heads['changed']:>11}"
