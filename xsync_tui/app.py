@@ -78,7 +78,7 @@ class XsyncApp(App[None]):
             self.register_theme(own)
         for place in PLACES:
             if place.screen and place.digit:
-                self.add_mode(place.name, lambda place=place: _screen_of(place))  # type: ignore[misc]
+                self.add_mode(place.name, lambda place=place: self.screen_of(place))  # type: ignore[misc]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, by theme."""
@@ -105,6 +105,10 @@ class XsyncApp(App[None]):
     def pace(self, seconds: float) -> float:
         """Seconds between samples: twice as many on a slow line."""
         return seconds * 2 if self.slow else seconds
+
+    def screen_of(self, place: Place) -> BaseScreen[Any]:
+        """A new screen for a place."""
+        return _class_of(place)()
 
     @property
     def covered_by_strip(self) -> bool:
@@ -133,7 +137,7 @@ class XsyncApp(App[None]):
             if begin and isinstance(self.screen, BaseScreen):
                 self.call_after_refresh(self.screen.begin)
         else:
-            self.push_screen(_screen_of(place))
+            self.push_screen(self.screen_of(place))
 
     def back(self) -> None:
         """Away with the screen on top, else to Home."""
@@ -264,10 +268,6 @@ def _ends(snapshot: Snapshot, now: float) -> str:
         return ""
     low, high = snapshot.eta_seconds
     return clock_range(now + low, now + high, None, now)
-
-
-def _screen_of(place: Place) -> BaseScreen[Any]:
-    return _class_of(place)()
 
 
 def _class_of(place: Place) -> type[BaseScreen[Any]]:

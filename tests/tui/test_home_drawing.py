@@ -9,9 +9,9 @@ from engine.model import Bytes, Snapshot, Status
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.gallery.executions import (
-    FACTS,
     ASCII,
     CANVAS,
+    FACTS,
     HOST,
     HOSTILE,
     NOW,
@@ -22,6 +22,7 @@ from xsync_tui.gallery.executions import (
     survey,
     totals,
 )
+
 
 def drawn(canvas: Canvas, facts: HomeFacts = FACTS, cursor: int = 0) -> list[str]:
     return plain(home_rows(entries(facts, NOW, canvas), cursor, canvas)[0])
