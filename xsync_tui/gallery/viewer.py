@@ -24,8 +24,8 @@ SIZES = ((80, 20), (120, 36))
 _HINTS = (
     Hint("right", "next"),
     Hint("left", "before"),
-    Hint("tab", "next drawing"),
-    Hint("s", "80 or 120"),
+    Hint("tab", "drawing"),
+    Hint("s", "size"),
     Hint("a", "ASCII"),
     Hint("t", "theme"),
     Hint("u", "bits"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,6 +31,7 @@ from xsync_tui.drawing.frame import (
 )
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
 from xsync_tui.widgets.entry import Entry
@@ -218,7 +218,7 @@ class BaseScreen(Screen[None], Generic[V]):
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
         canvas = self.canvas
         safe = (canvas.text(line) for line in text.splitlines())
-        lines = [part for line in safe for part in textwrap.wrap(line, canvas.width - 2)]
+        lines = [part for line in safe for part in wrapped(line, canvas.width - 2)]
         self._notice = [(Piece(f" {line}", role),) for line in lines[:_NOTICE_ROWS]]
         self.redraw()
 

@@ -8,6 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
+from xsync_tui.text import shown
+
 
 class Entry(Input):
     """An input that does not blink and can be left with one hand."""
@@ -24,6 +26,10 @@ class Entry(Input):
     def __init__(self, *, id: str, placeholder: str = "", value: str = "") -> None:  # noqa: A002 - textual's name
         super().__init__(value, placeholder=placeholder, id=id)
         self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        """What is pasted must not reach the terminal as it is: what is odd in it becomes visible."""
+        return shown(value)
 
     def action_leave(self) -> None:
         """Leave it."""
