@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.home import find_home
@@ -17,6 +18,7 @@ from tests.tui.driving import Driver, drive
 from tests.unit.cli_journals import DONE, FAILURES, alive, answering, make_execution
 from xsync_tui.app import XsyncApp, goodbye, terminal_title
 from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.gallery import planning
 from xsync_tui.gallery.executions import HOSTILE, NOW, snapshot
 from xsync_tui.screens.strip import Strip
 
@@ -256,3 +258,22 @@ def test_the_terminals_title_says_how_far_it_is_and_when_the_runner_is_gone() ->
     assert terminal_title(gone, NOW) == "RUNNER GONE lab"
     assert terminal_title(facts._replace(snapshot=snapshot(Status.SUCCESS)), NOW) == "SUCCESS lab"
     assert terminal_title(Facts(Subject()), NOW) == "xsync"
+
+
+def test_an_error_is_told_whole_under_the_name_of_what_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "home" / "profiles").mkdir(parents=True)
+    text = 'schema = 1\nname = "lab"\n[source]\nurl = "file:///mnt/{0}"\n[destination]\nurl = "s3://lab"\n'
+    (tmp_path / "home" / "profiles" / "lab.toml").write_text(text.format("nowhere-" * 20))
+    report = planning.report()
+    folder = tmp_path / "home" / "surveys" / "lab"
+    folder.mkdir(parents=True)
+    found = msgspec.structs.replace(report, location=f"file:///mnt/{'nowhere-' * 20}")
+    (folder / "survey.json").write_bytes(msgspec.json.encode(found))
+
+    async def play(user: Driver) -> None:
+        await user.press("3")
+        text = await user.sees("mounted.")
+        assert text.startswith(" lab  /mnt/nowhere-")
+        assert "[3 Plan ok]" in text
+
+    drive(play, XsyncApp(Subject("lab")))

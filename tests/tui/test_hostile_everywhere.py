@@ -106,7 +106,9 @@ def running(home: Path) -> Iterator[Path]:
     (found.profiles / "broken.toml").write_text(f"schema = 1\n{_toml(EVIL)} = 1\n")
     (found.profiles / "worse.toml").write_bytes(b"\x1b[2J\xff\x9b")
     base = planning.report(hazards=(Hazard(EVIL, 3, (EVIL, EVIL), EVIL), Hazard("unreadable", 1, (EVIL,), EVIL)))
-    folders = tuple(msgspec.structs.replace(each, path=f"{EVIL}{n}") for n, each in enumerate(base.layout.folders))
+    folders = tuple(
+        msgspec.structs.replace(each, path=f"{EVIL.replace('/', '')}{n}") for n, each in enumerate(base.layout.folders)
+    )
     widest = WidestDirectory(EVIL, 400_000)
     layout = msgspec.structs.replace(base.layout, folders=folders, widest_directory=widest, deepest=EVIL)
     survey = msgspec.structs.replace(base, location=SOURCE, layout=layout, extensions=(Extension(EVIL, 3, 9),))
