@@ -182,7 +182,7 @@ class Look:
             assert not bad(row), f"{what}: {row!r}"
         drawn = "\n".join("\n".join(plain(part.rows)) for part in self.app.screen.query(Lines))
         assert not bad(drawn.replace("\n", "")), f"{what}: {drawn!r}"
-        assert {len(strip) for strip in map(_cells, strips)} == {self.app.size.width}, what
+        assert {strip.cell_length for strip in strips} == {self.app.size.width}, what
         text = "\n".join(rows)
         self.seen += text
         return text
@@ -192,10 +192,6 @@ class Look:
         for key in keys:
             await self.pilot.press(key)
             await self.check(f"{type(self.app.screen).__name__} after {key}")
-
-
-def _cells(strip: object) -> str:
-    return " " * strip.cell_length  # type: ignore[attr-defined]
 
 
 SCREENS = {

@@ -145,9 +145,8 @@ def test_a_picture_is_as_it_was(scene: Scene, path: Path, request: pytest.Fixtur
 
 def difference(expected: str, found: str) -> str:
     """What differs between two pictures: their text, else their colours."""
-    pairs = ((_rows(expected), _rows(found)), (_roles(expected), _roles(found)))
-    pairs += ((_plain(expected).splitlines(), _plain(found).splitlines()),)
-    for before, after in pairs:
+    views = (_rows, _roles, lambda svg: _plain(svg).splitlines())
+    for before, after in ((view(expected), view(found)) for view in views):
         if before != after:
             return "\n".join(difflib.unified_diff(before, after, "expected", "found", lineterm="", n=1))
     return "nothing"

@@ -95,9 +95,8 @@ class StoryApp(XsyncApp):
 
     def screen_of(self, place: Place) -> BaseScreen[Any]:
         """The app's own screens, but for what only a huge source could show."""
-        return {"plan": StoryPlan, "cutover": StoryCutover}.get(
-            place.name, lambda: super(StoryApp, self).screen_of(place)
-        )()
+        made_up: dict[str, type[BaseScreen[Any]]] = {"plan": StoryPlan, "cutover": StoryCutover}
+        return made_up[place.name]() if place.name in made_up else super().screen_of(place)
 
 
 class Stage:
