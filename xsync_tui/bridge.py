@@ -17,7 +17,7 @@ import msgspec
 
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
-from engine.journal.reader import SnapshotReader
+from engine.journal.reader import SnapshotReader, read_migration
 from engine.journal.records import Command
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
@@ -55,6 +55,7 @@ class Bridge:
         """Runners that this process started and that have not ended: they go on without it."""
         self._ended: _Cache[Execution] = _Cache()
         self._readers: dict[Path, SnapshotReader] = {}
+        self._tests: dict[Path, bool] = {}
         self._profiles: _Cache[Profile | str] = _Cache()
         self._surveys: _Cache[SurveyBrief | None] = _Cache()
 
@@ -127,14 +128,18 @@ class Bridge:
         return facts._replace(survey=self.surveys().get(plain_url(facts.source)))
 
     def folder_of(self, subject: Subject) -> Path | None:
-        """The folder of the execution a subject is about: the named one, else the newest of its profile, else None."""
+        """The folder of the execution a subject is about: the named one, else the newest of its profile, else None.
+
+        Steps of test runs are about no profile: each copies a part.
+        """
         if subject.execution is not None:
             folder = self.home.executions / subject.execution
             return folder if (folder / JOURNAL_NAME).exists() else None
         if subject.profile is None:
             return None
-        mine = [e for e in self.executions() if e.snapshot is not None and e.snapshot.profile == subject.profile]
-        return mine[-1].folder if mine else None
+        found = [each for each in self.executions() if each.snapshot is not None and not each.test]
+        mine = [e.folder for e in found if e.snapshot is not None and e.snapshot.profile == subject.profile]
+        return mine[-1] if mine else None
 
     def schedules(self, now: float) -> tuple[dict[str, float], frozenset[str]]:
         """When each scheduled profile runs next (Unix time), and those whose schedule stopped itself."""
@@ -195,12 +200,14 @@ class Bridge:
         """Raises _NotEnded for what is to be read again each time."""
         try:
             snapshot = self._reader(folder).read()
+            if folder not in self._tests:
+                self._tests[folder] = read_migration(folder).test
         except JournalError as error:
             raise _NotEnded(Execution(folder, None, str(error))) from None
         if not snapshot.status.ended:
-            raise _NotEnded(Execution(folder, snapshot))
+            raise _NotEnded(Execution(folder, snapshot, test=self._tests[folder]))
         self._readers.pop(folder).close()
-        return Execution(folder, snapshot)
+        return Execution(folder, snapshot, test=self._tests[folder])
 
     def _reader(self, folder: Path) -> SnapshotReader:
         reader = self._readers.get(folder)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from engine.errors import XsyncError
 from engine.model import LocationSpec
+from engine.names import path_of_text
 from xsync_tui.drawing.facts import plain_url
+from xsync_tui.drawing.filtered import Inside
 from xsync_tui.drawing.survey import Scanning
 from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
+    from engine.catalog.stopping import Stopper
     from engine.home import Home
     from engine.survey.facts import FolderStatistics
     from engine.survey.report import SurveyReport
@@ -63,7 +66,14 @@ class SurveyJob:
 
     def _progress(self, found: SurveyProgress) -> None:
         self.scanning = self.scanning._replace(
-            files=found.files, entries=found.entries, bytes=found.bytes, seconds=found.seconds, errors=found.errors
+            files=found.files,
+            entries=found.entries,
+            bytes=found.bytes,
+            seconds=found.seconds,
+            errors=found.errors,
+            bins=found.sizes.bins(),
+            largest=found.sizes.largest,
+            waiting=found.waiting,
         )
 
     def _step(self, text: str) -> None:
@@ -98,11 +108,25 @@ class Reports:
         return self._kept[path][1]
 
 
-def folders_in(home: Home, report: SurveyReport, path: bytes) -> list[FolderStatistics]:
-    """What a survey knows of the folders in ``path``. Raises UsageError if its entries are gone, JournalError."""
+def first_level(report: SurveyReport) -> tuple[FolderStatistics, ...]:
+    """The folders in the root, as the report has them."""
+    return tuple(each for each in report.layout.folders if "/" not in each.path)
+
+
+def look_inside(home: Home, report: SurveyReport, path: str, stopper: Stopper) -> Inside:
+    """What a survey knows of the folders in ``path`` (text) and of the sizes in them; reads its catalog.
+
+    ``stopper`` can end it. Raises UsageError if its entries are gone, JournalError.
+    """
+    from engine.survey.folder_sizes import sizes_in
     from engine.survey.folders import children
     from engine.survey.report import reading, survey_folder
 
+    folder = path_of_text(path)
     with reading(home.surveys, report) as segments:
         spill = survey_folder(home.surveys, report.identity) / ".spill"
-        return children(segments, spill, path, int(report.surveyed_at * 1e9))
+        sizes = sizes_in(segments, spill, folder, stopper)
+        if not path:
+            return Inside(first_level(report), sizes)
+        found = children(segments, spill, folder, int(report.surveyed_at * 1e9), stopper)
+        return Inside(tuple(found), sizes)

@@ -19,6 +19,8 @@ from engine.planning.surroundings import default_roofline
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, Roofline, Seconds
 
+ASSUMED_START = Figure(1.5, Origin("default", "start and end of a run"))
+
 FORECAST = "forecast.json"
 """In an execution's folder."""
 
@@ -60,21 +62,22 @@ def forecast(
     learned = learn(reports, before, migration.agents)
     fleet = fleet_of(before, learned, migration.agents)
     found = history_of(reports).measured
-    overhead = found.overhead or Figure(1.5, Origin("default", "start and end of a run"))
-    options = EstimateOptions(start_seconds=overhead.value)
+    start = learned.start_seconds or found.overhead or ASSUMED_START
+    options = EstimateOptions(start_seconds=start.value)
     seconds = estimate(changes, fleet, fleet.shared(migration.agents), options, start=now, timetable=_limits(migration))
     if found.listing is not None:
         seconds = _with_listing(seconds, (dataset.files + dataset.others) / found.listing.value, found.listing.origin)
     used = [*(figure.origin for scope in fleet.scopes for figure in (scope.bytes_per_second, scope.files_per_second))]
-    used += [figure.origin for figure in (found.listing, found.overhead) if figure is not None]
+    used += [figure.origin for figure in (found.listing, start) if figure is not None]
     rests_on = tuple(dict.fromkeys(used))
     return Forecast(now, seconds, changes.files, changes.bytes, incremental, rests_on)
 
 
 def fleet_of(before: Roofline, learned: Learned, agents: int) -> Fleet:
     """What so many agents do together by what was learned, each figure ``before`` where nothing was."""
-    one = (learned.files_per_second or before.files_per_second, learned.bytes_per_second or before.bytes_per_second)
-    return Fleet((Roofline(*(Figure(figure.value * agents, figure.origin) for figure in one)),))
+    files, size = learned.files_per_second, learned.bytes_per_second
+    one = Roofline(files or before.files_per_second, size or before.bytes_per_second, learned.adds)
+    return Fleet((one.times(agents),))
 
 
 def keep(folder: Path, made: Forecast) -> None:

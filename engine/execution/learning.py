@@ -1,27 +1,34 @@
-"""What past executions teach about one agent: its files/s and bytes/s, from what they took for which sizes. Pure."""
+"""What past executions teach: files/s and bytes/s of one agent, and what an execution takes beside. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import msgspec
 
-from engine.planning.fitting import Part, Work, fit_work
+from engine.planning.explaining import Past, explain
+from engine.planning.fitting import Part
 from engine.planning.values import Figure, Origin, Roofline
 
 LATEST = 8
 """Executions that count: what was longer ago may have been another network."""
 
-LEAST_SECONDS = 1.0
-"""What copied for less was mostly starting and ending."""
+LEAST_SECONDS = 0.5
+"""What copied for less was nothing but starting and ending."""
 
 
 class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Of one agent; None where no execution shows it."""
+    """Rates of one agent, ``adds`` as in Roofline; None where no execution shows them.
+
+    ``start_seconds``: what an execution takes beside copying: starting, ending, agents that find into their stride.
+    """
 
     files_per_second: Figure | None = None
     bytes_per_second: Figure | None = None
+    adds: bool = False
+    start_seconds: Figure | None = None
 
 
 def learn(reports: Sequence[dict[str, Any]], before: Roofline, agents: int | None = None) -> Learned:
@@ -31,17 +38,20 @@ def learn(reports: Sequence[dict[str, Any]], before: Roofline, agents: int | Non
     """
     telling = [report for report in reports if _tells(report)]
     alike = [report for report in telling if report["migration"]["agents"] == agents] or telling
-    samples = [_work(report) for report in alike[-LATEST:]]
+    samples = [_past(report) for report in alike[-LATEST:]]
     if not samples:
         return Learned()
     latest = alike[-1]
     count = len(samples)
     source = latest["execution"] if count == 1 else f"{count} executions, the last {latest['execution']}"
     origin = Origin("execution", source, latest["started_at"])
-    shown = fit_work(samples, before)
+    beside = median(each.seconds - each.copying for each in samples)
+    shown = explain(samples, before, beside)
     return Learned(
         Figure(shown.files_per_second, origin) if "files" in shown.at_work else None,
         Figure(shown.bytes_per_second, origin) if "bytes" in shown.at_work else None,
+        shown.adds,
+        Figure(shown.start_seconds, origin),
     )
 
 
@@ -50,8 +60,15 @@ def _tells(report: dict[str, Any]) -> bool:
     return not limited and report["transfer_seconds"] >= LEAST_SECONDS and report["files"]["transferred"] > 0
 
 
-def _work(report: dict[str, Any]) -> Work:
-    """Sizes are of the files that were sent; folders are sent too, and have no bytes."""
+def _past(report: dict[str, Any]) -> Past:
+    """Sizes are of the files that were sent; folders are sent too, and have no bytes.
+
+    What is counted apart is no part of its time: waiting for a listing, deletions, folder times, verification.
+    """
     bins = [Part(each["files"], each["bytes"]) for each in report["sizes"]]
     folders = Part(report["folders"]["transferred"], 0)
-    return Work((*bins, folders), report["migration"]["agents"] * report["transfer_seconds"])
+    copying = report["transfer_seconds"]
+    phases = report.get("phase_seconds", {})
+    others = sum(seconds for phase, seconds in phases.items() if phase != "listing")
+    others += max(0.0, phases.get("listing", 0.0) - copying) + (report.get("verification") or {}).get("seconds", 0.0)
+    return Past((*bins, folders), report["migration"]["agents"], max(copying, report["seconds"] - others), copying)

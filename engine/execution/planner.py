@@ -219,6 +219,7 @@ def roofline_of(request: PlanRequest, reports: Sequence[dict[str, Any]] = ()) ->
     return Roofline(
         _newest(found.files_per_second, learned.files_per_second) or assumed.files_per_second,
         _newest(found.bytes_per_second, learned.bytes_per_second) or assumed.bytes_per_second,
+        learned.adds and found.files_per_second is None and found.bytes_per_second is None,
     )
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import msgspec
 
-from engine.catalog.files import replacing
-from engine.errors import XsyncError
-from engine.home import Home, private_folder
+from engine.home import Home
+from engine.records import Records
 from engine.recurrence import Recurrence
 
 MOST_IDENTICAL_FAILURES = 5
@@ -83,50 +78,28 @@ def after_skip(record: ScheduleRecord) -> ScheduleRecord:
 
 def read_record(home: Home, name: str) -> ScheduleRecord | None:
     """The record of a profile's schedule, None if it has none. Raises XsyncError if it cannot be read."""
-    path = _path(home, name)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ScheduleRecord)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise XsyncError(
-            f"{path} cannot be read: {error}. Install the schedule again: xsync schedule install {name}"
-        ) from error
+    return _records(home).read(name, f"Install the schedule again: xsync schedule install {name}")
 
 
 def read_records(home: Home) -> list[ScheduleRecord]:
     """All of them, by name. Raises XsyncError."""
-    names = sorted(path.stem for path in home.schedules.glob("*.json"))
-    return [record for name in names if (record := read_record(home, name)) is not None]
+    return [record for name in _records(home).names() if (record := read_record(home, name)) is not None]
 
 
 def write_record(home: Home, record: ScheduleRecord) -> None:
     """Keep ``record``, whole or not at all. Raises OSError."""
-    private_folder(home.schedules)
-    with replacing(_path(home, record.name)) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(record), indent=2))
+    _records(home).write(record.name, record)
 
 
 def forget_record(home: Home, name: str) -> None:
     """Remove the record of a schedule that is no more."""
-    _path(home, name).unlink(missing_ok=True)
+    _records(home).forget(name)
 
 
-@contextmanager
-def alone(home: Home, name: str) -> Iterator[bool]:
+def alone(home: Home, name: str) -> AbstractContextManager[bool]:
     """Whether no other scheduled execution of this profile runs; until the block ends this is one. Raises OSError."""
-    private_folder(home.schedules)
-    fd = os.open(home.schedules / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)
+    return _records(home).held(name)
 
 
-def _path(home: Home, name: str) -> Path:
-    return home.schedules / f"{name}.json"
+def _records(home: Home) -> Records[ScheduleRecord]:
+    return Records(home.schedules, ScheduleRecord)

@@ -87,9 +87,10 @@ class Amount(Protocol):
 
 
 def seconds_of(bins: Iterable[Amount], roofline: Roofline) -> float:
-    """How long one agent takes: by bin, files/s or bytes/s, whichever binds there."""
+    """How long one agent takes: by bin, files/s or bytes/s, whichever binds there; both where they add up."""
     files, size = roofline.files_per_second.value, roofline.bytes_per_second.value
-    return sum(max(each.files / files, each.bytes / size) for each in bins)
+    together = sum if roofline.adds else max
+    return sum(together((each.files / files, each.bytes / size)) for each in bins)
 
 
 def together(bins: Iterable[SizeBin]) -> tuple[SizeBin, ...]:

@@ -41,7 +41,7 @@ class Fleet(msgspec.Struct, frozen=True):
 
     def shared(self, agents: int) -> Fleet:
         """An even share of it for each of ``agents``."""
-        return Fleet(tuple(Roofline(*(Figure(f.value / agents, f.origin) for f in _figures(s))) for s in self.scopes))
+        return Fleet(tuple(each.times(1 / agents) for each in self.scopes))
 
 
 def fleet(limits: Sequence[PlanLimit], agents: int, hosts: int = 1) -> Fleet:
@@ -56,7 +56,11 @@ def fleet(limits: Sequence[PlanLimit], agents: int, hosts: int = 1) -> Fleet:
     for limit in limits:
         scopes.setdefault(limit.scope, []).append(limit)
     rooflines = [
-        Roofline(_lowest(each, "files", agents, hosts), _lowest(each, "bytes", agents, hosts))
+        Roofline(
+            _lowest(each, "files", agents, hosts),
+            _lowest(each, "bytes", agents, hosts),
+            any(limit.adds for limit in each),
+        )
         for each in scopes.values()
     ]
     return Fleet(tuple(rooflines) or (Roofline(Figure(math.inf, _NEVER), Figure(math.inf, _NEVER)),))
@@ -65,9 +69,9 @@ def fleet(limits: Sequence[PlanLimit], agents: int, hosts: int = 1) -> Fleet:
 def busy_seconds(dataset: Dataset, roofline: Roofline) -> tuple[float, float]:
     """Seconds that ``dataset`` takes where files/s bind, and where bytes/s do: each size bin by what is slower there.
 
-    Together they are ``sum(max(n_b / F, s_b / B))`` with folders and links as files without bytes (on a published
-    sweep of elbencho over sizes it fits within 3 % below the knee). Files that no bin has are one of their own; without
-    bins this is the optimistic ``max(N / F, S / B)``.
+    Together they are ``sum(max(n_b / F, s_b / B))``, or all of both where they add up, with folders and links as files
+    without bytes (on a published sweep of elbencho over sizes it fits within 3 % below the knee). Files that no bin has
+    are one of their own; without bins this is the optimistic ``max(N / F, S / B)``.
     """
     pieces = [(each.files, each.bytes) for each in dataset.bins]
     if pieces:
@@ -79,9 +83,9 @@ def busy_seconds(dataset: Dataset, roofline: Roofline) -> tuple[float, float]:
     for count, size in pieces:
         files = max(0, count) / roofline.files_per_second.value
         content = max(0, size) / roofline.bytes_per_second.value
-        if files > content:
+        if roofline.adds or files > content:
             by_files += files
-        else:
+        if roofline.adds or files <= content:
             by_bytes += content
     return by_files, by_bytes
 
@@ -192,10 +196,6 @@ def _total(limit: PlanLimit, by: Literal["bytes", "files"], agents: int, hosts: 
     if each is not None and each <= 0:
         raise ValueError(f"{limit.name}: a limit is above zero, not {each}")
     return math.inf if each is None else each * _count(limit.scope, agents, hosts)
-
-
-def _figures(roofline: Roofline) -> tuple[Figure, Figure]:
-    return roofline.files_per_second, roofline.bytes_per_second
 
 
 def _lowest(limits: Sequence[PlanLimit], by: Literal["bytes", "files"], agents: int, hosts: int) -> Figure:

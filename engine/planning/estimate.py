@@ -164,7 +164,12 @@ def circuit_seconds(size: int, bits_per_second: float, utilisation: float = 1.0,
 
 
 def _stretched(pending: Dataset, files_per_second: float, bytes_per_second: float, known: Fleet | Roofline) -> Seconds:
-    reached = max(files_per_second / known.files_per_second.value, bytes_per_second / known.bytes_per_second.value)
+    reached = max(
+        (sum if each.adds else max)(
+            (files_per_second / each.files_per_second.value, bytes_per_second / each.bytes_per_second.value)
+        )
+        for each in (known.scopes if isinstance(known, Fleet) else (known,))
+    )
     planned = estimate(pending, known)
     if reached <= 0:
         return planned

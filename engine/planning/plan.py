@@ -21,6 +21,9 @@ from engine.quantities import format_bytes, format_duration_range, format_rate, 
 WIDE = 2.0
 """A range whose end is so many times its begin says little: what would narrow it is said with it."""
 
+_HELD_BACK = 2.0
+"""From so many times as long on it is the hours with limits that decide, not what the fleet could do."""
+
 WIDE_ADVICE = "the range is wide, because nothing was measured yet: xsync test-run narrows it"
 
 
@@ -132,7 +135,7 @@ def make_plan(parts: Parts, timetable: Timetable | None = None) -> Plan:
     )
     whole = _whole(fleet, times, helps=parts.helps)
     return Plan(
-        answer=_answer(parts, whole),
+        answer=_answer(parts, whole, times.stretch),
         source=parts.source,
         destination=parts.destination,
         surveyed_at=parts.surveyed_at,
@@ -198,8 +201,8 @@ def _tasks(partition: Partition, times: TaskTimes) -> tuple[PlannedTask, ...]:
     )
 
 
-def _answer(parts: Parts, whole: Seconds) -> str:
-    """One sentence: who copies what in which time, and what limits that."""
+def _answer(parts: Parts, whole: Seconds, stretch: float) -> str:
+    """One sentence: who copies what in which time, and what limits that: the timetable, where it doubles the time."""
     fleet = parts.fleet
     hosts = "" if fleet.hosts == 1 else f" on {fleet.hosts} hosts"
     who = "1 agent copies" if fleet.agents == 1 else f"{fleet.agents} agents{hosts} copy"
@@ -207,7 +210,7 @@ def _answer(parts: Parts, whole: Seconds) -> str:
     took = format_duration_range(whole.low, whole.high)
     return (
         f"{who} {format_bytes(parts.dataset.bytes)} in {took}, at {format_rate(fleet.bytes_per_second)}{share}. "
-        f"The limit is {spoken(fleet.binding)}."
+        f"The limit is {'the timetable' if stretch > _HELD_BACK else spoken(fleet.binding)}."
     )
 
 

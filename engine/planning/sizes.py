@@ -54,17 +54,28 @@ class SizeTimes(NamedTuple):
         return sum(each.seconds for each in self.bins)
 
 
-def decimal_bins(bins: Sequence[SizeBin]) -> tuple[SizeBin, ...]:
+ROWS = (
+    SizeBin(0, 1, 0, 0),
+    SizeBin(1, SMALLEST_ROW, 0, 0),
+    *(SizeBin(10**power, 10 ** (power + 1), 0, 0) for power in range(3, 10)),
+)
+"""All rows that decimal_bins() knows, empty."""
+
+
+def decimal_bins(bins: Sequence[SizeBin], like: Sequence[SizeBin] = ()) -> tuple[SizeBin, ...]:
     """Bins by powers of ten as few rows: empty, below SMALLEST_ROW, by tens, from LARGEST_ROW on.
 
-    From the first to the last that holds files; the last ends at what the largest ended at.
+    From the first to the last that holds files; the last ends at what the largest ended at. ``like``: these rows are
+    there in any case, and no row is left out.
     """
-    rows: dict[int, SizeBin] = {}
+    rows: dict[int, SizeBin] = {each.low: SizeBin(each.low, each.high, 0, 0) for each in like}
     for each in bins:
         key = each.low if each.high <= 1 else 1 if each.high <= SMALLEST_ROW else min(each.low, LARGEST_ROW)
         have = rows.get(key, SizeBin(key, each.high, 0, 0))
         rows[key] = SizeBin(key, max(have.high, each.high), have.files + each.files, have.bytes + each.bytes)
     found = [rows[key] for key in sorted(rows)]
+    if like:
+        return tuple(found)
     filled = [index for index, each in enumerate(found) if each.files]
     return tuple(found[filled[0] : filled[-1] + 1]) if filled else ()
 

@@ -79,8 +79,8 @@ def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
     agent = roofline.bytes_per_second, roofline.files_per_second
     found = [
         _limit("target", "link", around.target),
-        _limit("path of one agent", "agent", agent[0]),
-        _limit("files of one agent", "agent", None, agent[1]),
+        _limit("path of one agent", "agent", agent[0], adds=roofline.adds),
+        _limit("files of one agent", "agent", None, agent[1], adds=roofline.adds),
         _limit("source", "source", around.source_bytes, around.source_files),
         _limit("host NIC", "host", _nic(around)),
         _limit("CPU", "host", *_cpu(around)),
@@ -91,12 +91,14 @@ def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
     return tuple(limit for limit in found if limit is not None)
 
 
-def _limit(name: str, scope: Scope, size: Figure | None, files: Figure | None = None) -> PlanLimit | None:
+def _limit(
+    name: str, scope: Scope, size: Figure | None, files: Figure | None = None, *, adds: bool = False
+) -> PlanLimit | None:
     said = size or files
     if said is None:
         return None
     return PlanLimit(
-        name, scope, said.origin, None if size is None else size.value, None if files is None else files.value
+        name, scope, said.origin, None if size is None else size.value, None if files is None else files.value, adds
     )
 
 

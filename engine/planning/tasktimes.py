@@ -33,10 +33,14 @@ class TaskTime(msgspec.Struct, frozen=True):
 
 
 class TaskTimes(msgspec.Struct, frozen=True):
-    """Of each task as given, and of all from the start to the end of the last."""
+    """Of each task as given, and of all from the start to the end of the last.
+
+    ``stretch``: how many times as long hours with limits make it.
+    """
 
     tasks: tuple[TaskTime, ...]
     whole: Seconds
+    stretch: float = 1.0
 
 
 def estimate_tasks(
@@ -76,7 +80,7 @@ def estimate_tasks(
         helped = balanced and lane > whole.likely
         factor = stretch * (whole.likely / lane if helped else 1.0)
         times.append(TaskTime(task.name, task.agent, begin * factor, _times(seconds, factor), helped))
-    return TaskTimes(tuple(times), whole)
+    return TaskTimes(tuple(times), whole, stretch)
 
 
 def merged(datasets: Iterable[Dataset]) -> Dataset:

@@ -30,19 +30,29 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Roofline(msgspec.Struct, frozen=True):
-    """What one agent can do: at most so many files/s, and so many bytes/s (design: rate(size) = min(F x size, B))."""
+    """What one agent can do: at most so many files/s, and so many bytes/s (design: rate(size) = min(F x size, B)).
+
+    ``adds``: both are of one thing, such as the CPU of a host that does all, so that a file takes 1 / F + size / B.
+    """
 
     files_per_second: Figure
     bytes_per_second: Figure
+    adds: bool = False
 
     @property
     def knee_bytes(self) -> float:
         """The size s* = B / F at which both bind alike; below it files/s bind, above it bytes/s."""
         return self.bytes_per_second.value / self.files_per_second.value
 
+    def times(self, agents: float) -> Roofline:
+        """What so many of it do."""
+        files, size = self.files_per_second, self.bytes_per_second
+        return Roofline(Figure(files.value * agents, files.origin), Figure(size.value * agents, size.origin), self.adds)
+
     def rate(self, size: float) -> float:
         """Bytes/s for files of ``size`` bytes."""
-        return min(self.files_per_second.value * size, self.bytes_per_second.value)
+        by_files, by_bytes = self.files_per_second.value * size, self.bytes_per_second.value
+        return by_files * by_bytes / (by_files + by_bytes) if self.adds else min(by_files, by_bytes)
 
 
 Scope = Literal["connection", "agent", "host", "mount", "task", "link", "source", "destination"]
@@ -50,13 +60,17 @@ Scope = Literal["connection", "agent", "host", "mount", "task", "link", "source"
 
 
 class PlanLimit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A limit in bytes/s, in files/s, or in both, of each ``scope``; None: it does not limit that."""
+    """A limit in bytes/s, in files/s, or in both, of each ``scope``; None: it does not limit that.
+
+    ``adds``: files/s and bytes/s of this scope are of one thing (Roofline).
+    """
 
     name: str
     scope: Scope
     origin: Origin
     bytes_per_second: float | None = None
     files_per_second: float | None = None
+    adds: bool = False
 
 
 class SizeBin(msgspec.Struct, frozen=True):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.planning.values import SizeBin
+
 
 class Bin(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """Files whose size in bytes (or age in days) is at least ``from`` and below ``to`` (None: no bound)."""
@@ -206,3 +208,21 @@ class FolderSize(NamedTuple):
     path: bytes
     files: int
     bytes: int
+
+
+class FolderSizes(NamedTuple):
+    """The sizes of the files below a folder: rows of planning.sizes.ROWS that hold some, and the largest, in bytes."""
+
+    bins: tuple[SizeBin, ...] = ()
+    largest: int = 0
+
+
+class SizesInside(NamedTuple):
+    """The sizes in a folder: of the ``whole``, of the files directly in it, and of the folders in it by path as text.
+
+    Of very many folders those that count in one row or another are there.
+    """
+
+    whole: FolderSizes
+    own: FolderSizes
+    folders: dict[str, FolderSizes]

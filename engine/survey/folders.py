@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog.database import Connection, blob, database
+from engine.catalog.stopping import Stopper
 from engine.model import Fate, Kind
 from engine.names import text_of
 from engine.survey.columns import IS_FILE, MEMORY_BYTES, PATH, open_catalog
@@ -64,26 +65,41 @@ def whole(connection: Connection) -> Changes:
     return _changes(row[3:])
 
 
-def children(segments: Sequence[Path], spill: Path, folder: bytes, now_ns: int) -> list[FolderStatistics]:
+def children(
+    segments: Sequence[Path], spill: Path, folder: bytes, now_ns: int, stopper: Stopper | None = None
+) -> list[FolderStatistics]:
     """The folders in ``folder`` with all that lies below each, the largest first; itself: the files directly in it.
 
-    ``now_ns``: of the survey. Nothing if there is no such folder. Raises OSError, JournalError.
+    ``now_ns``: of the survey; ``stopper`` can end it. Nothing if there is no such folder. Raises OSError, JournalError.
     """
     with database(spill, MEMORY_BYTES) as connection:
+        if stopper is not None:
+            stopper.hold(connection)
         open_catalog(connection, segments)
-        low, high = blob(folder + b"/"), blob(folder + b"0")
-        inside = f"(dir = {blob(folder)} OR (dir >= {low} AND dir < {high}))" if folder else "true"
-        gather_folders(connection, now_ns, inside)
+        gather_folders(connection, now_ns, inside(folder))
         return _first_level(connection, folder)
+
+
+def inside(folder: bytes) -> str:
+    """SQL that is true of the rows in ``folder`` and below it."""
+    low, high = blob(folder + b"/"), blob(folder + b"0")
+    return f"(dir = {blob(folder)} OR (dir >= {low} AND dir < {high}))" if folder else "true"
+
+
+def child_of(folder: bytes) -> str:
+    """SQL of the folder in ``folder`` that a row lies in, itself where directly; as text, of ``dir`` and its ``text``.
+
+    As text a BLOB shows what is not ASCII as escapes: ``/`` can be searched for.
+    """
+    own = f"({blob(folder)})::VARCHAR"
+    start = 1 if not folder else f"len({own}) + 2"
+    prefix = "" if not folder else f"{own} || '/' || "
+    return f"CASE WHEN dir = {blob(folder)} THEN text ELSE {prefix}split_part(substr(text, {start}), '/', 1) END"
 
 
 def _first_level(connection: Connection, folder: bytes) -> list[FolderStatistics]:
     """The children of a folder: also empty ones, and as itself what lies directly in it."""
-    own = f"({blob(folder)})::VARCHAR"
-    start = 1 if not folder else f"len({own}) + 2"
-    prefix = "" if not folder else f"{own} || '/' || "
-    child = f"CASE WHEN dir = {blob(folder)} THEN text ELSE {prefix}split_part(substr(text, {start}), '/', 1) END"
-    return _rolled_up(connection, child, f"files > 0 OR dir <> {blob(folder)}", f"dir = {blob(folder)}")
+    return _rolled_up(connection, child_of(folder), f"files > 0 OR dir <> {blob(folder)}", f"dir = {blob(folder)}")
 
 
 def _second_level(connection: Connection) -> list[FolderStatistics]:

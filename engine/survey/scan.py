@@ -15,6 +15,7 @@ from engine.locations.listing import ScanLimit
 from engine.locations.registry import open_location
 from engine.model import LocationSpec
 from engine.survey.continuing import NOTHING, TakenOver, take_over
+from engine.survey.counting import SizeCounts
 from engine.survey.crew import Crew
 from engine.survey.extending import NO_WISHES, Wishes, extend
 from engine.survey.hazard_rules import ANYWHERE
@@ -49,7 +50,7 @@ FINISH_SECONDS = 300.0
 class SurveyProgress(NamedTuple):
     """What a survey has found so far; ``entries`` are files, folders, links and specials.
 
-    ``errors``: folders that could not be listed.
+    ``errors``: folders that could not be listed; ``waiting``: folders that are known and were not handed out yet.
     """
 
     files: int = 0
@@ -57,6 +58,8 @@ class SurveyProgress(NamedTuple):
     bytes: int = 0
     seconds: float = 0.0
     errors: int = 0
+    sizes: SizeCounts = SizeCounts()
+    waiting: int = 0
 
 
 class CrewScan(NamedTuple):
@@ -165,12 +168,13 @@ class _Progress:
             now.bytes + answer.bytes,
             now.seconds,
             now.errors + answer.errors,
+            now.sizes.plus(answer.sizes),
         )
 
-    def tell(self, *, always: bool = False) -> None:
-        """Bring the seconds up to date, and report unless that was done just before."""
+    def tell(self, waiting: int, *, always: bool = False) -> None:
+        """Bring the seconds and the folders that wait up to date, and report unless that was done just before."""
         now = time.monotonic()
-        self.found = self.found._replace(seconds=now - self._started)
+        self.found = self.found._replace(seconds=now - self._started, waiting=waiting)
         if always or now - self._told >= PROGRESS_SECONDS:
             self._told = now
             self._tell(self.found)
@@ -207,10 +211,10 @@ def scan_all(
         for answer in crew.answers(PROGRESS_SECONDS):
             waiting += answer.folders_left
             progress.add(answer)
-        progress.tell()
+        progress.tell(len(waiting))
     partial = partial or bool(crew.busy)
     segments, all_finished = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
-    progress.tell(always=True)
+    progress.tell(len(waiting), always=True)
     return CrewScan(segments, progress.found, partial or not all_finished, waiting)
 
 

@@ -22,6 +22,7 @@ from engine.locations.registry import open_location
 from engine.model import FilterSpec, Kind, LocationSpec
 from engine.planning.partition import TaskSelector
 from engine.survey.columns import SURVEY_SCHEMA
+from engine.survey.counting import SizeCounts, count_sizes
 
 GROUP_ROWS = 20_000
 """Rows gathered for a row group: a few milliseconds of writing, which is all that is left to do when a scan ends."""
@@ -45,6 +46,7 @@ class Scanned(NamedTuple):
     entries: int
     bytes: int
     errors: int = 0
+    sizes: SizeCounts = SizeCounts()
 
 
 class Finished(NamedTuple):
@@ -149,4 +151,4 @@ def _counted(rows: pa.Table, folders_left: list[bytes]) -> Scanned:
     listed = pc.equal(kinds, int(Kind.LISTED))
     entries = rows.num_rows - (pc.sum(listed).as_py() or 0)
     errors = pc.sum(pc.and_(listed, pc.is_valid(rows["error"]))).as_py() or 0
-    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors)
+    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors, count_sizes(sizes))

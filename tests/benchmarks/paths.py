@@ -138,7 +138,7 @@ def dataset(folder: Path, *, folders: int, large: int = 60, small: int = 60) -> 
 
 
 def profile(place: Paths, folder: Path, name: str, source: str, destination: str, interfaces: Sequence[str]) -> str:
-    """A profile's file."""
+    """The name of a profile, saved."""
     reach = f'endpoint_url = "{place.endpoint}"\nregion = "us-east-1"\n'
     sides = [("source", source), ("destination", destination)]
     lines = ["schema = 1", f'name = "{name}"']
@@ -146,9 +146,10 @@ def profile(place: Paths, folder: Path, name: str, source: str, destination: str
         lines += [f"[{side}]", f'url = "{url}"', reach if url.startswith("s3:") else ""]
     if interfaces:
         lines.append(f"interfaces = {json.dumps(list(interfaces))}")
-    path = folder / f"{name}.toml"
+    path = folder / "home" / "profiles" / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
-    return str(path)
+    return name
 
 
 def test_run(place: Paths, folder: Path, where: str, *options: str, prefix: Sequence[str] = ()) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_rows_are_as_wide_as_the_screen_whatever_names_hold(canvas: Canvas) -> N
     facts = Facts(Subject(execution=HOSTILE), None, "", None, hostile)
     rows = [
         title_row(title_of(facts, NOW, canvas), NOW, canvas),
-        journey_row(steps_of(facts), "5", canvas),
+        journey_row(steps_of(facts, NOW), "5", canvas),
         footer_row([Hint("f", "failures"), Hint("P", "pause"), Hint("?", "help")], canvas),
     ]
     assert [width(each) for each in rows] == [canvas.width] * 3
@@ -46,16 +46,23 @@ def test_rows_are_as_wide_as_the_screen_whatever_names_hold(canvas: Canvas) -> N
 
 
 def test_the_journey_says_what_each_step_has_reached() -> None:
-    assert text(journey_row(steps_of(FACTS), "5", CANVAS)) == (
+    assert text(journey_row(steps_of(FACTS, NOW), "5", CANVAS)) == (
         " 1 Home  2 Survey ok  3 Plan ok  4 Test - [5 Run 61 %] 6 Cutover -  7 Report -"
     )
     done = FACTS._replace(snapshot=snapshot(Status.SUCCESS), cutover=CutoverBrief({"hand-over": {}}))
-    assert text(journey_row(steps_of(done), "2", CANVAS)) == (
+    assert text(journey_row(steps_of(done, NOW), "2", CANVAS)) == (
         " 1 Home [2 Survey ok] 3 Plan ok  4 Test -  5 Run ok  6 Cutover ok  7 Report ok"
     )
+    assert FACTS.survey is not None
+    weeks = FACTS._replace(survey=msgspec.structs.replace(FACTS.survey, surveyed_at=NOW - 8 * 86_400))
+    assert " 2 Survey old  3 Plan ok " in text(journey_row(steps_of(weeks, NOW), "1", CANVAS))
+    anew = FACTS._replace(survey=msgspec.structs.replace(FACTS.survey, surveyed_at=NOW, partial=True))
+    assert " 2 Survey partial  3 Plan old " in text(journey_row(steps_of(anew, NOW), "1", CANVAS))
+    only = FACTS._replace(snapshot=None)
+    assert " 2 Survey ok  3 Plan -  4 Test - " in text(journey_row(steps_of(only, NOW), "1", CANVAS))
     listing = FACTS._replace(snapshot=msgspec.structs.replace(snapshot(), totals=_listing()))
-    assert "5 Run 29.3 TB " in text(journey_row(steps_of(listing), "1", CANVAS))
-    assert text(journey_row(steps_of(Facts(Subject())), "1", CANVAS)) == (
+    assert "5 Run 29.3 TB " in text(journey_row(steps_of(listing, NOW), "1", CANVAS))
+    assert text(journey_row(steps_of(Facts(Subject()), NOW), "1", CANVAS)) == (
         "[1 Home] 2 Survey  3 Plan  4 Test  5 Run  6 Cutover  7 Report"
     )
 

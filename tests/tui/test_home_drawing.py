@@ -28,6 +28,11 @@ def drawn(canvas: Canvas, facts: HomeFacts = FACTS, cursor: int = 0) -> list[str
     return plain(home_rows(entries(facts, NOW, canvas), cursor, canvas)[0])
 
 
+def test_a_step_of_a_test_run_is_no_latest_run() -> None:
+    step = execution(snapshot(Status.CANCELLED))._replace(test=True)
+    assert drawn(CANVAS, FACTS._replace(executions=[*FACTS.executions, step])) == drawn(CANVAS)
+
+
 def test_home_at_80() -> None:
     assert (
         "\n".join(row.rstrip() for row in drawn(CANVAS))

@@ -1,27 +1,57 @@
-"""The Survey screen as text: sizes by time, folders, hazards, and its states."""
+"""The Survey screen as text: sizes by time, folders, what filters what, hazards, and its states."""
 
 from __future__ import annotations
 
 from datetime import UTC
 
-from engine.survey.facts import Hazard
+import msgspec
+import pytest
+
+from engine.planning.values import SizeBin
+from engine.survey.facts import Compressibility, ExtensionRatio, FolderSizes, Hazard, SizesInside
 from tests.tui.reading import page as text
+from tests.unit.planning_values import measured
+from xsync_tui.drawing.filtered import Look, only_these, times_of
 from xsync_tui.drawing.folders import FolderTable
-from xsync_tui.drawing.rows import Canvas, plain
+from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
-from xsync_tui.gallery.planning import HAZARDS, NOW, folder, report, survey_view
+from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
+from xsync_tui.gallery.planning import FILES, HAZARDS, NOW, SIZES, bins, folder, report, survey_view
+from xsync_tui.screens.survey import _times_so_far
 
 NARROW = Canvas(zone=UTC)
 ASCII = NARROW._replace(unicode=False)
 WIDE = NARROW._replace(width=120, height=36)
+WIDE_ASCII = WIDE._replace(unicode=False)
 VIEW = survey_view(report(hazards=HAZARDS))
-SCANNING = Scanning(3_100_000, 3_200_000, 9 * 10**12, 18.0, 2)
+ONE = measured(2_900, 550e6)
+SCANNING = Scanning(3_100_000, 3_200_000, 9 * 10**12, 18.0, 2, bins=tuple(bins()[:7]), largest=9 * 10**6, waiting=2_104)
+SCANS = SurveyView(NOW, times=_times_so_far(SCANNING, ONE), origin=VIEW.origin, scanning=SCANNING)
+SAMPLED = Compressibility(
+    0.62, 0.04, 64 << 20, 512, 0.97, 1, (ExtensionRatio("svs", 0.99, 1 << 25), ExtensionRatio("csv", 0.2, 1 << 24))
+)
+
+
+def by_size() -> SurveyView:
+    """Folders by their files of 10-100 kB."""
+    assert VIEW.table is not None
+    table = only_these(VIEW.table._replace(sort="files"), SIZES, SizeBin(10**4, 10**5, 0, 0))
+    return VIEW._replace(table=table, look=Look(only=10**4), cursor=0)
+
+
+def in_folder() -> SurveyView:
+    """The sizes in one folder, and the folders in it."""
+    assert VIEW.times is not None
+    look = Look(path="2024")
+    sizes = SizesInside(SIZES.folders["2024"], FolderSizes(), {"2024/12": SIZES.folders["2024"]})
+    times = times_of(sizes, look, ONE, [each.bin for each in VIEW.times.bins])
+    table = FolderTable("2024", [folder("2024/12", 100_009, 4.4e10, 150 * 86_400)], 44 * 10**9, NOW, files=100_009)
+    return VIEW._replace(times=times, table=table, look=look, cursor=0)
 
 
 def test_a_survey_at_80_columns() -> None:
-    rows = survey_rows(VIEW, NARROW)
     assert (
-        text(rows, NARROW)
+        text(survey_rows(VIEW, NARROW), NARROW)
         == """
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
@@ -48,9 +78,8 @@ def test_a_survey_at_80_columns() -> None:
 
 
 def test_a_survey_in_ascii() -> None:
-    rows = survey_rows(VIEW, ASCII)
     assert (
-        text(rows, ASCII)
+        text(survey_rows(VIEW, ASCII), ASCII)
         == """
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
@@ -77,9 +106,8 @@ def test_a_survey_in_ascii() -> None:
 
 
 def test_a_survey_at_120_columns() -> None:
-    rows = survey_rows(VIEW, WIDE)
     assert (
-        text(rows, WIDE)
+        text(survey_rows(VIEW, WIDE), WIDE)
         == """
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
@@ -105,6 +133,129 @@ def test_a_survey_at_120_columns() -> None:
     )
 
 
+def test_a_survey_at_120_columns_in_ascii() -> None:
+    assert (
+        text(survey_rows(VIEW, WIDE_ASCII)[:9], WIDE_ASCII)
+        == """
+ Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
+ 12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ Size        | files                            | bytes                            | time, 1 agent *
+ empty       |                           <0.1 % |                              0 % |                           <0.1 %
+ < 1 kB      |########                     10 % |                           <0.1 % |                            0.4 %
+ 1-10 kB     |##########################   32 % |                           <0.1 % |#                           1.5 %
+ 10-100 kB   |####################         25 % |                            0.1 % |#                           1.1 %
+--- knee 190 kB: above this line a file costs time, below it its bytes do ----------------------------------------------
+ 100 kB-1 MB |#########                    12 % |                            1.1 % |                            1.0 %
+""".strip("\n")
+    )
+
+
+def test_bars_grow_while_it_scans() -> None:
+    assert (
+        text(survey_rows(SCANS, NARROW), NARROW)
+        == """
+ So far bytes decide: 70 % of the files are small, but take 17 % of the time.
+ PARTIAL 3,100,000 files  9.00 TB  178 k/s  18 s  ! 2 unreadable  2,104 queued
+ Size        │ files               │ bytes               │ time, 1 agent ●
+ empty       │▏             <0.1 % │                 0 % │▏             <0.1 %
+ < 1 kB      │█▌              10 % │▏             <0.1 % │▍              2.6 %
+ 1-10 kB     │████▊           33 % │▏              0.2 % │█▎             8.5 %
+ 10-100 kB   │███▊            26 % │▏              1.1 % │█              6.6 %
+┄┄┄ knee 190 kB: above this line a file costs time, below it its bytes do ┄┄┄┄┄┄
+ 100 kB-1 MB │█▊              12 % │█              7.1 % │▉              5.9 %
+ 1-10 MB     │██▍             16 % │█████████████   91 % │██████████▉     76 %
+ 10-100 MB   │                 0 % │                 0 % │                 0 %
+ 100 MB-1 GB │                 0 % │                 0 % │                 0 %
+ > 1 GB      │                 0 % │                 0 % │                 0 %
+
+ Folders, ages and hazards are computed when all is listed. Nothing is written
+ to the source. C stops it: what was found is kept, and the next survey goes on
+ from there within 12 hours.
+""".strip("\n")
+    )
+
+
+def test_bars_grow_at_120_columns_in_ascii() -> None:
+    assert (
+        text(survey_rows(SCANS, WIDE_ASCII), WIDE_ASCII)
+        == """
+ So far bytes decide: 70 % of the files are small, but take 17 % of the time.
+ PARTIAL 3,100,000 files  9.00 TB  178 k/s  18 s  ! 2 unreadable  2,104 folders queued
+ Size        | files                            | bytes                            | time, 1 agent *
+ empty       |                           <0.1 % |                              0 % |                           <0.1 %
+ < 1 kB      |###                          10 % |                           <0.1 % |                            2.6 %
+ 1-10 kB     |#########                    33 % |                            0.2 % |##                          8.5 %
+ 10-100 kB   |#######                      26 % |                            1.1 % |#                           6.6 %
+--- knee 190 kB: above this line a file costs time, below it its bytes do ----------------------------------------------
+ 100 kB-1 MB |###                          12 % |##                          7.1 % |#                           5.9 %
+ 1-10 MB     |####                         16 % |##########################   91 % |#####################        76 %
+ 10-100 MB   |                              0 % |                              0 % |                              0 %
+ 100 MB-1 GB |                              0 % |                              0 % |                              0 %
+ > 1 GB      |                              0 % |                              0 % |                              0 %
+
+ Folders, ages and hazards are computed when all is listed. Nothing is written to the source. C stops it: what was
+ found is kept, and the next survey goes on from there within 12 hours.
+""".strip("\n")
+    )
+
+
+def test_no_row_moves_while_bars_grow() -> None:
+    early = Scanning(1, 1, 5, 0.2, bins=(SizeBin(0, 1, 0, 0), SizeBin(1, 10, 1, 5)), largest=5, waiting=9)
+    step = SCANNING._replace(step="computing statistics", waiting=0)
+    labels = []
+    for scanning in (early, SCANNING, step):
+        view = SCANS._replace(scanning=scanning, times=_times_so_far(scanning, ONE))
+        labels.append([line[:14] for line in plain(survey_rows(view, NARROW))[2:13] if "knee" not in line])
+    assert labels[0] == labels[1] == labels[2]
+
+
+def test_a_scan_that_found_nothing_yet_says_so() -> None:
+    view = SCANS._replace(scanning=Scanning(), times=_times_so_far(Scanning(), ONE))
+    assert (
+        text(survey_rows(view, NARROW)[:4], NARROW)
+        == """
+ No file was found yet.
+ PARTIAL 0 files  0 B  ?  0 s
+ Size        │ files               │ bytes               │ time, 1 agent ●
+ empty       │                 0 % │                 0 % │                 0 %
+""".strip("\n")
+    )
+
+
+def test_a_survey_that_goes_on_keeps_the_folders_of_the_last_one_below() -> None:
+    view = VIEW._replace(scanning=SCANNING._replace(step="computing statistics"), times=SCANS.times)
+    assert (
+        text(survey_rows(view, NARROW), NARROW)
+        == """
+ So far bytes decide: 70 % of the files are small, but take 17 % of the time.
+ PARTIAL 3,100,000 files  9.00 TB  178 k/s  18 s  ! 2 unreadable  2,104 queued
+ Size        │ files               │ bytes               │ time, 1 agent ●
+ empty       │▏             <0.1 % │                 0 % │▏             <0.1 %
+ < 1 kB      │█▌              10 % │▏             <0.1 % │▍              2.6 %
+ 1-10 kB     │████▊           33 % │▏              0.2 % │█▎             8.5 %
+ 10-100 kB   │███▊            26 % │▏              1.1 % │█              6.6 %
+┄┄┄ knee 190 kB: above this line a file costs time, below it its bytes do ┄┄┄┄┄┄
+ 100 kB-1 MB │█▊              12 % │█              7.1 % │▉              5.9 %
+ 1-10 MB     │██▍             16 % │█████████████   91 % │██████████▉     76 %
+ 10-100 MB   │                 0 % │                 0 % │                 0 %
+ 100 MB-1 GB │                 0 % │                 0 % │                 0 %
+ > 1 GB      │                 0 % │                 0 % │                 0 %
+ computing statistics  below: the last survey, of 14 May: 12,301,315 files
+ Folders in /            files   bytes ▼  share of bytes       newest  in 7 days
+  2025                  3.11 M   14.2 TB  ███·······   29 %     2 min    9.00 GB
+▶ 2024                  3.00 M   12.9 TB  ██▊·······   27 %       3 d          0
+  2023                  3.10 M   11.2 TB  ██▍·······   23 %     16 mo          0
+  2022                  3.20 M   9.80 TB  ██········   20 %       2 y          0
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_a_scan_that_is_cancelled_says_that_it_stops() -> None:
+    view = SCANS._replace(scanning=SCANNING._replace(stopping=True))
+    assert plain(survey_rows(view, NARROW))[0].strip() == "Stopping: what was found is kept."
+
+
 def test_a_partial_survey_says_so_far() -> None:
     rows = survey_rows(survey_view(report(partial=True)), NARROW)[:3]
     assert (
@@ -117,38 +268,9 @@ def test_a_partial_survey_says_so_far() -> None:
     )
 
 
-def test_a_survey_that_goes_on_keeps_the_last_one_below() -> None:
-    rows = survey_rows(VIEW._replace(scanning=SCANNING), NARROW)[:4]
-    assert (
-        text(rows, NARROW)
-        == """
- So far 3.10 M files, 2.90 MB each: listing.
- PARTIAL 3,100,000 files  9.00 TB  178 k/s  18 s  (last survey: 12.3 M)  ! 2 unr
- below: the last survey, of 14 May
- Size        │ files               │ bytes               │ time, 1 agent ●
-""".strip("\n")
-    )
-
-
-def test_a_first_survey_says_what_it_does() -> None:
-    rows = survey_rows(SurveyView(NOW, scanning=SCANNING), NARROW)
-    assert (
-        text(rows, NARROW)
-        == """
- So far 3.10 M files, 2.90 MB each: listing.
- PARTIAL 3,100,000 files  9.00 TB  178 k/s  18 s  ! 2 unreadable
-
- Sizes, folders and hazards are computed when all is listed. Nothing is written
- to the source. C stops it: what was found is kept, and the next survey goes on
- from there within 12 hours.
-""".strip("\n")
-    )
-
-
 def test_without_a_survey_it_says_what_one_does() -> None:
-    rows = survey_rows(SurveyView(NOW), NARROW)
     assert (
-        text(rows, NARROW)
+        text(survey_rows(SurveyView(NOW), NARROW), NARROW)
         == """
  Not surveyed yet: nothing is known of how much there is.
 
@@ -159,29 +281,175 @@ def test_without_a_survey_it_says_what_one_does() -> None:
     )
 
 
-def test_ages_and_extensions_have_bars() -> None:
-    rows = (
-        survey_rows(VIEW._replace(pane="ages", zoomed=True), NARROW)
-        + survey_rows(VIEW._replace(pane="kinds", zoomed=True), NARROW)[2:]
-    )
+def test_folders_are_ranked_by_files_of_one_size() -> None:
     assert (
-        text(rows, NARROW)
+        text(survey_rows(by_size(), NARROW), NARROW)
         == """
- Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
+ Files of 10-100 kB take 1.1 % of the time; 96 % of them lie in 2025.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
- Modified       files                           bytes
- today          ▏                1.00 k <0.1 %  ▏               10.0 GB <0.1 %
- < 7 days       ▏                2.00 k <0.1 %  ▏                100 GB  0.2 %
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
- Extension      files                           bytes
- svs            █▎               1.00 M  8.1 %  ██████████      30.0 TB   62 %
- (none)         ▏                     5 <0.1 %  ▏                 100 B <0.1 %
+ Size        │ files               │ bytes               │ time, 1 agent ●
+ empty       │▏             <0.1 % │                 0 % │▏             <0.1 %
+ < 1 kB      │████▏           10 % │▏             <0.1 % │▎              0.4 %
+ 1-10 kB     │█████████████   32 % │▏             <0.1 % │▋              1.5 %
+»10-100 kB   │██████████▏     25 % │▏              0.1 % │▌              1.1 %
+┄┄┄ knee 190 kB: above this line a file costs time, below it its bytes do ┄┄┄┄┄┄
+ 100 kB-1 MB │████▉           12 % │▌              1.1 % │▍              1.0 %
+ 1-10 MB     │██████▌         16 % │█████▋          14 % │█████▌          13 %
+ 10-100 MB   │█▍             3.5 % │██████████▏     25 % │█████████▉      24 %
+ 100 MB-1 GB │▎              0.5 % │█████████████   32 % │████████████▋   31 %
+ > 1 GB      │▏             <0.1 % │███████████     27 % │██████████▋     26 %
+ 10-100 kB in /        files ▼     bytes  share of files       newest  in 7 days
+▶ 2025                  3.00 M    100 GB  █████████▋   96 %     2 min    9.00 GB
+  2024                   100 k   4.00 GB  ▍·········  3.2 %       3 d          0
+  (files in it)              3   90.0 kB  ▏········· <0.1 %         -          0
  ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
 """.strip("\n")
     )
 
 
-def test_hazards_come_with_an_example_and_advice() -> None:
+def test_folders_are_ranked_by_files_of_one_size_in_ascii() -> None:
+    assert (
+        text(survey_rows(by_size(), ASCII)[-6:], ASCII)
+        == """
+ > 1 GB      |              <0.1 % |###########     27 % |##########      26 %
+ 10-100 kB in /        files v     bytes  share of files       newest  in 7 days
+> 2025                  3.00 M    100 GB  #########.   96 %     2 min    9.00 GB
+  2024                   100 k   4.00 GB  ..........  3.2 %       3 d          0
+  (files in it)              3   90.0 kB  .......... <0.1 %         -          0
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_sizes_are_those_of_one_folder() -> None:
+    assert (
+        text(survey_rows(in_folder(), NARROW), NARROW)
+        == """
+ In /2024 bytes decide: 99 % of the files are small, but take 32 % of the time.
+ 12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ Size        │ files in /2024      │ bytes               │ time, 1 agent ●
+ empty       │                 0 % │                 0 % │                 0 %
+ < 1 kB      │                 0 % │                 0 % │                 0 %
+ 1-10 kB     │                 0 % │                 0 % │                 0 %
+ 10-100 kB   │█████████████   99 % │█▏             9.0 % │████▏           32 %
+┄┄┄ knee 190 kB: above this line a file costs time, below it its bytes do ┄┄┄┄┄┄
+ 100 kB-1 MB │                 0 % │                 0 % │                 0 %
+ 1-10 MB     │                 0 % │                 0 % │                 0 %
+ 10-100 MB   │                 0 % │                 0 % │                 0 %
+ 100 MB-1 GB │                 0 % │                 0 % │                 0 %
+ > 1 GB      │▏             <0.1 % │███████████▉    90 % │████████▉       67 %
+ Folders in /2024        files   bytes ▼  share of bytes       newest  in 7 days
+▶ 12                     100 k   44.0 GB  ██████████  100 %      5 mo          0
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_sizes_are_those_of_one_folder_at_120_columns_in_ascii() -> None:
+    assert (
+        text(survey_rows(in_folder(), WIDE_ASCII)[:4], WIDE_ASCII)
+        == """
+ In /2024 bytes decide: 99 % of the files are small, but take 32 % of the time.
+ 12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ Size        | files in /2024                   | bytes                            | time, 1 agent *
+ empty       |                              0 % |                              0 % |                              0 %
+""".strip("\n")
+    )
+
+
+def test_sizes_have_the_cursor_where_they_have_the_keys() -> None:
+    rows = plain(survey_rows(VIEW._replace(above=True, cursor=2), NARROW))
+    assert [line[:10] for line in rows if line.startswith("▶")] == ["▶1-10 kB  "]
+
+
+def test_what_is_read_in_the_catalog_is_said() -> None:
+    rows = plain(survey_rows(VIEW._replace(reading="2025"), NARROW))
+    assert rows[13].rstrip() == " computing /2025 from the catalog  backspace leaves it"
+
+
+def test_the_map_shows_two_levels_and_how_old_they_are() -> None:
+    rows = survey_rows(VIEW._replace(pane="map"), WIDE)[13:]
+    assert (
+        text(rows, WIDE)
+        == """
+ Map of / 47.8 TB   ▶ 2024  12.9 TB  27 %  newest 3 d
+ width: bytes   ██ changed in 7 days   ▒▒ within a year   ░░ older
+│2025 14.2 TB 29 %                 │2024 12.9 TB 27 %               │2023 11.2 TB 23 %          │2022 9.80 TB 20 %
+│██████████████████████████████████│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░░░░░░░░░░░│░░░░░░░░░░░░░░░░░░░░░░░
+│██████████████████████████████████│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░░░░░░░░░░░│░░░░░░░░░░░░░░░░░░░░░░░
+│██████████████████████████████████│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░░░░░░░░░░░│░░░░░░░░░░░░░░░░░░░░░░░
+│██████████████████████████████████│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░░░░░░░░░░░│░░░░░░░░░░░░░░░░░░░░░░░
+│05 8.00 TB 16 %    │04 5.00 TB │03│12 12.9 TB 27 %                 │01 7.00 TB 14 %  │         │
+│███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
+│███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
+│███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
+│███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_the_map_in_ascii() -> None:
+    rows = survey_rows(VIEW._replace(pane="map"), WIDE_ASCII)[13:]
+    assert (
+        text(rows, WIDE_ASCII)
+        == """
+ Map of / 47.8 TB   > 2024  12.9 TB  27 %  newest 3 d
+ width: bytes   ## changed in 7 days   == within a year   .. older
+|2025 14.2 TB 29 %                 |2024 12.9 TB 27 %               |2023 11.2 TB 23 %          |2022 9.80 TB 20 %
+|##################################|================================|...........................|.......................
+|##################################|================================|...........................|.......................
+|##################################|================================|...........................|.......................
+|##################################|================================|...........................|.......................
+|05 8.00 TB 16 %    |04 5.00 TB |03|12 12.9 TB 27 %                 |01 7.00 TB 14 %  |         |
+|###################|===========|==|================================|.................|         |
+|###################|===========|==|================================|.................|         |
+|###################|===========|==|================================|.................|         |
+|###################|===========|==|================================|.................|         |
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_the_map_needs_room() -> None:
+    assert "map" in panes_of(report(), Canvas(100, 26))
+    assert "map" not in panes_of(report(), Canvas(99, 26))
+    assert "map" not in panes_of(report(), Canvas(100, 25))
+    assert "samples" not in panes_of(report(), NARROW)
+
+
+@pytest.mark.parametrize("cells", [100, 101, 113, 120, 211])
+def test_the_map_is_as_wide_as_the_screen_for_any_folders(cells: int) -> None:
+    canvas = Canvas(cells, 36)
+    for sizes in ([1], [10**15, 1], [5] * 60, [0, 0], [7, 3, 2, 1, 1, 1, 0], []):
+        found = [folder(f"d{number}", 1, size, 5.0) for number, size in enumerate(sizes)]
+        table = FolderTable("", found, sum(sizes), NOW)
+        for cursor in {0, max(0, len(found) - 1)}:
+            rows = survey_rows(VIEW._replace(pane="map", table=table, cursor=cursor), canvas)
+            assert {width(each) for each in rows} == {cells}
+
+
+def test_ages_and_extensions_have_bars() -> None:
+    ages = survey_rows(VIEW._replace(pane="ages", zoomed=True, cursor=0), NARROW)
+    kinds = survey_rows(VIEW._replace(pane="kinds", zoomed=True), NARROW)
+    assert (
+        text(ages + kinds[2:], NARROW)
+        == """
+ Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
+ 12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ Modified       files                           bytes
+▶today          ▏                1.00 k <0.1 %  ▏               10.0 GB <0.1 %
+ < 7 days       ▏                2.00 k <0.1 %  ▏                100 GB  0.2 %
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ Extension      files                           bytes
+ svs            █▎               1.00 M  8.1 %  ██████████      30.0 TB   62 %
+▶(none)         ▏                     5 <0.1 %  ▏                 100 B <0.1 %
+ ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+""".strip("\n")
+    )
+
+
+def test_hazards_come_with_advice_and_examples() -> None:
     rows = survey_rows(VIEW._replace(pane="hazards", zoomed=True), NARROW)
     assert (
         text(rows, NARROW)
@@ -189,24 +457,100 @@ def test_hazards_come_with_an_example_and_advice() -> None:
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
  Hazards
- ! 12 unreadable: 2023/x\x1b[2J
+ ! 12 unreadable
    xsync reports them as failed: give it the right to read.
- ! 3 keys over 1,024 bytes: 2024/long
+   2023/x\x1b[2J
+▶! 3 keys over 1,024 bytes
    They cannot be objects: rename them.
+   2024/long
 """.strip("\n")
     )
 
 
+def test_many_hazards_keep_the_one_under_the_cursor_open() -> None:
+    many = tuple(Hazard(f"kind {number}", 50 - number, (f"path{number}",), "Advice.") for number in range(20))
+    for cursor in (0, 7, 19):
+        rows = plain(survey_rows(survey_view(report(hazards=many))._replace(pane="hazards", cursor=cursor), NARROW))
+        at = next(index for index, line in enumerate(rows) if line.startswith("▶"))
+        assert [line.strip() for line in rows[at : at + 3]] == [
+            f"▶! {50 - cursor} kind {cursor}",
+            "Advice.",
+            f"path{cursor}",
+        ]
+
+
+def test_what_compresses_is_shown_where_it_was_sampled() -> None:
+    sampled = msgspec.structs.replace(report(), compressibility=SAMPLED)
+    assert panes_of(sampled, NARROW)[-1] == "samples"
+    rows = survey_rows(survey_view(sampled)._replace(pane="samples", zoomed=True, cursor=0), NARROW)[2:]
+    assert (
+        text(rows, NARROW)
+        == """
+ Compression  zstd -1 leaves 62 +-4 %: 67.1 MB sampled, for 97 % of the bytes
+▶svs            ███████████████████████████████████▋  99 %  of 33.6 MB sampled
+ csv            ███████▎····························  20 %  of 16.8 MB sampled
+ ✓ no hazards
+""".strip("\n")
+    )
+
+
+def test_one_hazard_is_not_several() -> None:
+    one = survey_view(report(hazards=(Hazard("unreadable", 1, ("a",)),)))
+    assert plain(survey_rows(one, NARROW))[-1].strip() == "! 1 hazard: 1 unreadable"
+
+
 def test_names_from_outside_cannot_take_over_the_terminal() -> None:
     hostile = "a\x1b]0;owned\x07\u202eb"
-    table = FolderTable("", [folder(hostile, 3, 10, 5.0)], 10, NOW, cursor=0)
+    table = FolderTable(hostile, [folder(f"{hostile}/{hostile}", 3, 10, 5.0)], 10, NOW)
     hazards = (Hazard(f"odd\x1b[2J {hostile}", 1, (hostile,), hostile),)
-    for pane in ("folders", "hazards"):
-        view = survey_view(report(hazards=hazards))._replace(table=table, pane=pane)
-        drawn = "".join(plain(survey_rows(view, NARROW)))
-        assert "\x1b" not in drawn
-        assert "\u202e" not in drawn
-        assert "\\x1b" in drawn
+    bad = msgspec.structs.replace(
+        report(hazards=hazards),
+        compressibility=msgspec.structs.replace(SAMPLED, by_extension=(ExtensionRatio(hostile, 0.5, 9),)),
+    )
+    look = Look(path=hostile)
+    for pane in panes_of(bad, WIDE):
+        for canvas in (WIDE, WIDE_ASCII):
+            view = survey_view(bad)._replace(table=table, pane=pane, look=look, reading=hostile, cursor=0)
+            for each in (view, view._replace(reading=None, look=Look(hostile, only=10**4))):
+                drawn = "".join(plain(survey_rows(each, canvas)))
+                assert not any(mark in drawn for mark in "\x1b\x07\u202e")
+                assert "\\x1b" in drawn
+                assert {width(row) for row in survey_rows(each, canvas)} <= set(range(canvas.width + 1))
+
+
+def test_a_flat_folder_has_one_row() -> None:
+    flat = FolderTable("", [folder("", FILES, 48.1e12, 5.0)], 48_100_000_000_000, NOW, files=FILES)
+    rows = plain(survey_rows(VIEW._replace(table=flat, cursor=0), NARROW))
+    assert rows[14].startswith("▶ (files in it)")
+
+
+def test_a_billion_files_fit() -> None:
+    huge = msgspec.structs.replace(
+        report(partial=True), files=10**9, bytes=10**18, directories=10**8, surveyed_at=NOW - 9 * 86_400
+    )
+    assert (
+        text(survey_rows(survey_view(huge), NARROW)[1:2], NARROW)
+        == """
+ at least 1,000,000,000 files  1.00 EB  PARTIAL  ! 5 May, 9 days old
+""".strip("\n")
+    )
+    scanning = SCANNING._replace(files=10**9, entries=11 * 10**8, bytes=10**18, seconds=6_400.0, errors=1_000_000)
+    assert (
+        text(survey_rows(SCANS._replace(scanning=scanning), NARROW)[1:2], NARROW)
+        == """
+ PARTIAL 1,000,000,000 files  1.00 EB  172 k/s  1 h 47  ! 1,000,000 unreadable
+""".strip("\n")
+    )
+
+
+def test_every_pane_scrolls_to_its_last_row() -> None:
+    panes: tuple[Pane, ...] = ("folders", "ages", "kinds", "hazards")
+    for pane in panes:
+        view = VIEW._replace(pane=pane)
+        assert view.report is not None
+        last = pane_length(pane, view.report, view.table, NARROW) - 1
+        short = NARROW._replace(height=17)
+        assert any(line.startswith("▶") for line in plain(survey_rows(view._replace(cursor=last), short)))
 
 
 def test_many_small_files_make_the_count_decide_and_one_large_one_the_size() -> None:
@@ -216,6 +560,12 @@ def test_many_small_files_make_the_count_decide_and_one_large_one_the_size() -> 
     assert one.times is not None
     huge = one._replace(times=one.times._replace(largest_bytes=40 * 10**12, largest_seconds=one.times.seconds * 0.8))
     assert plain(survey_rows(huge, NARROW))[0].startswith(" One file decides: the largest has 40.0 TB and takes ")
+
+
+def test_an_answer_is_never_cut() -> None:
+    view = in_folder()._replace(look=Look(path="a/long/path/of/many/names/that/goes/on"))
+    rows = plain(survey_rows(view, NARROW))
+    assert " ".join(line.strip() for line in rows[:2]).endswith("of the time.")
 
 
 def test_an_old_survey_says_its_age() -> None:

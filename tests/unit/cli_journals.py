@@ -57,6 +57,7 @@ def make_execution(
     failures: Sequence[Failure] = (),
     message: str = "",
     silent: float = 0.0,
+    test: bool = False,
 ) -> Path:
     """The folder of an execution in this state, whose runner last gave a sign ``silent`` seconds ago."""
     now = time.time()
@@ -64,7 +65,7 @@ def make_execution(
     number = len(list(home.executions.iterdir()))
     identity = f"20250513-2148{number:02d}-{name or 'x'}-3f2a"
     folder = home.executions / identity
-    migration = Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"), name=name)
+    migration = Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"), name=name, test=test)
     with Journal.create(folder, Execution(identity, migration, "", "", now - 100 - silent), this_runner()) as journal:
         journal.heartbeat(now - silent, (60.0, 120.0))
         journal.put_tasks(

@@ -6,8 +6,15 @@ import msgspec
 import pytest
 
 from engine.planning.plan import Plan, part_of
+from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset
 from xsync_tui.gallery.four_years import TB, dataset, example_plan
+
+
+def test_hours_with_limits_that_double_the_time_are_what_limits() -> None:
+    assert example_plan().answer.endswith("The limit is each agent's path.")
+    assert example_plan(timetable=Timetable((), always=1.5e9)).answer.endswith("The limit is each agent's path.")
+    assert example_plan(timetable=Timetable((), always=0.5e9)).answer.endswith("The limit is the timetable.")
 
 
 def test_four_agents_of_5_gbps_take_a_year_each_and_fill_88_percent_of_20() -> None:

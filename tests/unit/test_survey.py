@@ -88,6 +88,10 @@ def test_a_survey_by_processes_finds_and_keeps_everything(source: Path, tmp_path
     report = survey(_spec(source), tmp_path / "surveys", processes=2, on_progress=told.append)
     _check(report, tmp_path / "surveys", source)
     assert told[-1][:3] == (61, 79, 607)
+    histogram = [(each.from_, each.to, each.files, each.bytes) for each in report.size_histogram]
+    assert [(each.low, each.high, each.files, each.bytes) for each in told[-1].sizes.bins()] == histogram
+    assert told[-1].sizes.largest == report.largest_bytes
+    assert told[-1].waiting == 0
     assert not multiprocessing.active_children()
     catalog = survey_folder(tmp_path / "surveys", _identity(source)) / report.catalog
     rows = pq.read_table(sorted(catalog.glob("*.parquet")))

@@ -42,11 +42,12 @@ class CutoverBrief(msgspec.Struct, frozen=True):
 
 
 class Execution(NamedTuple):
-    """An execution: a snapshot, or the reason why its journal cannot be read."""
+    """An execution: a snapshot, or the reason why its journal cannot be read. ``test``: it is a step of a test run."""
 
     folder: Path
     snapshot: Snapshot | None
     problem: str = ""
+    test: bool = False
 
 
 class Facts(NamedTuple):

@@ -22,7 +22,8 @@ _DAY = 86_400
 class FolderTable(NamedTuple):
     """The folders in ``path`` (``""``: the root), as found at ``surveyed_at``; ``cursor``: None where it is not here.
 
-    ``bytes``: of all of ``path``, what shares are of.
+    ``bytes``, ``files``: of all of ``path``, what shares are of. ``only``: the sizes that alone are counted, in words.
+    ``more``: folders that are not among them.
     """
 
     path: str
@@ -31,6 +32,9 @@ class FolderTable(NamedTuple):
     surveyed_at: float
     sort: Sort = "bytes"
     cursor: int | None = None
+    files: int = 0
+    only: str = ""
+    more: int = 0
 
 
 def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
@@ -40,14 +44,15 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
     arrow = "▼" if canvas.unicode else "v"
     words = {"bytes": "bytes", "files": "files", "newest": "newest", "changed": "in 7 days"}
     heads = {key: f"{text} {arrow}" if key == table.sort else text for key, text in words.items()}
-    where = f"Folders in {canvas.text('/' + table.path, max(4, names - 10))}"
-    head = (
-        f"{heads['files']:>8} {heads['bytes']:>9}  {'share of bytes':<{bars + 8}}"
-        f"{heads['newest']:>9}{heads['changed']:>11}"
-    )
-    rows = [fitted((Piece(f" {_padded(where, names + 1)}{head}", Role.STRONG),), canvas.width)]
+    share = "share of files" if table.sort == "files" else "share of bytes"
+    head = f"{heads['files']:>8} {heads['bytes']:>9}  {share:<{bars + 8}}{heads['newest']:>9}{heads['changed']:>11}"
+    what = table.only or "Folders"
+    where = f"{what} in {canvas.text('/' + table.path, max(4, names - len(what) - 3))}"
+    role = Role.STRONG if table.cursor is None else Role.HERE
+    rows = [fitted((Piece(" "), Piece(where, role), Piece(_gap(where, names + 1) + head, Role.STRONG)), canvas.width)]
     if not table.folders:
-        return [*rows, (Piece("   no folder and no file in here: backspace goes back", Role.MUTED),)]
+        said = "no folder and no file" if not table.only else "no file of this size"
+        return [*rows, (Piece(f"   {said} in here: backspace goes back", Role.MUTED),)]
     folders = in_order(table)
     room = max(1, most - 1)
     start = scrolled(table.cursor or 0, len(folders), room)
@@ -60,7 +65,7 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
 
 def in_order(table: FolderTable) -> list[FolderStatistics]:
     """The folders as the table shows them."""
-    return sorted(table.folders, key=lambda each: (-_weight(each, table.sort), each.path))
+    return sorted(table.folders, key=lambda each: (-_weight(each, table.sort), -each.files, each.path))
 
 
 def _weight(each: FolderStatistics, sort: Sort) -> float:
@@ -82,7 +87,7 @@ def scrolled(cursor: int, count: int, room: int) -> int:
 
 def left_over(table: FolderTable, most: int) -> str:
     """What the table does not show, in words; nothing if it shows all."""
-    hidden = len(table.folders) - max(1, most - 1)
+    hidden = len(table.folders) + table.more - max(1, most - 1)
     return f"{format_count(hidden)} more folders" if hidden > 0 else ""
 
 
@@ -101,8 +106,8 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
     own = each.path == table.path
     name = "(files in it)" if own else canvas.text(each.path.rpartition("/")[2] or each.path, names)
     mark = (">" if not canvas.unicode else "▶") if here else " "
-    share = each.bytes / table.bytes if table.bytes else 0.0
-    figure = format_share(each.bytes, table.bytes) if table.bytes else "0 %"
+    part, whole = (each.files, table.files) if table.sort == "files" else (each.bytes, table.bytes)
+    share, figure = (part / whole, format_share(part, whole)) if whole else (0.0, "0 %")
     changed = "?" if each.changed is None else format_bytes(_changed(each)) if _changed(each) else "0"
     role = Role.HERE if here else Role.PLAIN
     return fitted(
@@ -111,7 +116,7 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
                 f"{mark} {_padded(name, names)}{format_count_short(each.files):>8} {format_bytes(each.bytes):>9}  ",
                 role,
             ),
-            bar_piece(share, bars, Role.BYTES, canvas, track=True),
+            bar_piece(share, bars, Role.FILES if table.sort == "files" else Role.BYTES, canvas, track=True),
             Piece(f" {figure:>6} {age(each.newest_at, table.surveyed_at):>9}{changed:>11}"),
         ),
         canvas.width,
@@ -123,4 +128,8 @@ def _changed(each: FolderStatistics) -> int:
 
 
 def _padded(text: str, cells: int) -> str:
-    return text + " " * (cells - width_of(text))
+    return text + _gap(text, cells)
+
+
+def _gap(text: str, cells: int) -> str:
+    return " " * (cells - width_of(text))

@@ -68,11 +68,12 @@ def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
     """Migrations: those that need a person first, then what runs, what is due, and the rest; the newest first.
 
     A profile stands for its newest execution; without a profile, that is the newest of its source and destination. A
-    location that was surveyed and is no source yet stands for itself.
+    location that was surveyed and is no source yet stands for itself. Steps of test runs count for nothing.
     """
     newest: dict[tuple[str, ...], Execution] = {}
     for each in facts.executions:
-        newest[_belongs_to(each, facts.profiles)] = each
+        if not each.test:
+            newest[_belongs_to(each, facts.profiles)] = each
     found = [
         _of_profile(name, profile, newest.pop(("profile", name), None), facts, now, canvas)
         for name, profile in facts.profiles.items()

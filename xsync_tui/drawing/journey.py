@@ -21,11 +21,15 @@ def title_of(facts: Facts, now: float, canvas: Canvas) -> Title:
     return Title(facts.subject.name or "xsync", source, facts.destination, state, liveness, role)
 
 
-def steps_of(facts: Facts) -> list[Step]:
-    """The steps of the journey, each with what it has reached."""
+OLD_SECONDS = 7 * 86_400
+"""As old as this a survey is worth a word."""
+
+
+def steps_of(facts: Facts, now: float) -> list[Step]:
+    """The steps of the journey at ``now`` (Unix time), each with what it has reached."""
     reached = {
-        "survey": _survey(facts),
-        "plan": "-" if facts.survey is None else "ok",
+        "survey": _survey(facts, now),
+        "plan": _plan(facts),
         "test": _test(facts),
         "run": _run(facts.snapshot),
         "cutover": _cutover(facts),
@@ -57,10 +61,19 @@ def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Ro
             return str(snapshot.status), "live", Role.MUTED if snapshot.status is Status.PAUSED else Role.GOOD
 
 
-def _survey(facts: Facts) -> str:
+def _survey(facts: Facts, now: float) -> str:
     if facts.survey is None:
         return "-"
-    return "part" if facts.survey.partial else "ok"
+    if facts.survey.partial:
+        return "partial"
+    return "old" if now - facts.survey.surveyed_at > OLD_SECONDS else "ok"
+
+
+def _plan(facts: Facts) -> str:
+    """A plan is made anew whenever it is looked at: what counts is whether a run was started by what is known."""
+    if facts.snapshot is None:
+        return "-"
+    return "old" if facts.survey is not None and facts.survey.surveyed_at > facts.snapshot.started_at else "ok"
 
 
 def _test(facts: Facts) -> str:

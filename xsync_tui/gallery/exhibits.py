@@ -24,6 +24,7 @@ from xsync_tui.drawing.freeze import Bar, freeze_rows
 from xsync_tui.drawing.graph import Ceiling, ceiling, graph, window
 from xsync_tui.drawing.histogram import histogram_rows
 from xsync_tui.drawing.home import HomeFacts, entries, first_rows, home_rows
+from xsync_tui.drawing.icicle import icicle_rows
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.limits import limit_rows, what_if_rows
@@ -66,6 +67,10 @@ def _histogram(times: SizeTimes, canvas: Canvas) -> list[Row]:
 
 def _folders(table: FolderTable, canvas: Canvas) -> list[Row]:
     return folder_rows(table, canvas, canvas.height)
+
+
+def _icicle(table: FolderTable, cursor: int | None, canvas: Canvas) -> list[Row]:
+    return icicle_rows(table, planning.MONTHS, cursor, canvas, 8)
 
 
 def _many_folders() -> FolderTable:
@@ -142,7 +147,7 @@ _FACTS = Facts(LAB, executions.profile("lab-images"), "", executions.survey(), e
 
 def _journey(facts: Facts, canvas: Canvas, here: str = "5") -> list[Row]:
     title = title_of(facts, executions.NOW, canvas)
-    return [title_row(title, executions.NOW, canvas), journey_row(steps_of(facts), here, canvas)]
+    return [title_row(title, executions.NOW, canvas), journey_row(steps_of(facts, executions.NOW), here, canvas)]
 
 
 def _strip(act: Act, trouble: str, canvas: Canvas) -> list[Row]:
@@ -165,6 +170,7 @@ def _small(canvas: Canvas) -> list[Row]:
     return small_rows([answer], canvas._replace(width=50, height=9))
 
 
+_TABLE = planning.survey_view(planning.report()).table or FolderTable("", (), 0, planning.NOW)
 _WATCHED = proving.measured_run
 _LOST = runs.run(agents=runs.fleet(4, a3="lost"))
 _GONE = runs.run(heartbeat_at=runs.NOW - 266, runner_alive=False)
@@ -182,17 +188,26 @@ GROUPS: Mapping[str, Mapping[str, Draw]] = {
         "one size": partial(_histogram, _times(bins=_times().bins[4:5], knee_index=1)),
     },
     "folders": {
-        "four years": partial(_folders, planning.survey_view(planning.report()).table or FolderTable("", (), 0, 0.0)),
+        "four years": partial(_folders, _TABLE),
         "400 of them, by files": partial(_folders, _many_folders()),
         "empty": partial(_folders, FolderTable("2021", (), 0, planning.NOW)),
         "hostile": partial(_folders, FolderTable(HOSTILE, (planning.folder(HOSTILE, 3, 10.0, 5.0),), 10, planning.NOW)),
+    },
+    "icicle": {
+        "years and months": partial(_icicle, _TABLE, 1),
+        "400 folders": partial(_icicle, _many_folders(), 3),
+        "empty": partial(_icicle, FolderTable("2021", (), 0, planning.NOW), None),
     },
     "survey": {
         "complete": partial(survey_rows, VIEW),
         "partial": partial(survey_rows, planning.survey_view(planning.report(partial=True))),
         "again": partial(survey_rows, VIEW._replace(scanning=_SCANNING)),
         "first": partial(survey_rows, SurveyView(planning.NOW, scanning=_SCANNING)),
+        "first, sizes growing": partial(
+            survey_rows, SurveyView(planning.NOW, VIEW.report, VIEW.times, VIEW.origin, scanning=_SCANNING)
+        ),
         "none yet": partial(survey_rows, SurveyView(planning.NOW)),
+        "map": partial(survey_rows, VIEW._replace(pane="map")),
         "ages": partial(survey_rows, VIEW._replace(pane="ages")),
         "kinds": partial(survey_rows, VIEW._replace(pane="kinds")),
         "hazards": partial(survey_rows, VIEW._replace(pane="hazards")),

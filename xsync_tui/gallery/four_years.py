@@ -12,6 +12,7 @@ from engine.planning.partition import DATASYNC, partition
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, FolderNode, Origin, SizeBin
 
 GBPS = 1e9 / 8
@@ -45,7 +46,9 @@ def tree() -> list[FolderNode]:
     return nodes
 
 
-def example_plan(*, level: int | None = 1, datasync: bool = False, agents: int | None = None) -> Plan:
+def example_plan(
+    *, level: int | None = 1, datasync: bool = False, agents: int | None = None, timetable: Timetable | None = None
+) -> Plan:
     """The plan of it for a link of 20 Gbps, on which one agent reaches 5."""
     cap = Figure(5 * GBPS, STATED)
     one = default_roofline("4 vCPU", cap)
@@ -69,4 +72,4 @@ def example_plan(*, level: int | None = 1, datasync: bool = False, agents: int |
         start_at=1_000_000.0,
         helps=not datasync,
     )
-    return make_plan(parts)
+    return make_plan(parts, timetable)

@@ -31,6 +31,7 @@ class Scene(NamedTuple):
 
 async def _survey(stage: Stage) -> None:
     await stage.press("2", until="decide")
+    await stage.press("v", until="Map of")
 
 
 async def _plan(stage: Stage) -> None:

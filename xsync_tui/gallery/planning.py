@@ -9,7 +9,18 @@ import msgspec
 from engine.planning.plan import Plan
 from engine.planning.sizes import decimal_bins, size_times
 from engine.planning.values import Figure, Origin, Roofline, SizeBin
-from engine.survey.facts import Bin, Changed, Changes, Extension, FolderStatistics, Hazard, Layout, WidestDirectory
+from engine.survey.facts import (
+    Bin,
+    Changed,
+    Changes,
+    Extension,
+    FolderSizes,
+    FolderStatistics,
+    Hazard,
+    Layout,
+    SizesInside,
+    WidestDirectory,
+)
 from engine.survey.report import SurveyReport
 from xsync_tui.drawing.folders import FolderTable
 from xsync_tui.drawing.plan import Knob
@@ -43,7 +54,7 @@ def bins() -> list[SizeBin]:
 
 def folder(path: str, files: int, size: float, newest: float | None, changed: float = 0.0) -> FolderStatistics:
     """A folder; ``newest``: seconds since its newest change; ``changed``: bytes of the last 7 days."""
-    changes = Changes(week=Changed(3, round(changed)))
+    changes = Changes(week=Changed(3 if changed else 0, round(changed)))
     return FolderStatistics(path, files, round(size), None if newest is None else NOW - newest, changes)
 
 
@@ -54,6 +65,27 @@ FOLDERS = (
     folder("2022", 3_200_000, 9.8e12, 850 * DAY),
     folder("", 3, 1_234, None),
 )
+
+MONTHS = (
+    folder("2025/05", 1_100_000, 8.0e12, 120, 9e9),
+    folder("2025/04", 1_000_000, 5.0e12, 40 * DAY),
+    folder("2025/03", 900_000, 1.1e12, 70 * DAY),
+    folder("2024/12", 3_000_000, 12.9e12, 150 * DAY),
+    folder("2023/01", 3_000_000, 7.0e12, 490 * DAY),
+)
+
+SIZES = SizesInside(
+    FolderSizes((SizeBin(0, 1, 5, 0), SizeBin(10**4, 10**5, 3_100_003, 104_000_090_000)), 9 * 10**9),
+    FolderSizes((SizeBin(10**4, 10**5, 3, 90_000),), 40_000),
+    {
+        "2025": FolderSizes((SizeBin(0, 1, 5, 0), SizeBin(10**4, 10**5, 3_000_000, 10**11)), 90_000),
+        "2024": FolderSizes(
+            (SizeBin(10**4, 10**5, 10**5, 4 * 10**9), SizeBin(10**9, 10**10, 9, 4 * 10**10)), 9 * 10**9
+        ),
+        "": FolderSizes((SizeBin(10**4, 10**5, 3, 90_000),), 40_000),
+    },
+)
+"""What sizes some of the folders hold."""
 
 
 def report(*, partial: bool = False, hazards: tuple[Hazard, ...] = ()) -> SurveyReport:
@@ -74,7 +106,7 @@ def report(*, partial: bool = False, hazards: tuple[Hazard, ...] = ()) -> Survey
         entries_per_second=172_000.0,
         size_histogram=tuple(Bin(each.low, each.high, each.files, each.bytes) for each in found),
         age_histogram=(Bin(0, 1, 1_000, 10**10), Bin(1, 7, 2_000, 10**11), Bin(3_650, None, 0, 0)),
-        layout=Layout(4, WidestDirectory("2025/May", 4_000), FOLDERS, "2025/May/a"),
+        layout=Layout(4, WidestDirectory("2025/May", 4_000), (*FOLDERS, *MONTHS), "2025/May/a"),
         extensions=(Extension("svs", 1_000_000, 30 * 10**12), Extension("", 5, 100)),
         hazards=hazards,
     )
@@ -95,7 +127,8 @@ def survey_view(found: SurveyReport, files_per_second: float = 2_900, bytes_per_
         report=found,
         times=size_times(decimal_bins(sizes), one, 4 * 10**9),
         origin=TESTED,
-        table=FolderTable("", FOLDERS, found.bytes, NOW, cursor=1),
+        table=FolderTable("", FOLDERS, found.bytes, NOW, files=found.files),
+        cursor=1,
     )
 
 

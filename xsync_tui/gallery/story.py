@@ -29,7 +29,7 @@ from engine.model import (
     TaskSnapshot,
     Totals,
 )
-from engine.survey.facts import Hazard
+from engine.survey.facts import FolderStatistics, Hazard
 from engine.survey.report import REPORT_NAME, SurveyReport, survey_folder
 from profiles import store
 from profiles.convert import to_migration
@@ -81,11 +81,13 @@ def survey_report() -> SurveyReport:
         for each in found.size_histogram
     )
     back = planning.NOW - SURVEYED
-    folders = tuple(
+    years = [
         msgspec.structs.replace(each, newest_at=each.newest_at and each.newest_at - back)
         for each in found.layout.folders
-        if each.path
-    )
+        if each.path and "/" not in each.path
+    ]
+    months = [month for year in years for month in _months(year)]
+    folders = (*years, *sorted(months, key=lambda each: -each.bytes))
     return msgspec.structs.replace(
         found,
         surveyed_at=SURVEYED,
@@ -94,6 +96,19 @@ def survey_report() -> SurveyReport:
         size_histogram=sizes,
         layout=msgspec.structs.replace(found.layout, folders=folders),
     )
+
+
+def _months(year: FolderStatistics) -> list[FolderStatistics]:
+    """Twelve months of a year, some much larger than others, that add up to it; the last one is the newest."""
+    weights = [(3 + month * 7 + int(year.path) * 5) % 11 + 1 for month in range(12)]
+    found = []
+    for month, weight in enumerate(weights):
+        share, last = weight / sum(weights), month == 11
+        newest = year.newest_at if last or year.newest_at is None else year.newest_at - (11 - month) * 30 * 86_400
+        changed = year.changed if last else None
+        files, size = round(year.files * share), round(year.bytes * share)
+        found.append(FolderStatistics(f"{year.path}/{month + 1:02d}", files, size, newest, changed))
+    return found
 
 
 def test_run() -> TestRun:

@@ -205,7 +205,7 @@ class BaseScreen(Screen[None], Generic[V]):
         now, canvas = self.xsync.now(), self.canvas
         drawn = self._drawn(canvas, now)
         title = drawn.title or title_of(self.facts, now, canvas)
-        self._head.show([title_row(title, now, canvas), journey_row(steps_of(self.facts), self._digit, canvas)])
+        self._head.show([title_row(title, now, canvas), journey_row(steps_of(self.facts, now), self._digit, canvas)])
         if canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT:
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 from textual import work
 
 from engine.errors import XsyncError
-from engine.journal.reader import read_migration
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.report import View, body
@@ -48,7 +47,6 @@ class ReportScreen(BaseScreen[Seen]):
         self._before = 0
         self._table = 0
         self._about = Subject()
-        self._tests: dict[Path, bool] = {}
         self._read: tuple[object, dict[str, Any]] = (None, {})
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
@@ -112,12 +110,8 @@ class ReportScreen(BaseScreen[Seen]):
         if subject.execution is not None or subject.profile is None:
             folder = bridge.folder_of(subject)
             return [] if folder is None else [folder]
-        found = [each for each in bridge.executions() if each.snapshot is not None]
-        mine = [e.folder for e in found if e.snapshot is not None and e.snapshot.profile == subject.profile]
-        for folder in mine:
-            if folder not in self._tests:
-                self._tests[folder] = read_migration(folder).test
-        return [folder for folder in mine if not self._tests[folder]]
+        found = [each for each in bridge.executions() if each.snapshot is not None and not each.test]
+        return [e.folder for e in found if e.snapshot is not None and e.snapshot.profile == subject.profile]
 
     def _report(self, folder: Path) -> dict[str, Any]:
         from xsync_tui.cli.running import REPORT_NAME, read_report

@@ -1,4 +1,4 @@
-"""Survey: what is there and what of it takes the time; a scan is followed live, folders are gone into."""
+"""Survey: what is there and what of it takes the time; a scan is followed live, its panes filter each other."""
 
 from __future__ import annotations
 
@@ -7,52 +7,55 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
 
+from engine.catalog.stopping import Stopper
 from engine.errors import XsyncError
 from engine.model import LocationSpec
-from engine.names import path_of_text
-from engine.planning.sizes import SizeTimes, decimal_bins, size_times
+from engine.planning.sizes import ROWS, SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows, weakest
-from xsync_tui.drawing.facts import Facts, Subject
-from xsync_tui.drawing.folders import SORTS, FolderTable, in_order
+from xsync_tui.drawing.facts import Facts, Subject, plain_url
+from xsync_tui.drawing.filtered import Look
+from xsync_tui.drawing.folders import Sort, in_order
 from xsync_tui.drawing.frame import Act
-from xsync_tui.drawing.rows import Canvas, Role, Row
-from xsync_tui.drawing.survey import PANES, SurveyView, survey_rows
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
+from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
 from xsync_tui.keys import Key, Tier
-from xsync_tui.screens.base import BaseScreen, Drawn
-from xsync_tui.surveying import Reports, SurveyJob, folders_in
+from xsync_tui.looks import Looks, next_sort
+from xsync_tui.screens.base import BaseScreen, Drawn, defect
+from xsync_tui.surveying import Reports, SurveyJob, look_inside
 
 if TYPE_CHECKING:
     from engine.execution.planner import PlanRequest
     from engine.planning.values import Roofline
-    from engine.survey.facts import FolderStatistics
     from engine.survey.report import SurveyReport
     from profiles.schema import Profile
 
 
+_STOPPED = "Stopped. What was found is kept: R goes on from there within 12 hours."
+
+
 class Found(NamedTuple):
-    """The last survey of the source, and what its sizes take one agent."""
+    """The last survey of the source, what one agent does, and what the sizes found take it."""
 
     report: SurveyReport | None
+    one: Roofline
+    origin: Origin
     times: SizeTimes | None = None
-    origin: Origin | None = None
-
-
-class Level(NamedTuple):
-    """A folder that was gone into, the folders in it, and where the cursor was above it."""
-
-    path: str
-    folders: tuple[FolderStatistics, ...]
-    cursor_above: int
 
 
 class SurveyScreen(BaseScreen[Found]):
-    """Shows the last survey; R makes a new one in a thread, which leaving the screen does not stop."""
+    """Shows the last survey; R makes a new one in a thread, which leaving the screen does not stop.
+
+    Enter looks closer, in either pane, and backspace undoes; what a look needs of the catalog is read in a thread.
+    """
 
     place = "survey"
     KEYS: ClassVar[tuple[Key, ...]] = (
-        Key("survey.open", "enter", "into the folder", "open"),
+        Key("survey.open", "enter", "filter by it", "open"),
+        Key("survey.undo", "backspace", "undo", "back"),
+        Key("survey.pane", "tab", "pane", "pane(1)"),
         Key("survey.view", "v", "view", "view"),
         Key("survey.sort", "s", "sort", "sort"),
         Key("survey.zoom", "z", "zoom", "zoom"),
@@ -65,52 +68,63 @@ class SurveyScreen(BaseScreen[Found]):
         self._job: SurveyJob | None = None
         self._problem = ""
         self._reports: Reports | None = None
-        self._known: tuple[SurveyReport, Found] | None = None
+        self._known: tuple[object, Found] | None = None
         self._about: Subject | None = None
-        self._levels: list[Level] = []
-        self._pane = self._sort = 0
-        self._zoomed = False
+        self._looks = Looks(None, None, None)
+        self._catalog = asyncio.Lock()
+        self._stopper: Stopper | None = None
+        self._pane: Pane = "folders"
+        self._sort: Sort = "bytes"
+        self._above = self._zoomed = False
+        self._other_cursor = 0
 
     def sample(self, subject: Subject, bridge: Bridge) -> Found:
         """The last survey of the subject's source; nothing of the source itself is touched."""
         facts = bridge.facts(subject)
         self._reports = self._reports or Reports(bridge.home.surveys)
         report = self._reports.latest(facts.source) if facts.source else None
-        if report is None:
-            return Found(None)
-        if self._known is None or self._known[0] is not report:
+        rests_on = (subject, facts.profile)
+        if self._known is None or self._known[0] != rests_on or self._known[1].report is not report:
             one = _roofline(facts, bridge)
-            bins = [
-                SizeBin(each.from_, each.to or each.from_, each.files, each.bytes) for each in report.size_histogram
-            ]
-            times = size_times(decimal_bins(bins), one, report.largest_bytes)
             origin = weakest((one.bytes_per_second.origin, one.files_per_second.origin))
-            self._known = report, Found(report, times, origin)
+            times = None
+            if report is not None:
+                bins = [SizeBin(b.from_, b.to or b.from_, b.files, b.bytes) for b in report.size_histogram]
+                times = size_times(decimal_bins(bins), one, report.largest_bytes)
+            self._known = rests_on, Found(report, one, origin, times)
         return self._known[1]
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
         """The body; a survey that has ended leaves what it found, or why it failed."""
-        self._forget()
-        job = self._job
-        problem = self._problem if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations."
-        scanning = job.scanning if job is not None and not job.ended else None
+        self._forget(value)
+        scanning = self._scanning
+        if value.report is not None and self._pane not in panes_of(value.report, canvas):
+            self._pane, self.cursor = "folders", 0
         view = SurveyView(
             now,
             value.report,
-            value.times,
+            _times_so_far(scanning, value.one) if scanning is not None else self._looks.times(),
             value.origin,
-            self._table(),
+            self._looks.table(self._sort),
             scanning,
-            PANES[self._pane],
+            self._pane,
             self._zoomed,
-            problem,
+            self._problem if self.facts.source else "Nothing is chosen yet: 1 goes to the list of migrations.",
+            self._looks.present,
+            self._above,
+            self.cursor,
+            self._looks.reading,
         )
         return Drawn(survey_rows(view, canvas))
 
     def count(self) -> int:
-        """Folders in the table."""
-        table = self._table()
-        return 0 if table is None or PANES[self._pane] != "folders" else len(table.folders)
+        """Rows of the pane that has the keys."""
+        if self.value is None or self.value.report is None:
+            return 0
+        if self._above:
+            times = self._looks.times()
+            return 0 if times is None else len(times.bins)
+        return pane_length(self._pane, self.value.report, self._looks.table(self._sort), self.canvas)
 
     def reason(self, key: Key) -> str:
         """Why a key can do nothing now."""
@@ -120,6 +134,14 @@ class SurveyScreen(BaseScreen[Found]):
                 return "a survey is under way" if scanning else "" if self.facts.source else "nothing is chosen"
             case "survey.stop":
                 return "" if scanning else "no survey is under way"
+            case "survey.undo":
+                return "" if self._looks.deep or self._looks.reading is not None else "nothing is filtered"
+            case "survey.pane" if self._scanning is not None:
+                return "sizes are still counted"
+            case "survey.sort" if self._pane != "folders":
+                return "folders alone can be sorted: v shows them"
+            case "survey.open" if not self._above and self._pane not in ("folders", "map"):
+                return "enter is for folders and sizes"
             case _:
                 return "" if self.value is not None and self.value.report is not None else "there is no survey yet"
 
@@ -127,75 +149,129 @@ class SurveyScreen(BaseScreen[Found]):
         """What a key does now."""
         if key.id == "survey.scan" and self.value is not None and self.value.report is not None:
             return "survey again"
+        if key.id == "survey.open":
+            return "folders of it" if self._above else "open folder"
         return key.words
 
     def legend(self, canvas: Canvas) -> list[Row]:
-        """How well figures are known."""
-        return glyph_rows(canvas)
+        """How well figures are known, and what filters."""
+        sign = "»" if canvas.unicode else "="
+        return [*glyph_rows(canvas), (Piece(f" {sign}  folders are filtered by it"),)]
 
     # Looking.
 
     def action_view(self) -> None:
         """The next view of the lower part."""
-        self._pane, self.cursor = (self._pane + 1) % len(PANES), 0
+        if self.value is None or self.value.report is None:
+            return
+        panes = panes_of(self.value.report, self.canvas)
+        self._enter_pane(above=False)
+        self._pane, self.cursor = panes[(panes.index(self._pane) + 1) % len(panes)], 0
         self.redraw()
+
+    def action_pane(self, panes: int) -> None:
+        """From sizes to what is below them, and back."""
+        if self._scanning is None and not self._zoomed:
+            self._enter_pane(above=not self._above)
+            self.redraw()
+
+    def _enter_pane(self, *, above: bool) -> None:
+        if above != self._above:
+            self._above = above
+            self.cursor, self._other_cursor = self._other_cursor, self.cursor
 
     def action_sort(self) -> None:
         """Sort the folders by the next column."""
-        self._sort, self.cursor = (self._sort + 1) % len(SORTS), 0
-        self.redraw()
+        if self._pane == "folders":
+            self._enter_pane(above=False)
+            self._sort, self.cursor = next_sort(self._sort), 0
+            self.redraw()
 
     def action_zoom(self) -> None:
         """The lower part alone, and back."""
+        self._enter_pane(above=False)
         self._zoomed = not self._zoomed
         self.redraw()
 
     def action_open(self) -> None:
-        """Into the folder under the cursor."""
-        table = self._table()
-        if table is None or not self.count():
+        """Look closer: folders with files of the size under the cursor, or the sizes in the folder under it."""
+        if self._looks.reading is not None or not self.count():
             return
-        chosen = in_order(table)[self.cursor]
-        if chosen.path != table.path and self.value is not None and self.value.report is not None:
-            self._go_into(chosen.path, self.value.report)
+        look, times, table = self._looks.present, self._looks.times(), self._looks.table(self._sort)
+        if self._above and times is not None:
+            low = times.bins[self.cursor].bin.low
+            if low != look.only:
+                self._take(look._replace(only=low))
+        elif self._pane in ("folders", "map") and table is not None:
+            ordered = in_order(table if self._pane == "folders" else table._replace(sort="bytes"))
+            path = ordered[self.cursor].path
+            if path != table.path or not look.own:
+                self._take(look._replace(path=path, own=path == table.path))
 
     def action_back(self) -> None:
-        """Out of the folder, else out of the zoom, else back."""
-        if self._levels:
-            self.cursor = self._levels.pop().cursor_above
+        """Back to the look before, else out of the zoom, else back."""
+        if self._looks.reading is not None:
+            self._stop_reading()
             self.redraw()
-        elif self._zoomed:
+        elif self._looks.deep and not self._notice:
+            left = self._looks.undo()
+            self._enter_pane(above=left.above)
+            self.cursor, self._sort = left.cursor, left.sort
+            self.redraw()
+        elif self._zoomed and not self._notice:
             self.action_zoom()
         else:
             super().action_back()
 
-    @work(group="folders", exclusive=True)
-    async def _go_into(self, path: str, report: SurveyReport) -> None:
-        home = self.xsync.bridge.home
-        try:
-            found = await asyncio.to_thread(folders_in, home, report, path_of_text(path))
-        except XsyncError as error:
-            self.notice(str(error), Role.ALARM)
+    @work(group="folders")
+    async def _take(self, look: Look) -> None:
+        """Look so, once the catalog has told of the folder; not if something else was done meanwhile."""
+        looks = self._looks
+        if looks.report is not None and not looks.knows(look.path) and not await self._read(looks, look.path):
             return
-        if self.value is not None and self.value.report is report:
-            self._levels.append(Level(path, tuple(found), self.cursor))
-            self.cursor = 0
-            self.redraw()
+        if looks is not self._looks:
+            return
+        left = look._replace(above=self._above, cursor=self.cursor, sort=self._sort)
+        if self._above and look.only is not None:
+            self._sort = looks.sort_for(look.only)
+            self._pane = self._pane if self._pane == "map" else "folders"
+        looks.take(left)
+        self._enter_pane(above=False)
+        self.cursor = 0
+        self.redraw()
 
-    def _table(self) -> FolderTable | None:
-        if self.value is None or self.value.report is None:
-            return None
-        report = self.value.report
-        if self._about != self.facts.subject:
-            self._about, self._levels, self._problem = self.facts.subject, [], ""
-        cursor = self.cursor if PANES[self._pane] == "folders" else None
-        sort = SORTS[self._sort]
-        if self._levels:
-            top = self._levels[-1]
-            size = sum(each.bytes for each in top.folders)
-            return FolderTable(top.path, top.folders, size, report.surveyed_at, sort, cursor)
-        first = tuple(each for each in report.layout.folders if "/" not in each.path)
-        return FolderTable("", first, report.bytes, report.surveyed_at, sort, cursor)
+    async def _read(self, looks: Looks, path: str) -> bool:
+        """Let ``looks`` learn of a folder, one at a time: each may take hundreds of megabytes. False: it did not."""
+        assert looks.report is not None
+        stopper = self._stopper = Stopper()
+        looks.reading = path
+        self.redraw()
+        home, trouble = self.xsync.bridge.home, ""
+        try:
+            async with self._catalog:
+                looks.learn(path, await asyncio.to_thread(look_inside, home, looks.report, path, stopper))
+        except XsyncError as error:
+            trouble = str(error)
+        except Exception as error:
+            trouble = defect(error)
+        if stopper.stopped:
+            return False
+        looks.reading = None
+        if trouble:
+            self.notice(trouble, Role.ALARM)
+        return not trouble
+
+    def _stop_reading(self) -> None:
+        self._looks.reading = None
+        if self._stopper is not None:
+            self._stopper.stop()
+
+    @property
+    def _scanning(self) -> Scanning | None:
+        """The survey of what is looked at, while it goes on."""
+        job = self._job
+        here = job is not None and not job.ended and plain_url(job.url) == plain_url(self.facts.source)
+        return job.scanning if job is not None and here else None
 
     # Surveying.
 
@@ -208,14 +284,14 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
-        if self.reason(self.KEYS[4]):
-            self.notice(f"{self.reason(self.KEYS[4]).capitalize()}.")
+        if reason := self.reason(next(key for key in self.KEYS if key.id == "survey.scan")):
+            self.notice(f"{reason.capitalize()}.")
             return
         source, destination = _specs(self.facts)
         effect = (
             f"Lists {self.canvas.text(source.url)}: names, sizes and times. It opens no file and writes nothing there."
         )
-        self.act(Act("R", "survey", effect, "start"), lambda: self._start(source, destination))
+        self.act(Act("R", "survey", effect, "start", asked=False), lambda: self._start(source, destination))
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
@@ -224,23 +300,35 @@ class SurveyScreen(BaseScreen[Found]):
             effect = (
                 "Ends the survey early. What was found is kept, and the next one goes on from there within 12 hours."
             )
-            self.act(Act("C", "stop the survey", effect, "stop"), lambda: _stop(job))
+            self.act(Act("C", "stop the survey", effect, "stop", asked=False), lambda: _stop(job))
 
     def _start(self, source: LocationSpec, destination: LocationSpec | None) -> str:
         from engine.home import prepare_home
 
         self._problem = ""
+        self._above = False
         self._job = SurveyJob(source, destination, prepare_home().surveys)
-        return "The survey has begun. Leaving this screen does not stop it; leaving xsync does."
+        return "Begun. Leaving this screen does not stop it; leaving xsync does."
 
-    def _forget(self) -> None:
+    def _forget(self, value: Found) -> None:
+        """What is over: a survey that has ended, and looks into another one."""
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
-            self._levels, self._notice = [], []
+            self._notice = []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
+            self.call_after_refresh(self.reread)
+            if job.scanning.stopping and not job.problem:
+                self.call_after_refresh(self.notice, _STOPPED)
+        elif self._about != self.facts.subject:
+            self._problem = ""
+        if self._about != self.facts.subject or self._looks.report is not value.report:
+            self._about = self.facts.subject
+            self._looks = Looks(value.report, value.times, value.one)
+            self._above, self._sort, self.cursor, self._other_cursor = False, "bytes", 0, 0
 
     def on_unmount(self) -> None:
         """A survey does not outlive the app: it keeps what it found."""
+        self._stop_reading()
         if self._job is not None:
             self._job.stop()
 
@@ -248,6 +336,11 @@ class SurveyScreen(BaseScreen[Found]):
 def _stop(job: SurveyJob) -> str:
     job.stop()
     return "Stopping: what was found is kept."
+
+
+def _times_so_far(scanning: Scanning, one: Roofline) -> SizeTimes:
+    """What the files found so far take one agent: all rows from the first, so that none moves."""
+    return size_times(decimal_bins(scanning.bins, ROWS), one, scanning.largest)
 
 
 def _specs(facts: Facts) -> tuple[LocationSpec, LocationSpec | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
@@ -27,9 +28,10 @@ class Entry(Input):
         super().__init__(value, placeholder=placeholder, id=id)
         self.cursor_blink = False
 
-    def validate_value(self, value: str) -> str:
-        """What is pasted must not reach the terminal as it is: what is odd in it becomes visible."""
-        return shown(value)
+    @property
+    def _value(self) -> Text:
+        """What is drawn: a ``?`` for each character that a paste brought and a terminal would obey."""
+        return Text("".join(char if shown(char) == char else "?" for char in self.value), no_wrap=True, end="")
 
     def action_leave(self) -> None:
         """Leave it."""

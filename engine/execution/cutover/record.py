@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from engine.catalog.files import replacing
-from engine.errors import BusyError, XsyncError
-from engine.home import Home, list_execution_folders, private_folder
+from engine.errors import BusyError
+from engine.home import Home, list_execution_folders
 from engine.journal.reader import read_migration
 from engine.locations.registry import overlap
 from engine.model import Migration
+from engine.records import Records
 
 Step = Literal["readiness", "read-only", "delta", "verification", "sign-off", "rollback", "hand-over"]
 
@@ -96,13 +93,7 @@ def newer_execution(home: Home, cutover: Cutover) -> str | None:
 
 def read_cutover(home: Home, profile: str) -> Cutover | None:
     """How far the cutover of a profile is, None if it has not begun. Raises XsyncError if that cannot be read."""
-    path = _path(home, profile)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Cutover)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise XsyncError(f"{path} cannot be read: {error}. Look at it; without it the cutover begins anew.") from error
+    return _records(home).read(profile, "Look at it; without it the cutover begins anew.")
 
 
 def handed_over(home: Home, profile: str) -> Done | None:
@@ -113,30 +104,22 @@ def handed_over(home: Home, profile: str) -> Done | None:
 
 def write_cutover(home: Home, cutover: Cutover) -> None:
     """Keep it, whole or not at all. Raises OSError."""
-    private_folder(home.cutovers)
-    with replacing(_path(home, cutover.profile)) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(cutover), indent=2))
+    _records(home).write(cutover.profile, cutover)
 
 
 def forget_cutover(home: Home, profile: str) -> None:
     """Begin anew next time; sign-off reports stay."""
-    _path(home, profile).unlink(missing_ok=True)
+    _records(home).forget(profile)
 
 
 @contextmanager
 def alone(home: Home, profile: str) -> Iterator[None]:
     """Hold the cutover of a profile. Raises BusyError if another process does."""
-    private_folder(home.cutovers)
-    fd = os.open(home.cutovers / f"{profile}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"another xsync cutover {profile} is at work on this host: let that one go on") from None
+    with _records(home).held(profile) as held:
+        if not held:
+            raise BusyError(f"another xsync cutover {profile} is at work on this host: let that one go on")
         yield
-    finally:
-        os.close(fd)
 
 
-def _path(home: Home, profile: str) -> Path:
-    return home.cutovers / f"{profile}.json"
+def _records(home: Home) -> Records[Cutover]:
+    return Records(home.cutovers, Cutover)
