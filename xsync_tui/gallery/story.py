@@ -100,7 +100,7 @@ def survey_report() -> SurveyReport:
 
 def _months(year: FolderStatistics) -> list[FolderStatistics]:
     """Twelve months of a year, some much larger than others, that add up to it; the last one is the newest."""
-    weights = [(3 + month * 7 + int(year.path) * 5) % 11 + 1 for month in range(12)]
+    weights = [((3 + month * 7 + int(year.path) * 5) % 11 + 1) ** 3 for month in range(12)]
     found = []
     for month, weight in enumerate(weights):
         share, last = weight / sum(weights), month == 11
