@@ -161,14 +161,16 @@ def _cells(svg: str) -> list[tuple[int, float, str, str]]:
     """Row, place, style and text of each run."""
     styles = dict(re.findall(r"\.terminal-r(\d+) \{ (.*?) \}", _plain(svg)))
     runs = _TEXT.findall(_plain(svg))
-    return [(int(y), float(x), styles.get(role, ""), html.unescape(text)) for role, x, y, text in runs]
+    return [
+        (int(y), float(x), styles.get(role, ""), html.unescape(text).replace("\xa0", " ")) for role, x, y, text in runs
+    ]
 
 
 def _rows(svg: str) -> list[str]:
     """The screen's text, row by row."""
     rows: dict[int, str] = {}
     for y, x, _, text in _cells(svg):
-        rows[y] = rows.get(y, "").ljust(round(x / _CELL)) + text.replace("\xa0", " ").rstrip("\n")
+        rows[y] = rows.get(y, "").ljust(round(x / _CELL)) + text.rstrip("\n")
     return [rows.get(y, "").rstrip() for y in range(max(rows, default=-1) + 1)]
 
 
