@@ -126,6 +126,7 @@ class Story:
         self._journal: Journal | None = None
         self._lost: dict[int, float] = {}
         self._done = 0.0
+        self._moved: dict[int, float] = {}
         for profile in (PROFILE, FINANCE, SCRATCH):
             store.save(profile)
         folder = survey_folder(self.home.surveys, "lab")
@@ -243,7 +244,7 @@ class Story:
         )
         self._journal.set_totals(totals, {})
         self._journal.put_tasks(self._tasks())
-        self._journal.put_agents([self._agent(number, at) for number in range(1, self._agents + 1)], at)
+        self._journal.put_agents([self._agent(number, at, seconds) for number in range(1, self._agents + 1)], at)
         self._journal.heartbeat(at, (left / rate * 0.99, left / rate * 1.15))
 
     def _tasks(self) -> list[TaskSnapshot]:
@@ -257,11 +258,12 @@ class Story:
             tasks.append(TaskSnapshot(name, (f"/{name}",), (), f"agent-{number + 1}", tally, sizes))
         return tasks
 
-    def _agent(self, number: int, at: float) -> AgentSnapshot:
+    def _agent(self, number: int, at: float, seconds: float) -> AgentSnapshot:
         lost = number in self._lost
         alive = [each for each in range(1, self._agents + 1) if each not in self._lost]
         tilt = (number - fmean(alive)) / len(alive)  # they are not alike, but add up
         rate = 0.0 if lost else self._rate(at) / len(alive) * (1 + tilt * (0.08 + 0.05 * math.sin(at / 9)))
+        moved = self._moved[number] = self._moved.get(number, self._done / self._agents) + rate * seconds
         spent = at - BEGAN
         times = AgentTimes(spent, source=0.17 * spent, destination=0.71 * spent, cpu=0.09 * spent)
         year = list(YEARS)[(number - 1) % 4].decode()
@@ -270,8 +272,8 @@ class Story:
             "lost" if lost else "working",
             task=year,
             path=f"{year}/{number + 4:02d}/plate {number}/scan-{int(at) % 900:04d}.svs",
-            files=round((at - BEGAN) * FILES_PER_SECOND / 4),
-            bytes=round((at - BEGAN) * RATE / 4),
+            files=round(moved * FILES_PER_SECOND / RATE),
+            bytes=round(moved),
             bytes_per_second=rate,
             files_per_second=rate * FILES_PER_SECOND / RATE,
             in_flight=0 if lost else 52 + number,
