@@ -8,6 +8,8 @@ import importlib
 import signal
 import sys
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from textual import work
@@ -15,21 +17,25 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
+from engine.errors import XsyncError
 from engine.model import Snapshot
 from engine.quantities import format_duration_range
 from xsync_tui import terminal, themes
+from xsync_tui.alarm import Alarm
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
+from xsync_tui.drawing.rows import Role
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
-from xsync_tui.screens.overlays import HelpScreen, Palette
+from xsync_tui.screens.overlays import HelpScreen, Jump, Palette
 from xsync_tui.screens.strip import Strip
 from xsync_tui.settings import SettingsError, settings_path
+from xsync_tui.testing import at_work
 from xsync_tui.text import shown
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
@@ -64,6 +70,7 @@ class XsyncApp(App[None]):
         no_color: bool = False,
         slow: bool = False,
         bits: bool = False,
+        bell: bool = True,
         keymap: dict[str, str] | None = None,
     ) -> None:
         # The filter of NO_COLOR is chosen in App.__init__, from the theme of that moment.
@@ -74,6 +81,7 @@ class XsyncApp(App[None]):
         self.keymap = keymap or {}
         self._wanted_theme, self._no_colors = theme, no_color
         self._told = ""
+        self._alarm = Alarm() if bell else None
         for own in themes.OURS:
             self.register_theme(own)
         for place in PLACES:
@@ -113,7 +121,7 @@ class XsyncApp(App[None]):
     @property
     def covered_by_strip(self) -> bool:
         """Whether what is on top is small, so that the screen below is still seen."""
-        return isinstance(self.screen, Strip)
+        return isinstance(self.screen, (Strip, Jump))
 
     # Going about.
 
@@ -177,19 +185,33 @@ class XsyncApp(App[None]):
 
     # The terminal.
 
-    def tell_terminal(self, facts: Facts, now: float) -> None:
-        """The terminal's title: how far the subject is."""
+    def tell_terminal(self, facts: Facts, runs: Iterable[Snapshot], now: float) -> None:
+        """The terminal's title: how far the subject is; its bell, where one of ``runs`` needs somebody or has ended."""
+        for run in runs:
+            if self._alarm is not None and self._alarm.rings(run, now):
+                with suppress(XsyncError):
+                    if not self.bridge.is_test(run.execution):
+                        self.bell()
         title = shown(terminal_title(facts, now), 80, ascii_only=True)
         if title != self._told:
             self._told = title
             self._write(f"\x1b]2;{title}\x07")
 
-    def copy(self, text: str) -> str:
-        """Copy out of the terminal; returns where it went, in words."""
-        if terminal.copied_by_tmux(text):
-            return "Copied, by tmux."
-        self.copy_to_clipboard(text)
-        return "Copied, if this terminal takes it (OSC 52)."
+    @work(group="copy", exclusive=True)
+    async def action_copy(self) -> None:
+        """Copy what the cursor is on out of the terminal, and say what it was."""
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            return
+        found = screen.copies()
+        if found is None:
+            screen.notice("There is nothing to copy here.", Role.MUTED)
+            return
+        what, text = found[0], shown(found[1])  # what is pasted into a shell must hold no control character
+        by_tmux = await asyncio.to_thread(terminal.copied_by_tmux, text)
+        if not by_tmux:
+            self.copy_to_clipboard(text)
+        screen.notice(f"Copied the {what}{'' if by_tmux else ', if this terminal takes it'}: {text}")
 
     def _fatal_error(self) -> None:
         """Leave; whoever runs the app tells the error (``main``)."""
@@ -242,10 +264,16 @@ def terminal_title(facts: Facts, now: float) -> str:
     return f"{progress(snapshot)} {facts.subject.name} {_ends(snapshot, now)}".strip()
 
 
-def goodbye(live: list[Snapshot], now: float) -> list[str]:
-    """What a person who leaves should know: what goes on, and how to come back."""
-    lines = []
+def goodbye(live: list[Snapshot], now: float, tested: Mapping[str, str] | None = None) -> list[str]:
+    """What a person who leaves should know: what goes on, and how to come back.
+
+    ``tested``: profiles with a test run at work, and the execution of its step.
+    """
+    tests = tested or {}
+    lines = [f"The test run of {shown(name)} goes on. Come back: xsync open {shown(name)}" for name in tests]
     for each in live:
+        if each.execution in tests.values():
+            continue
         ends = f", done {_ends(each, now)}" if each.eta_seconds else ""
         left = f" in {format_duration_range(*each.eta_seconds)}" if each.eta_seconds else ""
         name = each.profile or each.execution
@@ -285,7 +313,7 @@ def main(subject: Subject | None = None, **options: Any) -> int:
         app.run(mouse=False)  # the terminal's own selection and copy keep working
         if app._exception is not None:
             raise app._exception
-        for line in goodbye(app.bridge.live(), time.time()):
+        for line in goodbye(app.bridge.live(), time.time(), at_work(app.bridge.home)):
             print(line, file=sys.stdout)
     finally:
         app.bridge.close()

@@ -17,8 +17,9 @@ import msgspec
 
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
+from engine.journal.agent_rates import Rates
 from engine.journal.reader import SnapshotReader, read_migration
-from engine.journal.records import Command
+from engine.journal.records import Command, Estimate
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
 from profiles.schema import Profile
@@ -85,6 +86,28 @@ class Bridge:
         """Samples of times fixed by the clock, by number; see ``SnapshotReader.within``. Raises JournalError."""
         with self._lock:
             return self._reader(folder).within(start, width, buckets)
+
+    def agent_rates(self, folder: Path, start: float, width: float, buckets: int) -> Rates:
+        """Mean bytes/s of each agent in times fixed by the clock, by number. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).agent_rates(start, width, buckets)
+
+    def estimates(self, folder: Path) -> list[Estimate]:
+        """When it was said to end, since it last began to send, oldest first. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).estimates()
+
+    def chosen_limits(self, folder: Path) -> list[tuple[float, float | None]]:
+        """Limits that people chose, oldest first; see ``SnapshotReader.chosen_limits``. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).chosen_limits()
+
+    def is_test(self, execution: str) -> bool:
+        """Whether it is a step of a test run. Raises JournalError."""
+        folder = self.home.executions / execution
+        if folder not in self._tests:
+            self._tests[folder] = read_migration(folder).test
+        return self._tests[folder]
 
     def unanswered(self, folder: Path) -> list[Command]:
         """What people asked of the runner and it has not answered yet, oldest first. Raises JournalError."""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import StoppedError, XsyncError
 from engine.journal.reader import SnapshotReader
+from xsync_tui import testing
 from xsync_tui.cli.cutover_talk import Listing
 from xsync_tui.cli.entry import unexpected
 from xsync_tui.drawing.checklist import Work
-from xsync_tui.drawing.testrun import Live
 from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Progress
     from engine.execution.launch import Launched
-    from engine.execution.testrun import PlannedStep, Prepared, TestRun
-    from engine.model import Migration, Snapshot
-    from engine.planning.measurement import Step
+    from engine.execution.testrun import Prepared
+    from engine.model import Migration
+    from xsync_tui.bridge import Bridge
 
 _POLL_SECONDS = 0.5
 _KEPT_LINES = 100
@@ -71,7 +72,10 @@ class Job:
 
 
 class TestRunJob(Job):
-    """The test run of a profile: ``look`` chooses what to copy, ``begin`` copies it. Its fields are for a screen."""
+    """The beginning of a test run: ``look`` chooses what to copy, ``begin`` starts the process that copies it.
+
+    Its fields are for a screen; how far the process is stands on disk (``xsync_tui.testing``).
+    """
 
     __test__ = False
 
@@ -81,21 +85,17 @@ class TestRunJob(Job):
         self.looking = ""
         self.prepared: Prepared | None = None
         self.dollars = 0.0
-        self.measured: tuple[Step, ...] = ()
-        self.live: Live | None = None
-        self.found: TestRun | None = None
-        self.kept_in = ""
+        self.process: subprocess.Popen[bytes] | None = None
         self._migration = migration
-        self._began = 0.0
 
     def look(self) -> None:
         """Choose the folders; the source is surveyed first where that was not done."""
         self.start(self._look)
 
-    def begin(self) -> None:
+    def begin(self, bridge: Bridge) -> None:
         """Copy what was chosen, step by step; nothing happens before ``look`` has found something."""
         if self.prepared is not None:
-            self.start(self._run)
+            self.start(partial(self._begin, bridge, self.prepared))
 
     def _look(self) -> None:
         from engine.execution.testrun import prepare
@@ -116,38 +116,18 @@ class TestRunJob(Job):
     def _surveying(self, progress: Any) -> None:
         self.looking = f"The source was not surveyed yet: {progress.entries:,} entries so far."
 
-    def _run(self) -> None:
-        from engine.execution.testrun import run
-        from xsync_tui.cli.test_run import save
-
-        assert self.prepared is not None
+    def _begin(self, bridge: Bridge, prepared: Prepared) -> None:
+        self.looking, self.prepared = "Beginning.", None
         try:
-            found = run(self.prepared, self._on_step, self._on_snapshot, self._on_measured, self.stopping.is_set)
-        finally:
-            self.live, self.prepared = None, None
-        if found.one is not None:
-            self.kept_in = save(self.profile, found)
-        self.found = found
+            self.process = testing.start(bridge.home, self.profile, prepared)
+        except BaseException:
+            self.looking = ""
+            raise
+        bridge.runners.append(self.process)  # or it would stay a zombie
 
-    def _on_step(self, step: PlannedStep) -> None:
-        assert self.prepared is not None
-        self._began = time.time()
-        most = self.prepared.request.pace.most
-        self.live = Live(len(self.measured) + 1, len(self.prepared.steps), step.agents, 0.0, most)
-
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
-        if self.live is not None:
-            self.live = self.live._replace(
-                seconds=time.time() - self._began,
-                bytes_per_second=snapshot.bytes_per_second,
-                files_per_second=snapshot.files_per_second,
-                files=sum(agent.files for agent in snapshot.agents),
-                bytes=sum(agent.bytes for agent in snapshot.agents),
-                stopping=self.stopping.is_set(),
-            )
-
-    def _on_measured(self, step: Step) -> None:
-        self.measured = (*self.measured, step)
+    def seen(self) -> None:
+        """The process has been seen to be at work: this is no news any more."""
+        self.looking = ""
 
 
 class CutoverJob(Job):

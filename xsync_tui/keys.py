@@ -31,6 +31,14 @@ class Key(NamedTuple):
     footer: bool = True
 
 
+class Pane(NamedTuple):
+    """A part of a screen that one can jump to: by which letter, its name, and the action that goes there."""
+
+    letter: str
+    words: str
+    action: str
+
+
 _SHOWN = {
     "question_mark": "?",
     "colon": ":",
@@ -71,11 +79,13 @@ MOVES = (
     Key("next-pane", "tab", "next pane", "pane(1)", Tier.MOVE, footer=False),
     Key("last-pane", "shift+tab", "pane before", "pane(-1)", Tier.MOVE, footer=False),
     Key("open", "enter", "open", "open", Tier.MOVE, footer=False),
+    Key("jump", "apostrophe", "jump to a pane", "jump", Tier.MOVE, footer=False),
 )
 """What moves on every screen."""
 
 EVERYWHERE = (
     Key("units", "u", "bits or bytes", "units", footer=False),
+    Key("copy", "y", "copy what the cursor is on", "copy", footer=False),
     Key("palette", "colon,ctrl+p", "all that can be done here", "palette", footer=False),
     Key("help", "question_mark", "help", "help"),
     Key("leave", "q", "leave", "leave", Tier.LEAVE, footer=False),

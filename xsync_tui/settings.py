@@ -14,12 +14,16 @@ from profiles.validate import wrong_types
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings. ``rates``: what rates are shown in. ``keys``: other keys for bindings, by their id."""
+    """All settings. ``rates``: what rates are shown in. ``keys``: other keys for bindings, by their id.
+
+    ``bell``: ring when a run ends, or first needs a human.
+    """
 
     theme: Literal["auto", "dark", "light", "contrast", "ansi-dark", "ansi-light"] = "auto"
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     rates: Literal["bytes", "bits"] = "bytes"
     low_bandwidth: bool = False
+    bell: bool = True
     keys: dict[str, str] = {}
 
 

@@ -55,6 +55,7 @@ class SurveyJob:
                 self._surveys,
                 on_progress=self._progress,
                 on_step=self._step,
+                live_sizes=True,
                 cancelled=self._stop.is_set,
                 wishes=Wishes(destination=self._destination),
             )

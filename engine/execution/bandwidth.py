@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from engine.model import Limit, Migration
 from engine.planning.sharing import divide
 from engine.planning.timetable import Timetable
 from engine.quantities import format_rate
-from engine.transfer.units import AgentProgress
+
+if TYPE_CHECKING:
+    from engine.transfer.units import AgentProgress
 
 BUSY_SHARE = 0.5
 """An agent whose threads waited for this part of the last interval can use more than it has."""
@@ -118,6 +121,23 @@ class Bandwidth:
         if self._agreed is None or not self._agreed[0] <= now < (self._agreed[1].until or math.inf):
             self._agreed = (now, self._timetable.limit(now, self._zone))
         return self._agreed[1]
+
+
+def limits_at(
+    migration: Migration,
+    chosen: Sequence[tuple[float, float | None]],
+    times: Iterable[float],
+    zone: tzinfo | None = None,
+) -> list[Limit]:
+    """Which limit held at each of ``times``, which rise; ``chosen``: what people chose, and when, oldest first."""
+    bandwidth, left = Bandwidth(migration, zone), list(reversed(chosen))
+    found = []
+    for at in times:
+        while left and left[-1][0] <= at:
+            since, rate = left.pop()
+            bandwidth.choose(rate, since)
+        found.append(bandwidth.limit(at))
+    return found
 
 
 def _rate(bytes_per_second: float | None) -> str:

@@ -138,7 +138,7 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
     (folder / REFUSAL).unlink(missing_ok=True)
     with open(folder / RUNNER_LOG, "ab") as log:
         process = subprocess.Popen(
-            [*_scope(detached), sys.executable, "-P", "-m", "engine.execution.launch", os.fspath(folder)],
+            [*scope(detached=detached), sys.executable, "-P", "-m", "engine.execution.launch", os.fspath(folder)],
             stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
             stdout=log,
             stderr=log if detached else None,
@@ -164,7 +164,7 @@ def _refuse_after_hand_over(folder: Path) -> None:
         )
 
 
-def _scope(detached: bool) -> list[str]:
+def scope(*, detached: bool) -> list[str]:
     """A scope of its own, so that logging out does not end a detached runner where systemd kills user sessions."""
     tool = shutil.which("systemd-run")
     if not detached or tool is None or not os.path.exists(f"/run/user/{os.getuid()}/systemd"):

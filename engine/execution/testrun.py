@@ -25,7 +25,7 @@ from engine.planning.measurement import Step, Verdict
 from engine.planning.requests import Requests
 from engine.planning.steadiness import Pace
 from engine.planning.values import Roofline
-from engine.planning.verdict import Change, changes, judge
+from engine.planning.verdict import Change, Left, changes, judge, seconds_left
 from engine.survey.mixes import folder_mixes
 from engine.survey.report import SurveyReport, latest_survey, survey_folder
 from engine.survey.scan import SurveyProgress, survey
@@ -68,7 +68,7 @@ class PlannedStep(NamedTuple):
 class Prepared(NamedTuple):
     """A test run that is ready to begin. ``whole``: all that is still to be sent. ``surveyed_at``: Unix time.
 
-    ``missing``: agents of steps for which no comparable folder is left.
+    ``missing``: agents of steps for which no comparable folder is left. ``rest``: some is at the destination already.
     """
 
     request: Request
@@ -77,6 +77,7 @@ class Prepared(NamedTuple):
     whole: FolderMix
     candidates: Sequence[Candidate]
     surveyed_at: float
+    rest: bool = False
 
     @property
     def files(self) -> int:
@@ -123,7 +124,7 @@ class TestRun(msgspec.Struct, frozen=True):
 
     ``mix``: how like the whole the steps were, at least (1: the same). ``missing``: agents of steps for which no
     comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents. ``candidates``: the
-    folders most like the whole, as ranked before the test.
+    folders most like the whole, as ranked before the test. ``left``: what was still to be sent when it ended.
     """
 
     __test__ = False
@@ -146,6 +147,7 @@ class TestRun(msgspec.Struct, frozen=True):
     bytes: int
     stopped: bool = False
     candidates: tuple[Ranked, ...] = ()
+    left: Left | None = None
 
 
 def prepare(
@@ -167,14 +169,15 @@ def prepare(
         report = survey(migration.source, surveys, on_progress=on_survey, cancelled=cancelled)
         if report.partial:
             raise StoppedError("stopped while the source was surveyed: nothing was copied")
-    mixes = _mixes(migration, report, identities)
+    known = _known(migration, identities)
+    mixes = _mixes(migration, report, identities[0], known)
     whole = next(mix for mix in mixes if not mix.path)
     if not whole.files:
         raise UsageError("nothing is left to test with: all that the survey found is at the destination already")
     steps, missing, candidates = _plan(request, mixes, whole)
     if not steps:
         raise UsageError("no folder is fit for a test: " + "; ".join(_why(each) for each in candidates[:3]))
-    return Prepared(request, steps, missing, whole, candidates, report.surveyed_at)
+    return Prepared(request, steps, missing, whole, candidates, report.surveyed_at, bool(known.files or known.results))
 
 
 def run(
@@ -215,13 +218,23 @@ def latest_test_run(folder: Path, source: str, destination: str) -> TestRun | No
     return None
 
 
-def _mixes(migration: Migration, report: SurveyReport, identities: tuple[str, str]) -> list[FolderMix]:
-    catalog = survey_folder(home.find_home().surveys, identities[0]) / report.catalog
+class _Known(NamedTuple):
+    """Files that tell what was sent before: those of the state, and results that are not folded into it yet."""
+
+    files: list[Path]
+    results: list[Path]
+
+
+def _known(migration: Migration, identities: tuple[str, str]) -> _Known:
+    if migration.options.transfer_mode != "CHANGED":
+        return _Known([], [])
     state = state_folder_of(*identities)
-    known = migration.options.transfer_mode == "CHANGED"
-    files = [state / item.name for item in read_state(state).files] if known else []
-    results = earlier_results(*identities) if known else []
-    return folder_mixes(sorted(catalog.glob("*.parquet")), catalog / ".spill", migration.filters, files, results)
+    return _Known([state / item.name for item in read_state(state).files], earlier_results(*identities))
+
+
+def _mixes(migration: Migration, report: SurveyReport, source: str, known: _Known) -> list[FolderMix]:
+    catalog = survey_folder(home.find_home().surveys, source) / report.catalog
+    return folder_mixes(sorted(catalog.glob("*.parquet")), catalog / ".spill", migration.filters, *known)
 
 
 def _plan(
@@ -272,7 +285,7 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
     told: Sequence[Change] = ()
     predictions: dict[int, Range] = {}
     if one is not None and curve is not None:
-        told = changes(request.before, one, curve, request.target, whole)
+        told = changes(request.before, one, curve, request.target, whole, most, request.link, rest=prepared.rest)
         counts = sorted({1, *(step.agents for step in good), most + 1, ahead})
         predictions = {count: predicted(curve, one, whole, count) for count in counts}
     return TestRun(
@@ -294,7 +307,20 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
         bytes=sum(step.moved_bytes for step in steps),
         stopped=stopped,
         candidates=tuple(_ranked(each) for each in prepared.candidates[:KEPT_CANDIDATES]),
+        left=None if one is None or curve is None else _left(prepared, steps, one, curve, most),
     )
+
+
+def _left(prepared: Prepared, steps: Sequence[Step], one: Fit, curve: Scaling, agents: int) -> Left | None:
+    """What is still to be sent, taken to be of the same mix of sizes as all that was before."""
+    whole, link = prepared.whole, prepared.request.link
+    seconds = seconds_left(whole.bins, one, curve, agents, link)
+    size = whole.bytes - sum(step.moved_bytes for step in steps)
+    files = whole.files - sum(step.moved_files for step in steps)
+    if seconds is None or size <= 0 or files <= 0:
+        return None
+    share = size / whole.bytes
+    return Left(files, size, agents, Range(seconds.low * share, seconds.likely * share, seconds.high * share))
 
 
 def _ranked(candidate: Candidate) -> Ranked:

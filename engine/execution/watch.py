@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.execution.ledger import Ledger
+from engine.journal.records import Estimate
 from engine.journal.writer import Journal
 from engine.model import AgentSnapshot, Event, Sample, TaskSnapshot, Totals
 from engine.planning.estimate import remaining
 from engine.planning.values import Dataset
 from engine.transfer.units import AgentProgress
+
+ESTIMATE_SECONDS = 30.0
+"""Estimates are kept this far apart, the first so long after sending began: rates are steady by then."""
 
 RATE_SECONDS = 5.0
 """Rates are means over this long."""
@@ -52,6 +56,7 @@ class Watch:
         self._events: list[Event] = []
         self._not_kept: Counter[str] = Counter()
         self._before: tuple[int, int] = (0, 0)  # of agents that are gone
+        self._estimated_at: float | None = None
 
     def note(self, kind: str, text: str) -> None:
         """Keep an event for the journal."""
@@ -108,8 +113,20 @@ class Watch:
             journal.put_agents([*gone, *agents], now)
             journal.put_tasks(self._live_tasks(ledger))
             journal.add_sample(Sample(now, *self._moved(agents), files_rate, bytes_rate))
+            journal.add_agent_rates(now, {agent.name: agent.bytes_per_second for agent in agents})
+            self._estimate(journal, now, None if paused else left, bytes_rate)
             for event in events:
                 journal.add_event(event)
+
+    def _estimate(self, journal: Journal, now: float, left: tuple[float, float] | None, bytes_rate: float) -> None:
+        """Keep what is said now; what was said before a pause, or before this session, is forgotten."""
+        if left is None or self._estimated_at is None:
+            if self._estimated_at is not None or left is not None:
+                journal.forget_estimates()
+            self._estimated_at = None if left is None else now
+        elif now - self._estimated_at >= ESTIMATE_SECONDS:
+            self._estimated_at = now
+            journal.add_estimate(Estimate(now, now + left[0], now + left[1], bytes_rate))
 
     @staticmethod
     def _left(totals: Totals, files_rate: float, bytes_rate: float) -> tuple[float, float] | None:

@@ -12,12 +12,13 @@ import msgspec
 
 from engine.errors import JournalError
 from engine.home import JOURNAL_NAME, Home, list_execution_folders
-from engine.journal import samples
+from engine.journal import agent_rates, samples
 from engine.journal.records import (
     OVERALL,
     SEGMENTS,
     UNANSWERED,
     Command,
+    Estimate,
     Segment,
     SegmentKind,
     Summary,
@@ -25,7 +26,7 @@ from engine.journal.records import (
     read_segment,
     read_task,
 )
-from engine.journal.schema import connect, translated
+from engine.journal.schema import connect, has_history, translated
 from engine.locks import runner_alive
 from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Snapshot, Status, TaskSnapshot, Totals
 
@@ -75,6 +76,29 @@ class SnapshotReader:
         """Samples of ``buckets`` times of ``width`` seconds from ``start`` on, by number; none, no number."""
         with self._one_commit():
             return samples.within(self._db, start, width, buckets)
+
+    def agent_rates(self, start: float, width: float, buckets: int) -> agent_rates.Rates:
+        """Mean bytes/s of each agent in the same times, by number; nothing in a journal that kept none."""
+        with self._one_commit():
+            return agent_rates.within(self._db, start, width, buckets) if has_history(self._db) else {}
+
+    def estimates(self) -> list[Estimate]:
+        """When the run was said to end, since it last began to send, oldest first."""
+        with self._one_commit():
+            if not has_history(self._db):
+                return []
+            query = "SELECT at, low, high, bytes_per_second FROM estimates ORDER BY at"
+            return [Estimate(*row) for row in self._db.execute(query)]
+
+    def chosen_limits(self) -> list[tuple[float, float | None]]:
+        """Limits that people chose: since when (seconds since the epoch), and bytes/s, None for none; oldest first."""
+        query = (
+            "SELECT acknowledged_at, arguments FROM commands "
+            "WHERE verb = 'limit' AND outcome LIKE 'done%' ORDER BY acknowledged_at, id"
+        )
+        with translated(self._path):
+            rows = self._db.execute(query).fetchall()
+        return [(at, msgspec.json.decode(arguments).get("bytes_per_second")) for at, arguments in rows]
 
     def unanswered(self) -> list[Command]:
         """What people asked of the runner and it has not answered yet, oldest first."""

@@ -104,6 +104,15 @@ class Command(msgspec.Struct, frozen=True):
     arguments: dict[str, Any]
 
 
+class Estimate(msgspec.Struct, frozen=True):
+    """When a run was said to end, at earliest and latest (all in seconds since the epoch), and bytes/s at that time."""
+
+    at: float
+    low: float
+    high: float
+    bytes_per_second: float
+
+
 class Summary(msgspec.Struct, frozen=True):
     """One line of a list of executions. ``problem`` says why the rest could not be read, else it is empty."""
 

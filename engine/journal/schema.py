@@ -14,7 +14,7 @@ from engine.errors import JournalError, StorageFullError
 from engine.home import JOURNAL_NAME
 
 SCHEMA_VERSION = 2
-"""Kept in ``PRAGMA user_version``; raised with every change of the tables."""
+"""Kept in ``PRAGMA user_version``; raised with every change of TABLES."""
 
 BUSY_SECONDS = 10.0
 """How long a connection waits for another one's transaction, or for the recovery after a crash."""
@@ -55,17 +55,40 @@ CREATE TABLE commands (
     arguments TEXT NOT NULL, acknowledged_at REAL, outcome TEXT);
 """
 
+HISTORY_TABLES = """
+CREATE TABLE IF NOT EXISTS agent_names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS agent_rates (
+    level INTEGER NOT NULL, slot INTEGER NOT NULL, looks INTEGER NOT NULL, rates BLOB NOT NULL,
+    PRIMARY KEY (level, slot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS estimates (
+    at REAL PRIMARY KEY, low REAL NOT NULL, high REAL NOT NULL, bytes_per_second REAL NOT NULL) WITHOUT ROWID;
+"""
+"""What only pictures are drawn from. A journal may lack them: whoever opens it for writing adds them, and whoever reads
+finds nothing; an xsync that does not know them takes no notice. So they need no other version."""
+
 
 def make_tables(path: Path) -> None:
     """Create an empty journal in the file ``path``, which exists and is empty. Whoever gives it its name syncs it."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = OFF")
-        db.executescript(f"BEGIN;{TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+        db.executescript(f"BEGIN;{TABLES}{HISTORY_TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         db.execute("INSERT INTO written_by VALUES (?)", (engine.__version__,))
         db.execute("PRAGMA journal_mode = WAL")
     finally:
         db.close()
+
+
+def add_history_tables(db: sqlite3.Connection) -> None:
+    """Give a journal of an earlier xsync what it lacks; leaves the transaction to the caller, who has begun one."""
+    for statement in HISTORY_TABLES.split(";"):
+        db.execute(statement)
+
+
+def has_history(db: sqlite3.Connection) -> bool:
+    """Whether HISTORY_TABLES are there."""
+    names = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('agent_rates', 'estimates')"
+    return bool(db.execute(names).fetchone()[0] == 2)
 
 
 def connect(folder: Path, mode: Literal["ro", "rw"], *, any_thread: bool = False) -> sqlite3.Connection:

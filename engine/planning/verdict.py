@@ -36,12 +36,21 @@ _WAITS = {
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A figure of the plan before and after a test run. ``unit``: bytes/s, files/s, agents."""
+    """A figure of the plan before and after a test run. ``unit``: bytes/s, files/s, agents, seconds."""
 
     what: str
     unit: str
     before: Range
     after: Range
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What is still to be sent after a test run, and the seconds that so many agents take for it."""
+
+    files: int
+    bytes: int
+    agents: int
+    seconds: Range
 
 
 def judge(
@@ -84,24 +93,49 @@ def judge(
     return Verdict("LINEAR", _capital(sentence) + left_out, found)
 
 
-def changes(before: Roofline, one: Fit, curve: Scaling, target: float | None, whole: Sequence[SizeBin]) -> list[Change]:
+def changes(
+    before: Roofline,
+    one: Fit,
+    curve: Scaling,
+    target: float | None,
+    whole: Sequence[SizeBin],
+    most: int | None = None,
+    link: float | None = None,
+    *,
+    rest: bool = False,
+) -> list[Change]:
     """What the plan has to change. ``target``: bytes/s that are to be reached, if there is a target.
 
-    Agents are left out where no number of them reaches it, or where one may be worth nothing (a margin of all of it).
+    ``most``: how many agents the copy of the ``whole`` is foretold for, with no more bytes/s than the ``link`` has;
+    ``rest``: some was copied before, and is not in it.
+    Agents are left out where no number of them reaches the target, or where one may be worth nothing (a margin of all
+    of it); the copy for the latter, too.
     """
     found = []
-    for what, unit, old, new, measured in (
+    for name, unit, old, new, measured in (
         ("rate of one agent", "bytes/s", before.bytes_per_second, one.roofline.bytes_per_second, one.bytes_measured),
         ("files of one agent", "files/s", before.files_per_second, one.roofline.files_per_second, one.files_measured),
     ):
         if measured:
-            found.append(Change(what, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
+            found.append(Change(name, unit, _assumed(old.value, old.origin.kind), _about(new.value, one.margin)))
+    if most is not None and (now := seconds_left(whole, one, curve, most, link)) is not None:
+        what = f"{'rest of it' if rest else 'full copy'}, {most} agent{'s' if most > 1 else ''}"
+        guess = _assumed(most * _rate_of_one(before, whole), _kind(before))
+        found.append(Change(what, "seconds", _seconds(whole, guess, link), now))
     if target is not None and one.margin < 1:
-        was, now = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
-        if was > 0 and now > 0 and (curve.ceiling is None or curve.ceiling * now >= target):
-            guess = _needed(target, _assumed(was, before.bytes_per_second.origin.kind))
-            found.append(Change("agents", "agents", guess, _needed(target, _about(now * curve.each, one.margin))))
+        was, reached = _rate_of_one(before, whole), _rate_of_one(one.roofline, whole)
+        if was > 0 and reached > 0 and (curve.ceiling is None or curve.ceiling * reached >= target):
+            needed = _needed(target, _assumed(was, before.bytes_per_second.origin.kind))
+            found.append(Change("agents", "agents", needed, _needed(target, _about(reached * curve.each, one.margin))))
     return found
+
+
+def seconds_left(
+    bins: Sequence[SizeBin], one: Fit, curve: Scaling, agents: int, link: float | None = None
+) -> Range | None:
+    """How long so many agents take for these files, by what was measured; None where that foretells nothing."""
+    rate = predicted(curve, one, bins, agents)
+    return None if one.margin >= 1 or rate.low <= 0 else _seconds(bins, rate, link)
 
 
 def number(count: int) -> str:
@@ -241,6 +275,17 @@ def _assumed(value: float, kind: str) -> Range:
 def _rate_of_one(roofline: Roofline, whole: Sequence[SizeBin]) -> float:
     seconds = seconds_of(whole, roofline)
     return sum(each.bytes for each in whole) / seconds if seconds > 0 else 0.0
+
+
+def _seconds(bins: Sequence[SizeBin], rate: Range, link: float | None) -> Range:
+    size, most = sum(each.bytes for each in bins), math.inf if link is None else link
+    return Range(*(size / min(each, most) for each in (rate.high, rate.likely, rate.low)))
+
+
+def _kind(of: Roofline) -> str:
+    """Where the weaker of both figures comes from."""
+    kinds = {of.files_per_second.origin.kind, of.bytes_per_second.origin.kind}
+    return "default" if "default" in kinds else of.bytes_per_second.origin.kind
 
 
 def _needed(target: float, rate: Range) -> Range:

@@ -22,7 +22,7 @@ from engine.survey.hazard_rules import ANYWHERE
 from engine.survey.hazards import target_of
 from engine.survey.report import SurveyReport, begin, complete, new_catalog, save, survey_folder, unfinished
 from engine.survey.statistics import measure
-from engine.survey.worker import Scanned, ScanRequest
+from engine.survey.worker import SURVEYED, Scanned, ScanRequest
 
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
@@ -78,6 +78,7 @@ def survey(
     processes: int | None = None,
     on_progress: Callable[[SurveyProgress], None] = lambda _: None,
     on_step: Callable[[str], None] = lambda _: None,
+    live_sizes: bool = False,
     cancelled: Callable[[], bool] = lambda: False,
     wishes: Wishes = NO_WISHES,
 ) -> SurveyReport:
@@ -85,8 +86,9 @@ def survey(
 
     ``processes``: one a processor by default; THREADS_PER_PROCESS threads each for a network location. Once
     ``cancelled`` is true the report is of what was found; if not all was listed it is marked partial, and the next
-    survey goes on with it. ``on_step`` is told in words what is done. A process takes about 100 MB whatever the number
-    of entries, and what posix_scan says of a flat folder. Raises LocationError, UsageError, OSError.
+    survey goes on with it. ``on_step`` is told in words what is done; with ``live_sizes`` ``on_progress`` is told how
+    sizes are spread. A process takes about 100 MB whatever the number of entries, and what posix_scan says of a flat
+    folder. Raises LocationError, UsageError, OSError.
     """
     target = target_of(wishes.destination) if wishes.destination is not None else ANYWHERE
     location = open_location(spec)
@@ -99,7 +101,8 @@ def survey(
     folder = survey_folder(surveys, identity)
     with new_catalog(folder) as catalog:
         times, taken = _begin(folder, catalog, on_step, anew=wishes.anew)
-        with Crew(spec, catalog, workers, in_threads=in_threads) as crew:
+        wanted = SURVEYED._replace(sizes=live_sizes)
+        with Crew(spec, catalog, workers, in_threads=in_threads, wanted=wanted) as crew:
             scan = scan_all(crew, on_progress, cancelled, taken.left)
         segments = [*taken.segments, *scan.segments]
         on_step("computing statistics")

@@ -56,10 +56,14 @@ class Finished(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a worker keeps of what it finds. Whatever ``filters`` leave out is EXCLUDED."""
+    """What a worker keeps of what it finds. Whatever ``filters`` leave out is EXCLUDED.
+
+    ``sizes``: it also tells how sizes are spread, for 2 to 4 % more work.
+    """
 
     schema: pa.Schema
     filters: Filters
+    sizes: bool = False
 
 
 SURVEYED = Wanted(SURVEY_SCHEMA, Filters(FilterSpec()))
@@ -114,7 +118,7 @@ def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) 
                     going, failure = False, error
                     break
                 gathered.append(batch.rows.select(columns))
-                going = _told(connection, _counted(batch.rows, batch.folders_left))
+                going = _told(connection, _counted(batch.rows, batch.folders_left, wanted))
                 if sum(table.num_rows for table in gathered) >= GROUP_ROWS:
                     writer.write_table(pa.concat_tables(gathered))
                     gathered.clear()
@@ -145,10 +149,11 @@ def _next(connection: Connection) -> ScanRequest | None:
     return request
 
 
-def _counted(rows: pa.Table, folders_left: list[bytes]) -> Scanned:
+def _counted(rows: pa.Table, folders_left: list[bytes], wanted: Wanted) -> Scanned:
     kinds = rows["kind"]
     sizes = rows["size"].filter(pc.equal(kinds, int(Kind.FILE)))
     listed = pc.equal(kinds, int(Kind.LISTED))
     entries = rows.num_rows - (pc.sum(listed).as_py() or 0)
     errors = pc.sum(pc.and_(listed, pc.is_valid(rows["error"]))).as_py() or 0
-    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors, count_sizes(sizes))
+    counts = count_sizes(sizes) if wanted.sizes else SizeCounts()
+    return Scanned(folders_left, len(sizes), entries, pc.sum(sizes).as_py() or 0, errors, counts)

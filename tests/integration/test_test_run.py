@@ -69,6 +69,10 @@ def test_what_a_ladder_copies_is_not_sent_again(
     assert len(found["candidates"]) == 2 * FOLDERS
     assert all(each["distance"] == pytest.approx(0, abs=1e-9) for each in found["candidates"])
     assert 0 < found["files"] < FOLDERS * FILES
+    assert found["left"]["files"] == FOLDERS * FILES - found["files"]
+    (copy,) = (each for each in found["changes"] if each["unit"] == "seconds")
+    assert copy["what"].startswith("full copy, ")
+    assert copy["after"]["low"] > found["left"]["seconds"]["low"] > 0
     statuses = {summary.status for summary in _summaries(xsync)}
     assert statuses <= {Status.SUCCESS, Status.CANCELLED}
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []

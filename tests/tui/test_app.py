@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from engine.home import find_home
 from engine.journal.reader import list_executions
+from engine.journal.writer import Journal
 from engine.model import Failure, Status
 from profiles import store
 from profiles.schema import Place, Profile
@@ -238,6 +240,27 @@ def test_r_runs_the_profile_to_its_end(tmp_path: Path, bucket: str, s3_spec: Spe
 
     drive(play)
     assert [each.status for each in list_executions(find_home())] == [Status.SUCCESS]
+
+
+def test_on_home_the_bell_rings_for_every_run_that_ends() -> None:
+    folders = [make_execution(name, Status.TRANSFERRING) for name in ("one", "two")]
+    rung: list[str] = []
+
+    async def play(driver: Driver) -> None:
+        driver.app.bell = lambda: rung.append("")  # type: ignore[method-assign]
+        await driver.sees("TRANSFERRING")
+        for number, folder in enumerate(folders, start=1):
+            with Journal.open(folder) as journal:
+                journal.set_status(Status.SUCCESS, "", time.time())
+            await driver.until(partial(_reached, rung, number), driver.read)
+
+    with alive(folders[0]), alive(folders[1]):
+        drive(play)
+    assert len(rung) == 2
+
+
+def _reached(found: list[str], number: int) -> bool:
+    return len(found) == number
 
 
 def test_who_leaves_is_told_what_goes_on() -> None:

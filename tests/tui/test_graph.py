@@ -95,7 +95,7 @@ def test_nothing_yet() -> None:
 
 def test_a_limit_below_the_best_seen_is_marked_where_it_lies() -> None:
     assert _drawn(
-        [2e9] * 70 + [1e9] * 74, SMALL, ceiling([2e9], 1e9, "limit 1.00 GB/s (8.00 Gbit/s)", SMALL)
+        [2e9] * 70 + [1e9] * 74, SMALL, ceiling([2e9], 1e9, "limit 1.00 GB/s (8.00 Gbit/s)", SMALL, [1e9] * 144)
     ) == golden("""
       2│┄┄┄ best seen 2.00 GB/s, limit 1.00 GB/s (8.00 Gbit/s) ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
    GB/s│⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⡆
@@ -146,14 +146,60 @@ def test_a_hole_shorter_than_a_runners_haste_is_closed_and_a_longer_one_is_not()
 def test_the_ceiling_is_the_limit_unless_more_was_seen() -> None:
     assert ceiling([1e9, None], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
     assert ceiling([2.52e9], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
-    assert ceiling([3e9], 2.5e9, "limit", CANVAS) == Ceiling(3e9, "best seen 3.00 GB/s, limit", 2.5e9)
+    assert ceiling([3e9], 2.5e9, "limit", CANVAS, [2.5e9]) == Ceiling(3e9, "best seen 3.00 GB/s, limit", [2.5e9])
     assert ceiling([3e9], None, "", CANVAS) == Ceiling(3e9, "best seen 3.00 GB/s")
 
 
-@pytest.mark.parametrize(("canvas", "drawn"), [(CANVAS, "  ⢀⣀⣠⣤⣴⣶⣿⣿"), (ASCII, ":::::|||||")])
-def test_a_spark_ends_at_the_newest_and_is_blank_where_nobody_looked(canvas: Canvas, drawn: str) -> None:
-    values = [float(number) for number in range(16)]
-    assert "".join(piece.text for piece in spark([None, *values[:15]], 14.0, 10, canvas)) == drawn
+def test_a_limit_that_changed_is_a_ceiling_that_steps() -> None:
+    limits = [*[2.5e9] * 60, *[1e9] * 40, *[None] * 44]
+    rates = [2.4e9] * 60 + [0.9e9] * 40 + [2.2e9] * 44
+    top = ceiling(rates, 2.5e9, "limit 2.50 GB/s", SMALL, [*limits[:100], *[2.5e9] * 44])
+    assert _drawn(rates, SMALL, top) == golden("""
+    2.5│┄┄┄ limit 2.50 GB/s ┄┄┄┄┄┄┄┄┄┄                    ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⡄                   ⡤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤
+       │                              ⡇                   ⡇
+       │                              ⠧⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠃
+      0│
+       └02:12             02:27             02:42             02:57        03:12
+""")
+    top = ceiling(rates[::2], None, "", SMALL_ASCII, limits[::2])
+    assert _drawn(rates[::2], SMALL_ASCII, top) == golden("""
+    2.5|--- limit was 2.50 GB/s, now none
+   GB/s|||||||||||||||||||||||||||||||                    ::::::::::::::::::::::
+       |||||||||||||||||||||||||||||||                    ||||||||||||||||||||||
+       |||||||||||||||||||||||||||||||....................||||||||||||||||||||||
+      0|||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||
+       +02:12             02:27             02:42             02:57        03:12
+""")
+
+
+def test_the_ceiling_says_what_was_and_what_is() -> None:
+    assert ceiling([1e9], 1e9, "limit 1.00 GB/s until 08:00", CANVAS, [2e9, 1e9]).words == (
+        "limit was 2.00 GB/s, now 1.00 GB/s until 08:00"
+    )
+    assert ceiling([1e9], None, "", CANVAS, [2e9, None]).words == "limit was 2.00 GB/s, now none"
+    assert ceiling([1e9], None, None, CANVAS, [2e9, None]).words == "limit was 2.00 GB/s"
+
+
+SPARKED = Window(NOW, 5.0, 20)
+
+
+@pytest.mark.parametrize(("canvas", "drawn"), [(CANVAS, " ⢀⣠⣤⣴⣶⣿⣿  "), (ASCII, ":::::|||||")])
+def test_a_spark_fills_from_the_left_and_is_blank_before_the_first_and_behind_the_newest(
+    canvas: Canvas, drawn: str
+) -> None:
+    values = [None, None, None, *(float(number) for number in range(2, 15))]
+    found = spark(values, SPARKED, 14.0, NOW + 80, 10, canvas)
+    assert "".join(piece.text for piece in found) == drawn
+
+
+@pytest.mark.parametrize(("canvas", "drawn"), [(CANVAS, "⣿╌⣿⡇ "), (ASCII, "??|||")])
+def test_a_spark_shows_where_an_agent_was_not_and_waits_for_the_newest_value(canvas: Canvas, drawn: str) -> None:
+    values = [1.0, 1.0, None, None, 1.0, 1.0, 1.0, None]
+    found = spark(values, SPARKED, 1.0, NOW + 36, 5, canvas)
+    assert "".join(piece.text for piece in found) == drawn
+    gone = spark([*values[:6], *[None] * 4], SPARKED, 1.0, NOW + 49, 5, canvas)
+    assert "".join(piece.text for piece in gone).rstrip()[-1] in "╌?"
 
 
 @given(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.journal.records import Command
-from engine.model import Bytes, Event, Snapshot, Status, Tally, Totals
+from engine.journal.records import Command, Estimate
+from engine.model import Bytes, Event, Limit, Snapshot, Status, Tally, Totals
 from tests.tui.reading import golden
 from tests.tui.reading import lines as text
+from xsync_tui.drawing.past import Past
 from xsync_tui.drawing.rows import Canvas, Role, plain
-from xsync_tui.drawing.run import answer, body, no_run, state_words
-from xsync_tui.drawing.seen import Seen
+from xsync_tui.drawing.run import RunView, answer, body, no_run, state_words
 from xsync_tui.gallery.runs import (
     ASCII,
     CANVAS,
@@ -26,6 +26,7 @@ from xsync_tui.gallery.runs import (
     agent,
     fleet,
     fresh,
+    past,
     run,
     seen,
     tasks,
@@ -60,10 +61,10 @@ def test_four_agents() -> None:
        └02:12             02:27             02:42             02:57        03:12
  4 agents:  4 moving
  1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
-        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷  ⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
-        ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶         ⢸⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦  ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
@@ -85,10 +86,10 @@ def test_four_agents_in_ascii() -> None:
        +02:12             02:27             02:42             02:57        03:12
  4 agents:  4 moving
  1 2022 58 %                   539 MB/s  2 2023 61 %                   539 MB/s
- |||||:::::::::::::::::::::::::::::::::  |||||:::::::::::::::::::::::::::::::::
+ :||:|:|:||:|:|:||:|:|:||:|:|:||:|:|:||  ::|:|:|::|:|:|::|:|:|::|:|:|::|:|:|::|
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  3 2024 64 %                   539 MB/s  4 2025 67 %                   539 MB/s
- |||||:::::::::::::::::::::::::::::::::  |||||:::::::::::::::::::::::::::::::::
+ .:|:|::.:|:|::.:|:|::.:|:|::.:|:|::.:|  :||:|:|:||:|:|:||:|:|:||:|:|:||:|:|:||
  134 files/s  32 open  waits: path       134 files/s  32 open  waits: path
  discovered = transferred + skipped + failed + excluded +   pending |  verified
  12,412,907     7,571,203         0        3          0   4,841,701 | 7,571,203
@@ -108,13 +109,13 @@ def test_sixteen_agents_of_which_two_need_a_look() -> None:
        └02:12             02:27             02:42             02:57        03:12
  16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
  1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾
  5         539 MB/s  6         539 MB/s  !7   STALLED 2 min  8         539 MB/s
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣇⣀⣀  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾
  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀
+ ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴╌╌
  13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
@@ -151,11 +152,11 @@ def test_sixteen_agents_on_a_wide_screen() -> None:
        └02:08                       02:24                       02:40                       02:56                  03:12
  16 agents:  14 moving  ✗ 1 LOST  ! 1 STALLED
  1 2022    539 MB/s  2 2023    539 MB/s  3 2024    539 MB/s  4 2025    539 MB/s  5         539 MB/s  6         539 MB/s
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴
  !7   STALLED 2 min  8         539 MB/s  9         539 MB/s  10        539 MB/s  11        539 MB/s  ✗12     LOST 03:02
- ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀
+ ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣇⣀⣀  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴╌╌
  13        539 MB/s  14        539 MB/s  15        539 MB/s  16        539 MB/s
- ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  ⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶
+ ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  ⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  ⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴  ⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
@@ -179,11 +180,11 @@ def test_sixty_four_agents() -> None:
  64 agents:  62 moving  ✗ 1 LOST  ! 1 STALLED
    1 █ █ █ █ █ █ ! █ █ █ █ ✗ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
   33 █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █ █
-   agent task               rate  last minutes          state
- ✗    12 -                 0 B/s  ⣿⣿⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  LOST 03:02
- !     7 -                 0 B/s  ⣿⣿⣿⣷⣶⣆⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀  STALLED 2 min
-       1 2022           539 MB/s  ⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
-       2 2023           539 MB/s  ⣿⣿⣿⣷⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶⣶  moving, waits: path
+   agent task               rate  last 20 min           state
+ ✗    12 -                 0 B/s  ⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⡆╌╌  LOST 03:02
+ !     7 -                 0 B/s  ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣇⣀⣀  STALLED 2 min
+       1 2022           539 MB/s  ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾  moving, waits: path
+       2 2023           539 MB/s  ⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾  moving, waits: path
  discovered = transferred + skipped + failed + excluded + pending │   verified
  12,412,907    12,412,907         0        0          0         0 │ 12,412,907
  03:11:58 agent-2: x.svs changed: sent again
@@ -203,11 +204,11 @@ def test_sixty_four_agents_in_ascii() -> None:
  64 agents:  62 moving  x 1 LOST  ! 1 STALLED
    1 # # # # # # ! # # # # x # # # # # # # # # # # # # # # # # # # #
   33 # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # # #
-   agent task               rate  last minutes          state
- x    12 -                 0 B/s  ____________________  LOST 03:02
- !     7 -                 0 B/s  ____________________  STALLED 2 min
-       1 2022           539 MB/s  ::::::::::::::::::::  moving, waits: path
-       2 2023           539 MB/s  ::::::::::::::::::::  moving, waits: path
+   agent task               rate  last 20 min           state
+ x    12 -                 0 B/s  .:|:|::.:|:|::.:|??   LOST 03:02
+ !     7 -                 0 B/s  :||:|:|:||:|:|:||___  STALLED 2 min
+       1 2022           539 MB/s  :||:|:|:||:|:|:||:|:  moving, waits: path
+       2 2023           539 MB/s  ::|:|:|::|:|:|::|:|:  moving, waits: path
  discovered = transferred + skipped + failed + excluded +   pending |  verified
  12,412,907     7,571,203         0        3          0   4,841,701 | 7,571,203
  x 3 failed: 2 changed while read, 1 unreadable
@@ -325,20 +326,20 @@ def test_runner_gone() -> None:
    Last words: No space left on device: /var/lib/xsync
  copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
    2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-   GB/s│⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊  ⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑⠉⠉⠑⠉⠉⠉⠉⠉⠊⠉⠉⠊⠉⠉⠊⠉⠉⠉⠉⠑
-       │
-       │
-       │
-       │
-       │
-       │
+   GB/s│⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉  ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
       0│                        ╌╌
        └02:07             02:22             02:37             02:52        03:07
+ 4 agents:  4 ended
+ 1 2022 58 %                      ended  2 2023 61 %                      ended
+ ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇        ⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⡆
+ 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
+ 3 2024 64 %                      ended  4 2025 67 %                      ended
+ ⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⡆        ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇
+ 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
  discovered = transferred + skipped + failed + excluded +   pending │  verified
  12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
  ✗ 3 failed: 2 changed while read, 1 unreadable
  03:11:58 agent-2: x.svs changed: sent again
- 03:09:42 kim@agent-01 asked to limit: done
 """)
 
 
@@ -421,26 +422,92 @@ def test_no_run_says_which_key_starts_it() -> None:
 """)
 
 
-def _watched(before: tuple[float, float], snapshot: Snapshot) -> list[str]:
-    watcher = Seen()
-    for back in (630, 600):
-        watcher.add(msgspec.structs.replace(snapshot, eta_seconds=before, bytes_per_second=2.0e9), NOW - back)
-    watcher.add(snapshot, NOW)
-    return text(answer(view(snapshot, CANVAS)._replace(seen=watcher), CANVAS), CANVAS)
+def _foretold(before: tuple[float, float], snapshot: Snapshot) -> list[str]:
+    low, high = before
+    said = [Estimate(NOW - 600, NOW - 600 + low, NOW - 600 + high, 2.0e9)]
+    return text(answer(view(snapshot, CANVAS, past=Past(estimates=said)), CANVAS), CANVAS)
 
 
 def test_an_estimate_that_left_what_was_said_says_so_with_the_reason() -> None:
-    later = _watched((3_600, 4_200), run(agents=fleet(4, a2="stalled")))
+    later = _foretold((3_600, 4_200), run(agents=fleet(4, a2="stalled")))
     assert later[1] == " ! moved later by 1 h 46 since 03:02: agent-2 stalled"
-    assert _watched((3_600, 4_200), run(events=()))[1] == (
+    assert _foretold((3_600, 4_200), run(events=()))[1] == (
         " ! moved later by 1 h 46 since 03:02: the rate went from 2.00 GB/s to 2.17 GB/s"
     )
     limited = run(events=(Event(NOW - 30, "limit", "kim@agent-01 asked to limit: done"),))
-    assert _watched((3_600, 4_200), limited)[1].endswith("since 03:02: kim@agent-01 asked to limit: done")
+    assert _foretold((3_600, 4_200), limited)[1].endswith("since 03:02: kim@agent-01 asked to limit: done")
+
+
+def test_the_end_may_pass_the_window_or_passes_it() -> None:
+    six = NOW + 10_073  # 06:00
+    (row,) = text(answer(view(run(), CANVAS, past=Past(window_ends=six)), CANVAS), CANVAS)
+    assert row == " Done 05:35 - 06:10, in 2 h 23 - 2 h 58. ! may pass the window (06:00) by 10 min"
+    said = text(answer(view(run(), CANVAS, past=Past(window_ends=NOW + 3_600)), CANVAS), CANVAS)
+    assert said[1] == " ! passes the window (04:12) by 1 h 23 - 1 h 58"
+    assert len(text(answer(view(run(), CANVAS, past=Past(window_ends=NOW + 90_000)), CANVAS), CANVAS)[0]) < 42
+    paused = run(status=Status.PAUSED)
+    assert "window" not in text(answer(view(paused, CANVAS, past=Past(window_ends=six)), CANVAS), CANVAS)[0]
+
+
+def _limited(canvas: Canvas) -> RunView:
+    """Someone lowered the limit for a while; the timetable lowers it at six."""
+    snapshot = run(limit_until=NOW + 10_073)
+    count = view(snapshot, canvas).window.buckets
+    limits = [2.5e9] * (count // 2) + [1e9] * (count // 4)
+    rates = [2.2e9] * (count // 2) + [0.9e9] * (count // 4)
+    whole = [2.5e9] * (count - len(limits))
+    known = past(snapshot, canvas, limits=[*limits, *whole], then=Limit(2.5e8))
+    return view(snapshot, canvas, [*rates, *([2.17e9] * len(whole))], past=known)
+
+
+def test_the_limits_past_and_what_it_will_be() -> None:
+    assert text(body(_limited(CANVAS), CANVAS), CANVAS)[:9] == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58. ! may pass the window (06:00) by 10 min
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ██████▏··· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) until 06:00, then 250 MB/s ┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⡀                 ⡤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤
+       │                                    ⡇                 ⡇
+       │                                    ⠧⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠃
+      0│
+       └02:12             02:27             02:42             02:57        03:12
+ 4 agents:  4 moving
+""")
+
+
+def test_the_limits_past_in_ascii() -> None:
+    assert text(body(_limited(ASCII), ASCII), ASCII)[:9] == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58. ! may pass the window (06:00) by 10 min
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ######.... 61 %  listed all
+    2.5|--- limit 2.50 GB/s (20.0 Gbit/s) until 06:00, then 250 MB/s -----------
+   GB/s|::::::::::::::::::::::::::::::::::::                  ..................
+       |||||||||||||||||||||||||||||||||||||                  ||||||||||||||||||
+       |||||||||||||||||||||||||||||||||||||..................||||||||||||||||||
+      0|||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||||
+       +02:12             02:27             02:42             02:57        03:12
+ 4 agents:  4 moving
+""")
+
+
+def test_the_limits_past_on_a_wide_screen() -> None:
+    wide = WIDE._replace(height=24)
+    assert text(body(_limited(wide), wide), wide)[:12] == golden("""
+ Done 05:35 - 06:10, in 2 h 23 - 2 h 58.  ! may pass the window (06:00) by 10 min
+ 2.17 GB/s  540 files/s  copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
+    2.5│┄┄┄ limit 2.50 GB/s (20.0 Gbit/s) until 06:00, then 250 MB/s                        ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   GB/s│
+       │⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⡆                           ⡏⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
+       │                                                        ⡇                           ⡇
+       │                                                        ⡇                           ⡇
+       │                                                        ⡇┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄⡇
+       │                                                        ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
+       │
+      0│
+       └02:08                       02:24                       02:40                       02:56                  03:12
+""")
 
 
 def test_an_estimate_that_stands_says_nothing() -> None:
-    assert len(_watched((9_000, 11_400), run())) == 1
+    assert len(_foretold((9_000, 11_400), run())) == 1
 
 
 def test_bits_where_they_are_wanted() -> None:

@@ -192,6 +192,32 @@ def test_the_panes_the_zoom_and_the_time_shown() -> None:
         use(folder, what, (120, 40))
 
 
+def test_a_letter_after_the_apostrophe_jumps_to_a_pane_and_another_nowhere() -> None:
+    folder = make_execution("lab", Status.TRANSFERRING)
+    with answering(folder, "done") as asked:
+
+        async def what(user: User) -> None:
+            await user.press("apostrophe")
+            await user.sees("jump to")
+            await user.press("e")
+            await user.sees("What happened, newest first")
+            await user.press("apostrophe")
+            await user.sees("jump to")
+            await user.press("t")
+            await user.sees("bytes left")
+            await user.press("apostrophe")
+            await user.sees("jump to")
+            await user.press("P")
+            await user.sees("bytes left")
+            await user.press("apostrophe")
+            await user.sees("jump to")
+            await user.press("w")
+            await user.sees("discovered")
+
+        use(folder, what)
+    assert asked == []
+
+
 def test_failures_by_cause_and_the_files_of_one() -> None:
     hostile = Failure("\x1b]0;owned\x07/[/foo]", "unreadable", "\u202e")
     folder = make_execution("lab", Status.ERROR, totals=DONE, failures=[*FAILURES, hostile])

@@ -1,25 +1,19 @@
-"""What a watcher remembers: rates by steps of the clock, since when an agent stands, what it waits for, estimates."""
+"""What a watcher remembers and what the journal tells: since when an agent stands, what it waits for, estimates."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from engine.model import AgentTimes, Status
+from engine.journal.records import Estimate
+from engine.model import AgentTimes, Limit, Status
 from xsync_tui.drawing.agents import in_order
+from xsync_tui.drawing.graph import Window
+from xsync_tui.drawing.past import AgentPast, Past, moved, window_end
 from xsync_tui.drawing.seen import Seen
 from xsync_tui.gallery.runs import NOW, agent, fleet, run
 
 START = NOW // 5 * 5
-
-
-def test_rates_are_means_of_steps_and_nothing_where_nobody_looked() -> None:
-    seen = Seen()
-    for second, rate in ((0, 10.0), (2, 30.0), (15, 50.0)):
-        seen.add(run(agents=(agent(1, bytes_per_second=rate),)), START + second)
-    assert seen.rates("agent-1", START + 20, 6) == [None, 20.0, None, None, 50.0, None]
-    assert seen.rates("agent-9", START, 2) == [None, None]
-    assert seen.best(["agent-1", "agent-9"]) == 50.0
 
 
 def test_an_agent_stands_since_its_counts_last_changed() -> None:
@@ -64,28 +58,33 @@ def test_an_agent_that_began_anew_is_counted_anew() -> None:
 
 
 def test_an_estimate_moves_only_by_what_leaves_the_ranges_said_before() -> None:
-    seen = Seen()
-    seen.add(run(eta_seconds=(9, 10)), START - 30)
-    seen.add(run(eta_seconds=(3_600, 4_000)), START)
-    assert seen.moved(run(eta_seconds=(3_300, 4_200)), START + 60) is None
-    moved = seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60)
-    assert moved is not None
-    assert (moved.seconds, moved.since) == (3_660, START)
-    assert seen.moved(run(eta_seconds=(7_200, 7_600), status=Status.PAUSED), START + 60) is None
-    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 3_600) is None
+    said = [Estimate(START - 30, START + 3_600, START + 4_000, 2e9), Estimate(START, START + 3_600, START + 4_000, 1e9)]
+    assert moved(said, run(eta_seconds=(3_300, 4_200)), START + 60) is None
+    found = moved(said, run(eta_seconds=(7_200, 7_600)), START + 60)
+    assert found is not None
+    assert (found.seconds, found.since, found.rate_before) == (3_660, START, 1e9)
+    assert moved(said, run(eta_seconds=(7_200, 7_600), status=Status.PAUSED), START + 60) is None
+    assert moved(said, run(eta_seconds=(7_200, 7_600)), START + 3_600) is None
+    assert moved([], run(eta_seconds=(7_200, 7_600)), START) is None
+
+
+def test_the_past_of_an_agent_ends_now_and_tells_since_when_it_stands() -> None:
+    past = AgentPast(Window(START, 5.0, 20), {"agent-1": {1: 30.0, 2: 10.0, 3: 0.0}, "agent-2": {}})
+    assert past.line("agent-1", START + 22) == [None, 30.0, 10.0, 0.0, None]
+    assert past.line("agent-9", START + 4) == [None]
+    assert past.best(["agent-1", "agent-2", "agent-9"]) == 30.0
+    assert past.stands_since("agent-1") == START + 15
+    assert past.stands_since("agent-2") is None
+
+
+def test_the_window_is_what_is_agreed_else_where_the_limit_falls_below_the_rate() -> None:
+    snapshot = run(limit_until=START + 60, bytes_per_second=2e9)
+    assert window_end(Past(then=Limit(1e9)), snapshot) == START + 60
+    assert window_end(Past(then=Limit(3e9)), snapshot) is None
+    assert window_end(Past(then=Limit(None)), snapshot) is None
+    assert window_end(Past(then=Limit(1e9), window_ends=START), snapshot) == START
 
 
 def test_agents_stand_in_the_order_of_their_numbers_and_those_that_left_do_not() -> None:
     mixed = (*reversed(fleet(11)), msgspec.structs.replace(agent(3), name="special"), agent(12, "gone"))
     assert [each.name for each in in_order(mixed)][-3:] == ["agent-10", "agent-11", "special"]
-
-
-def test_what_is_said_while_rates_still_rise_and_before_a_pause_does_not_count() -> None:
-    seen = Seen()
-    seen.add(run(eta_seconds=(9, 10)), START)
-    seen.add(run(eta_seconds=(9, 10)), START + 29)
-    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60) is None
-    seen.add(run(eta_seconds=(9, 10)), START + 30)
-    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 60) is not None
-    seen.add(run(status=Status.PAUSED), START + 61)
-    assert seen.moved(run(eta_seconds=(7_200, 7_600)), START + 62) is None

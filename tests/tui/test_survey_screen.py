@@ -221,3 +221,14 @@ def test_a_step_of_a_test_run_is_not_what_a_profile_stands_at(app: XsyncApp) -> 
     assert app.bridge.folder_of(Subject("lab")) == done
     assert [each.test for each in app.bridge.executions()] == [False, True]
     app.bridge.close()
+
+
+def test_the_folder_under_the_cursor_is_copied(app: XsyncApp, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xsync_tui.terminal.copied_by_tmux", lambda text: bool(text))
+
+    async def play(driver: Driver) -> None:
+        await surveyed(driver)
+        await driver.press("j", "y")
+        await driver.until(lambda: f"Copied the path: {source}/small" in driver.read().replace("\n ", ""), driver.read)
+
+    drive(play, app, (120, 40))

@@ -15,12 +15,15 @@ from textual.pilot import Pilot
 from engine.execution.cutover.record import read_cutover
 from engine.home import find_home, list_execution_folders
 from engine.journal.reader import read_snapshot
+from engine.locks import runner_alive
+from engine.model import Status
 from profiles import store
 from tests.support import make_source, tree_of
-from xsync_tui.app import XsyncApp
+from xsync_tui.app import XsyncApp, goodbye
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.rows import plain
 from xsync_tui.screens.strip import Strip
+from xsync_tui.testing import at_work
 from xsync_tui.widgets.lines import Lines
 
 SIZE = (80, 23)
@@ -81,7 +84,7 @@ async def confirm(pilot: Pilot[None], key: str, typed: str = "") -> None:
 
 
 @driven
-async def test_a_test_run_says_what_it_would_copy_before_it_begins_and_ends_cleanly_when_stopped(
+async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_ends_cleanly_when_stopped(
     home: Path, source: Path, tmp_path: Path
 ) -> None:
     save(home, source, tmp_path / "destination", "bytes_per_second = 20000")
@@ -97,10 +100,64 @@ async def test_a_test_run_says_what_it_would_copy_before_it_begins_and_ends_clea
         assert not list_execution_folders(find_home())
         await pilot.press("enter")
         await shows(pilot, "TESTING: step 1 of")
+        (process,) = app.bridge.runners
+    (name, _) = next(iter(at_work(find_home()).items()))
+    assert goodbye([], 0.0, at_work(find_home())) == ["The test run of lab goes on. Come back: xsync open lab"]
+    assert name == "lab"
+    app = XsyncApp(Subject("lab"))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "TESTING: step 1 of")
+        await pilot.press("T")
+        await shows(pilot, "A test run is at work.")
         await confirm(pilot, "S")
         await shows(pilot, "NOT STEADY: It was stopped before a rate was steady")
     assert [read_snapshot(folder).runner_alive for folder in list_execution_folders(find_home())] == [False]
     assert store.load("lab").measured.date is None
+    assert process.wait() == 0
+    assert at_work(find_home()) == {}
+
+
+@driven
+async def test_a_test_run_whose_process_was_killed_says_so_and_its_runner_ends_with_it(
+    home: Path, source: Path, tmp_path: Path
+) -> None:
+    save(home, source, tmp_path / "destination", "bytes_per_second = 20000")
+    app = XsyncApp(Subject("lab"))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "not measured yet")
+        await pilot.press("T")
+        await shows(pilot, "TEST RUN: copies about")
+        await pilot.press("enter")
+        await shows(pilot, "TESTING: step 1 of")
+        (process,) = app.bridge.runners
+        await until(pilot, lambda: bool(list_execution_folders(find_home())))
+        (folder,) = list_execution_folders(find_home())
+        await until(pilot, lambda: read_snapshot(folder).status is Status.TRANSFERRING)
+        process.kill()
+        process.wait()
+        await shows(pilot, "NOT TESTED: Its process ended before the test run was over")
+        await until(pilot, lambda: not runner_alive(folder))
+
+
+@driven
+async def test_a_test_run_that_is_over_is_shown_with_the_file_it_is_kept_in(
+    home: Path, source: Path, tmp_path: Path
+) -> None:
+    save(home, source, tmp_path / "destination")
+    app = XsyncApp(Subject("lab"))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "not measured yet")
+        await pilot.press("T")
+        await shows(pilot, "TEST RUN: copies about")
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app.bridge.runners))
+        (process,) = app.bridge.runners
+        await shows(pilot, "TOO SMALL")
+        assert process.wait() == 0
+        assert at_work(find_home()) == {}
 
 
 @driven

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.execution.bandwidth import Bandwidth
+from engine.execution.bandwidth import Bandwidth, limits_at
 from engine.model import Limit, LimitRule, LocationSpec, Migration, TransferOptions
 from engine.transfer.units import AgentProgress
 
@@ -24,6 +24,15 @@ def bandwidth(always: int = -1, *rules: LimitRule) -> Bandwidth:
 
 def report(clock: float, passed: int = 0, waited: float = 0.0) -> AgentProgress:
     return AgentProgress(0, 0, 0, 0, "", 0.0, 0, passed, waited, clock)
+
+
+def test_limits_of_the_past_are_those_that_were_chosen_and_the_timetable_between_them() -> None:
+    places = LocationSpec("/a"), LocationSpec("/b")
+    migration = Migration(*places, options=TransferOptions(bytes_per_second=2_000_000), limits=(OFFICE,))
+    chosen = [(EIGHT - 600, 5e6), (TEN, None), (TEN + 600, 3e5)]
+    times = [EIGHT - 900, EIGHT - 300, EIGHT + 60, TEN + 60, TEN + 900, SIX + 60]
+    found = [each.bytes_per_second for each in limits_at(migration, chosen, times, BERLIN)]
+    assert found == [2e6, 5e6, 1e6, None, 3e5, 2e6]
 
 
 def test_the_lower_of_both_agreed_limits_holds() -> None:

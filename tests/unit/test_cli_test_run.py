@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from engine.planning.fitting import Fit, Range, Scaling, assumed, fit, predicted
 from engine.planning.measurement import Shares, Step
 from engine.planning.steadiness import Pace
 from engine.planning.values import SizeBin
-from engine.planning.verdict import changes, judge
+from engine.planning.verdict import Left, changes, judge
 from xsync_tui.cli.look import Look
 from xsync_tui.cli.test_run import _measured
 from xsync_tui.cli.test_run_view import announcement, result_lines, step_line
@@ -62,11 +63,12 @@ def found(rates: dict[int, float]) -> TestRun:
         verdict=judge(steps, one, curve, 8, BINS),
         one=one,
         curve=curve,
-        changes=tuple(changes(DEFAULT, one, curve, 2.125e9, BINS)),
+        changes=tuple(changes(DEFAULT, one, curve, 2.125e9, BINS, max(rates), 2.5e9)),
         predictions=predictions,
         mix=0.94,
         files=400,
         bytes=8_000_000_000,
+        left=Left(1_000, 43_900_000_000_000, 4, Range(20_100, 21_900, 23_700)),
     )
 
 
@@ -79,6 +81,8 @@ def test_the_sentence_comes_first_and_all_fits_80_columns(look: Look) -> None:
     assert "predicted" in text
     assert "550 MB/s - 2.20 GB/s" in text
     assert "size mix 94% like the whole" in text
+    assert lines[-1] == " The run skips it. Left 43.9 TB: 5 h 35 - 6 h 35 with 4 agents."
+    assert re.search(r"full copy, 4 agents +about 1 s +about 1 s", text)
     assert max(map(width_of, lines)) <= 80
 
 

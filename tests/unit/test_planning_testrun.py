@@ -16,7 +16,7 @@ from engine.planning.candidates import seconds_of
 from engine.planning.fitting import Fit, Scaling, assumed, fit, predicted, scaling
 from engine.planning.measurement import Link, Shares, Step, Verdict
 from engine.planning.values import Roofline, SizeBin
-from engine.planning.verdict import changes, judge
+from engine.planning.verdict import changes, judge, seconds_left
 
 DEFAULT = assumed(None, None, None, None)
 LARGE = (SizeBin(1 << 24, 1 << 26, 100, 100 * (20 << 20)),)
@@ -289,6 +289,23 @@ def test_a_target_that_nothing_reaches_changes_no_number_of_agents() -> None:
     one = fit(steps, DEFAULT, 0.0)
     found = changes(DEFAULT, one, scaling(steps, one), 500e6, LARGE)
     assert [each.what for each in found] == ["rate of one agent"]
+
+
+def test_the_whole_copy_before_and_after_follows_from_the_rates_and_the_link() -> None:
+    steps = [step(1, agent(3_000, 500e6)), step(2, agent(3_000, 500e6))]
+    one = fit(steps, DEFAULT, 1e9)
+    curve = scaling(steps, one)
+    size = sum(each.bytes for each in LARGE)
+    copy = next(each for each in changes(DEFAULT, one, curve, None, LARGE, 2) if each.unit == "seconds")
+    assert copy.what == "full copy, 2 agents"
+    assert "rest of it, 2 agents" in [each.what for each in changes(DEFAULT, one, curve, None, LARGE, 2, rest=True)]
+    assert copy.after.likely == pytest.approx(size / predicted(curve, one, LARGE, 2).likely)
+    assert copy.before.high == pytest.approx(4 * copy.before.low)
+    assert copy.after.high - copy.after.low < 0.2 * (copy.before.high - copy.before.low)
+    held = seconds_left(LARGE, one, curve, 2, 250e6)
+    assert held is not None
+    assert (held.low, held.high) == (size / 250e6, size / 250e6)
+    assert seconds_left(LARGE, msgspec.structs.replace(one, margin=1.0), curve, 2) is None
 
 
 def test_no_more_is_promised_than_the_link_carries() -> None:

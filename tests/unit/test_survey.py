@@ -85,7 +85,7 @@ def _check(report: SurveyReport, surveys: Path, source: Path) -> None:
 
 def test_a_survey_by_processes_finds_and_keeps_everything(source: Path, tmp_path: Path) -> None:
     told: list[SurveyProgress] = []
-    report = survey(_spec(source), tmp_path / "surveys", processes=2, on_progress=told.append)
+    report = survey(_spec(source), tmp_path / "surveys", processes=2, on_progress=told.append, live_sizes=True)
     _check(report, tmp_path / "surveys", source)
     assert told[-1][:3] == (61, 79, 607)
     histogram = [(each.from_, each.to, each.files, each.bytes) for each in report.size_histogram]

@@ -54,6 +54,7 @@ def open_app(what: str | None = None, *, low_bandwidth: bool = False, as_json: b
         no_color=bool(os.environ.get("NO_COLOR")),
         slow=slow,
         bits=settings.rates == "bits",
+        bell=settings.bell,
         keymap=settings.keys,
     )
 

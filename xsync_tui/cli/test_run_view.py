@@ -10,7 +10,7 @@ from engine.names import text_of
 from engine.planning.fitting import Range
 from engine.planning.measurement import Step
 from engine.planning.prices import load_prices
-from engine.planning.verdict import Change, number
+from engine.planning.verdict import Change, Left, number
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.cli.look import Line, Look, Role
 
@@ -69,7 +69,13 @@ def result_lines(found: TestRun, look: Look) -> list[Line]:
     copied = f"{format_count(found.files)} files, {format_bytes(found.bytes)}"
     mix = f"size mix {found.mix:.0%} like the whole"
     lines += [Line(""), Line(f" Copied: {copied} in {format_duration(found.seconds)}; {mix}.")]
-    return [*lines, Line(" The run skips it.")] if found.files else lines
+    left = f" Left {format_bytes(found.left.bytes)}: {_left(found.left)}." if found.left is not None else ""
+    return [*lines, Line(f" The run skips it.{left}")] if found.files else lines
+
+
+def _left(left: Left) -> str:
+    took = format_duration_range(left.seconds.low, left.seconds.high)
+    return f"{took} with {left.agents} agent{'s' if left.agents > 1 else ''}"
 
 
 def _steps(steps: Sequence[Step]) -> list[Line]:
@@ -104,6 +110,9 @@ def _change(change: Change) -> Line:
 
 
 def _range(value: Range, unit: str) -> str:
+    if unit == "seconds":
+        return format_duration_range(value.low, value.high)
+
     def one(figure: float) -> str:
         if unit == "bytes/s":
             return format_rate(figure)

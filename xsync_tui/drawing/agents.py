@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,6 +15,7 @@ from engine.quantities import format_bytes, format_count_short, format_duration,
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.figures import cross, rate
 from xsync_tui.drawing.graph import spark
+from xsync_tui.drawing.past import AgentPast
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, fitted, row
 from xsync_tui.drawing.seen import Seen
 from xsync_tui.text import width_of
@@ -29,27 +31,38 @@ _STALLED_SECONDS = 120.0
 """An agent is called stalled after so long (engine.execution.watch); who has looked for less knows no more."""
 
 _WIDE_PANE, _SMALL_PANE = 38, 18
+_STRIP_LINE = 20
 _GAP = 2
 
 
-def agents_block(snapshot: Snapshot, seen: Seen, now: float, canvas: Canvas) -> list[Row]:
+class Look(NamedTuple):
+    """What was seen and what the journal tells of the agents of ``snapshot``; ``top``: bytes/s that fill a line."""
+
+    snapshot: Snapshot
+    seen: Seen
+    past: AgentPast
+    now: float
+    top: float = 0.0
+
+
+def agents_block(look: Look, canvas: Canvas) -> list[Row]:
     """The agents in at most ``canvas.height`` rows, always in the order of their numbers.
 
     Panes of three rows where they fit, else of two, else one cell an agent and rows for those that need a look first.
     """
-    agents = [_now(agent, snapshot) for agent in in_order(snapshot.agents)]
+    agents = [_now(agent, look.snapshot) for agent in in_order(look.snapshot.agents)]
     if not agents or canvas.height < 1:
         return []
     heading = _heading(agents, canvas)
     room = canvas.height - 1
-    top = seen.best(agent.name for agent in agents)
+    look = look._replace(top=look.past.best(agent.name for agent in agents))
     for cells, rows, pane in ((_WIDE_PANE, 3, _wide), (_SMALL_PANE, 2, _small)):
         columns = _columns(len(agents), cells, canvas)
         if math.ceil(len(agents) / columns) * rows <= room:
             each = (canvas.width - 1 - _GAP * (columns - 1)) // columns
-            drawn = [pane(agent, snapshot, seen, top, now, canvas._replace(width=each)) for agent in agents]
+            drawn = [pane(agent, look, canvas._replace(width=each)) for agent in agents]
             return [heading, *_grid(drawn, columns, each)]
-    return [heading, *_strip(agents, snapshot, seen, top, now, canvas._replace(height=room))]
+    return [heading, *_strip(agents, look, canvas._replace(height=room))]
 
 
 def agents_rows(snapshot: Snapshot, canvas: Canvas) -> int:
@@ -78,6 +91,16 @@ def _now(agent: AgentSnapshot, snapshot: Snapshot) -> AgentSnapshot:
     if snapshot.status is Status.PAUSED and agent.state in ("working", "stalled") and agent.bytes_per_second <= 0:
         return msgspec.structs.replace(agent, state="paused")
     return agent
+
+
+def ended_with_runner(snapshot: Snapshot) -> Snapshot:
+    """As it is once the runner is gone: its agents ended with it, whatever the journal last heard of them."""
+    still = {"bytes_per_second": 0.0, "files_per_second": 0.0, "in_flight": 0}
+    agents = tuple(
+        agent if agent.state in ("lost", "gone") else msgspec.structs.replace(agent, state="ended", **still)
+        for agent in snapshot.agents
+    )
+    return msgspec.structs.replace(snapshot, agents=agents)
 
 
 def task_table(snapshot: Snapshot, canvas: Canvas, first: int = 0) -> list[Row]:
@@ -130,33 +153,34 @@ def _grid(panes: Sequence[list[Row]], columns: int, cells: int) -> list[Row]:
     return [(Piece(" "), *each) for each in rows]
 
 
-def _wide(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, top: float, now: float, canvas: Canvas) -> list[Row]:
+def _wide(agent: AgentSnapshot, look: Look, canvas: Canvas) -> list[Row]:
     """Three rows: number, task, rate or what is wrong; the line; files/s, requests, what it waits for."""
     requests = f"{format_count_short(agent.files_per_second)} files/s  {agent.in_flight} open"
-    waits = _waits(agent, seen)
+    waits = _waits(agent, look.seen)
     detail = f"{requests}  waits: {waits}" if waits else requests
     if agent.state in ("stalled", "lost"):
         detail = canvas.text(agent.path, canvas.width) if agent.state == "stalled" else "its work went to the others"
+    elif agent.state == "ended":
+        detail = f"{format_count_short(agent.files)} files, {format_bytes(agent.bytes)} since it joined"
     elif not waits and agent.path:
         detail += "  " + canvas.text(agent.path, max(0, canvas.width - width_of(detail) - 2))
     return [
-        _pane_title(agent, snapshot, seen, now, canvas),
-        tuple(_line(agent, seen, top, now, canvas.width, canvas)),
+        _pane_title(agent, look, canvas),
+        _line(agent, look, canvas.width, canvas),
         fitted(row(Piece(detail, Role.MUTED)), canvas.width),
     ]
 
 
-def _small(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, top: float, now: float, canvas: Canvas) -> list[Row]:
+def _small(agent: AgentSnapshot, look: Look, canvas: Canvas) -> list[Row]:
     """Two rows: number, task, rate or what is wrong; the line."""
-    title = _pane_title(agent, snapshot, seen, now, canvas)
-    return [title, tuple(_line(agent, seen, top, now, canvas.width, canvas))]
+    return [_pane_title(agent, look, canvas), _line(agent, look, canvas.width, canvas)]
 
 
-def _pane_title(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, now: float, canvas: Canvas) -> Row:
-    right, role = _right(agent, seen, now, canvas), _ROLES.get(agent.state, Role.MUTED)
+def _pane_title(agent: AgentSnapshot, look: Look, canvas: Canvas) -> Row:
+    right, role = _right(agent, look, canvas), _ROLES.get(agent.state, Role.MUTED)
     left = f"{_mark(agent.state, canvas).strip()}{_number(agent, canvas)}"
     room = canvas.width - width_of(left) - width_of(right) - 2
-    task = _task(agent, snapshot)
+    task = _task(agent, look.snapshot)
     if task is not None and room >= 4:
         over = task.files.discovered > 0 and task.files.pending <= 0
         done = " done, helps" if over and agent.state == "working" else f" {_done(task)}"
@@ -167,22 +191,22 @@ def _pane_title(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, now: float
     )
 
 
-def _right(agent: AgentSnapshot, seen: Seen, now: float, canvas: Canvas) -> str:
+def _right(agent: AgentSnapshot, look: Look, canvas: Canvas) -> str:
     """The rate of what moves; else a word, and since when."""
     match agent.state:
         case "working":
             return rate(agent.bytes_per_second, canvas)
         case "stalled":
-            since = seen.stands_since(agent.name)
-            return f"STALLED {format_duration(max(_STALLED_SECONDS, now - (since or now)))}"
+            since = look.past.stands_since(agent.name) or look.seen.stands_since(agent.name) or look.now
+            return f"STALLED {format_duration(max(_STALLED_SECONDS, look.now - since))}"
         case "lost":
             return f"LOST {clock(agent.reported_at, canvas.zone)[:5]}" if agent.reported_at else "LOST"
         case _:
             return _word(agent.state, canvas)
 
 
-def _line(agent: AgentSnapshot, seen: Seen, top: float, now: float, cells: int, canvas: Canvas) -> list[Piece]:
-    return spark(seen.rates(agent.name, now, 2 * cells), top, cells, canvas)
+def _line(agent: AgentSnapshot, look: Look, cells: int, canvas: Canvas) -> Row:
+    return spark(look.past.line(agent.name, look.now), look.past.window, look.top, look.now, cells, canvas)
 
 
 def _waits(agent: AgentSnapshot, seen: Seen) -> str:
@@ -208,9 +232,7 @@ def _strip_columns(canvas: Canvas) -> int:
     return 32 if canvas.width < 110 else 50
 
 
-def _strip(
-    agents: Sequence[AgentSnapshot], snapshot: Snapshot, seen: Seen, top: float, now: float, canvas: Canvas
-) -> list[Row]:
+def _strip(agents: Sequence[AgentSnapshot], look: Look, canvas: Canvas) -> list[Row]:
     """One cell an agent, in order; then rows: those that need a look, then the slowest."""
     columns = _strip_columns(canvas)
     found: list[Row] = []
@@ -223,24 +245,23 @@ def _strip(
     if room < 1:
         return found[: canvas.height]
     ranked = sorted(agents, key=lambda agent: _URGENT.get(agent.state, 2))[:room]
-    found.append(row(Piece(f"   agent {'task':<12} {'rate':>10}  {'last minutes':<20}  state", Role.STRONG)))
-    return [*found, *(_strip_row(agent, snapshot, seen, top, now, canvas) for agent in ranked)]
+    last = f"last {format_duration(look.past.window.step * _STRIP_LINE * (2 if canvas.unicode else 1))}"
+    found.append(row(Piece(f"   agent {'task':<12} {'rate':>10}  {last:<{_STRIP_LINE}}  state", Role.STRONG)))
+    return [*found, *(_strip_row(agent, look, canvas) for agent in ranked)]
 
 
-def _strip_row(agent: AgentSnapshot, snapshot: Snapshot, seen: Seen, top: float, now: float, canvas: Canvas) -> Row:
-    task = _task(agent, snapshot)
+def _strip_row(agent: AgentSnapshot, look: Look, canvas: Canvas) -> Row:
+    task = _task(agent, look.snapshot)
     name = canvas.text(task.name, 12) if task else "-"
-    waits = _waits(agent, seen)
+    waits = _waits(agent, look.seen)
     state = (
-        _right(agent, seen, now, canvas)
-        if agent.state != "working"
-        else "moving" + (f", waits: {waits}" if waits else "")
+        _right(agent, look, canvas) if agent.state != "working" else "moving" + (f", waits: {waits}" if waits else "")
     )
     start = row(
         f" {_mark(agent.state, canvas)} {_number(agent, canvas):>5} {name}{' ' * (12 - width_of(name))} ",
         f"{rate(agent.bytes_per_second, canvas):>10}  ",
     )
-    line = _line(agent, seen, top, now, 20, canvas)
+    line = _line(agent, look, _STRIP_LINE, canvas)
     return fitted((*start, *line, Piece(f"  {state}", _ROLES.get(agent.state, Role.MUTED))), canvas.width)
 
 

@@ -50,11 +50,15 @@ class Window(NamedTuple):
 
 
 class Ceiling(NamedTuple):
-    """Bytes/s at the top of a graph, the words in it, and a lower limit to be marked, if there is one."""
+    """Bytes/s at the top of a graph, the words in it, and the limit of each bucket, to be drawn where it lay.
+
+    ``steps``: the top is a limit that did not always hold, so that its line has gaps.
+    """
 
     rate: float
     words: str
-    limit: float | None = None
+    limits: Sequence[float | None] = ()
+    steps: bool = False
 
 
 def window(started: float, now: float, span: float | None, canvas: Canvas) -> Window:
@@ -63,23 +67,50 @@ def window(started: float, now: float, span: float | None, canvas: Canvas) -> Wi
     Two buckets a cell in Unicode, one in ASCII.
     """
     count = _cells(canvas) * (2 if canvas.unicode else 1)
-    whole = max(now - started, 1.0) / count
-    step = float(next((step for step in _STEPS if step >= whole), math.ceil(whole / _STEPS[-1]) * _STEPS[-1]))
-    if span is not None:
-        step = min(step, float(max(1, math.ceil(span / count))))
+    exact = None if span is None else float(max(1, math.ceil(span / count)))
+    found = steps_window(started, now, None, count, _STEPS)
+    return found if exact is None or exact >= found.step else _window(started, now, exact, count)
+
+
+def steps_window(started: float, now: float, span: float | None, count: int, steps: Sequence[int]) -> Window:
+    """``count`` buckets of one of ``steps`` seconds: the last ``span``, or the whole run while it is shorter."""
+
+    def least(seconds: float) -> float:
+        whole = max(seconds, 1.0) / count
+        return float(next((step for step in steps if step >= whole), math.ceil(whole / steps[-1]) * steps[-1]))
+
+    step = least(now - started)
+    return _window(started, now, step if span is None else min(step, least(span)), count)
+
+
+def _window(started: float, now: float, step: float, count: int) -> Window:
     first, last = started // step, now // step
     return Window(max(first, last - count + 1) * step, step, count)
 
 
-def ceiling(values: Sequence[float | None], limit: float | None, limited: str, canvas: Canvas) -> Ceiling:
-    """The limit, or the best seen where there is none or it was higher before; ``limited``: the limit in words."""
+def ceiling(
+    values: Sequence[float | None],
+    limit: float | None,
+    limited: str | None,
+    canvas: Canvas,
+    limits: Sequence[float | None] = (),
+) -> Ceiling:
+    """The highest limit of the time shown, or the best seen where there was none or it moved more.
+
+    ``limit``: what holds now, and in words ``limited``, None if it is over. ``limits``: by bucket.
+    """
     best = max((value for value in values if value is not None), default=0.0)
-    if limit is not None and best <= limit * 1.02:
-        return Ceiling(limit, limited)
-    if best <= 0:
-        return Ceiling(1.0, "nothing moved yet")
-    words = f"best seen {rate(best, canvas)}"
-    return Ceiling(best, f"{words}, {limited}" if limit else words, limit)
+    highest = max((each for each in (*limits, limit) if each is not None), default=0.0)
+    if best > highest * 1.02:
+        words = f"best seen {rate(best, canvas)}"
+        return Ceiling(best, f"{words}, {limited}" if limited else words, limits)
+    if highest <= 0:
+        return Ceiling(1.0, f"nothing moved yet, {limited}" if limited else "nothing moved yet")
+    stepped = any(each is None or each < 0.99 * highest for each in limits)
+    if limit is not None and limit >= 0.99 * highest:
+        return Ceiling(highest, limited or "", limits, stepped)
+    now = "" if limited is None else f", now {limited.removeprefix('limit ') or 'none'}"
+    return Ceiling(highest, f"limit was {rate(highest, canvas)}{now}", limits, stepped)
 
 
 def graph(values: Sequence[float | None], shown: Window, top: Ceiling, now: float, canvas: Canvas) -> list[Row]:
@@ -93,38 +124,60 @@ def graph(values: Sequence[float | None], shown: Window, top: Ceiling, now: floa
     drawn = draw(known, top.rate, height, cells)
     number, unit = _scale(top.rate, canvas)
     edge = divider(canvas)
+    dash = "┄" if canvas.unicode else "-"
+    marks = _marks(top, height, cells, canvas)
     labels = [number, unit, *[""] * max(0, height - 2), "0"][: height + 1]
     labels[-1] = "0"
-    found = [row(f"{labels[0]:>{GUTTER - 1}}{edge}", Piece(_ceiling_line(top.words, cells, canvas), Role.CEILING))]
-    marked = None if top.limit is None else height - 1 - min(height - 1, int(top.limit / top.rate * height))
+    line = _ceiling_line(top.words, cells, canvas)
+    if top.steps:
+        words = len(line.rstrip(dash))
+        line = line[:words] + "".join(dash if mark < 0 else " " for mark in marks[words:])
+    found = [row(f"{labels[0]:>{GUTTER - 1}}{edge}", Piece(line, Role.CEILING))]
     for number_of_row, text in enumerate(drawn):
         label = labels[number_of_row + 1]
-        fill = ("┄" if canvas.unicode else "-") if number_of_row == marked else ""
-        found.append((Piece(f"{label:>{GUTTER - 1}}{edge}"), *_pieces(text, fill)))
+        marked = [mark == number_of_row for mark in marks]
+        found.append((Piece(f"{label:>{GUTTER - 1}}{edge}"), *_pieces(text, marked, dash)))
     return [*found, _axis(shown, cells, canvas)]
 
 
-def spark(values: Sequence[float | None], top: float, cells: int, canvas: Canvas) -> list[Piece]:
-    """One row of ``cells`` that ends at the newest value: filled to its height; blank where nobody looked."""
+def _marks(top: Ceiling, height: int, cells: int, canvas: Canvas) -> list[int]:
+    """The row in which each cell's limit lies; -1 for the ceiling itself, ``height`` where there was none."""
+    each = 2 if canvas.unicode else 1
+    limits = [None if at >= len(top.limits) else top.limits[at] for at in range(0, cells * each, each)]
+    return [
+        height if limit is None else -1 if limit >= 0.99 * top.rate else height - 1 - int(limit / top.rate * height)
+        for limit in limits
+    ]
+
+
+def spark(values: Sequence[float | None], shown: Window, top: float, now: float, cells: int, canvas: Canvas) -> Row:
+    """One row of ``cells``, filled to the height of the newest values of a window.
+
+    Blank before the first and behind the last; without data between, and where an end is long past.
+    """
     per_cell = 2 if canvas.unicode else 1
-    room = cells * per_cell
-    last: list[float | None] = [None] * max(0, room - len(values))
-    last += values[-room:]
+    known = _mended(values, shown, now)
+    first = next((at for at, value in enumerate(known) if value is not None), len(known))
+    hidden = max(0, len(known) - cells * per_cell)
+    known, first = known[hidden:], first - hidden
     text = ""
-    for cell in range(cells):
-        text += _spark_cell(last[cell * per_cell : (cell + 1) * per_cell], top, canvas)
-    return _pieces(text, "")
+    for cell in range(0, len(known), per_cell):
+        text += _spark_cell(known[cell : cell + per_cell], top, canvas) if cell + per_cell > first else " "
+    return tuple(_pieces(text + " " * (cells - len(text)), (), ""))
 
 
-def _spark_cell(values: Sequence[float | None], top: float, canvas: Canvas) -> str:
+def _spark_cell(values: Sequence[float | str | None], top: float, canvas: Canvas) -> str:
     if all(value is None for value in values):
-        return " "
+        return "╌" if canvas.unicode else "?"
     levels = 4 if canvas.unicode else 3
-    heights = [0 if value is None or top <= 0 else math.ceil(min(1.0, value / top) * levels) for value in values]
+    heights = [
+        math.ceil(min(1.0, value / top) * levels) if isinstance(value, int | float) and top > 0 else 0
+        for value in values
+    ]
     if not canvas.unicode:
         return "_.:|"[heights[0]]
     dots = 0
-    for bits, height, value in zip((_LEFT, _RIGHT), heights, values, strict=True):
+    for bits, height, value in zip((_LEFT, _RIGHT), heights, values, strict=False):
         dots |= sum(bits[: max(1, height)]) if value is not None else 0
     return chr(0x2800 + dots)
 
@@ -186,18 +239,20 @@ def _ascii(values: Sequence[float | str | None], top: float, height: int, cells:
     return ["".join(each) for each in rows]
 
 
-def _pieces(text: str, fill: str) -> list[Piece]:
-    """Cells by what they mean: data, no data, and the marked limit where nothing else is drawn."""
+def _pieces(text: str, marked: Sequence[bool], dash: str) -> list[Piece]:
+    """Cells by what they mean: data, no data, and the limit, where it is ``marked`` and nothing else is drawn."""
 
-    def role(char: str) -> Role:
-        if char in "╌?":
+    def role(cell: int) -> Role:
+        if text[cell] in "╌?":
             return Role.ALARM
-        return Role.CEILING if char == " " and fill else Role.BYTES if char != " " else Role.PLAIN
+        if text[cell] != " ":
+            return Role.BYTES
+        return Role.CEILING if cell < len(marked) and marked[cell] else Role.PLAIN
 
     pieces = []
-    for meaning, group in groupby(text, key=role):
-        run = "".join(group)
-        pieces.append(Piece(fill * len(run) if meaning is Role.CEILING else run, meaning))
+    for meaning, group in groupby(range(len(text)), key=role):
+        run = "".join(text[cell] for cell in group)
+        pieces.append(Piece(dash * len(run) if meaning is Role.CEILING else run, meaning))
     return pieces
 
 

@@ -7,20 +7,21 @@ from typing import Literal, NamedTuple
 
 from engine.journal.records import Command
 from engine.model import Event, Snapshot, Status
-from engine.quantities import format_count, format_count_short, format_duration
+from engine.quantities import format_count, format_count_short, format_duration, format_duration_range
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, gone_lines, life_of, sentence
 from xsync_tui.cli.look import Line, look_of
 from xsync_tui.cli.look import Role as LineRole
 from xsync_tui.cli.outcome import exit_code, held_back, work_left
 from xsync_tui.cli.plain_view import deleted_lines, failed_lines
-from xsync_tui.drawing.agents import agents_block, agents_rows, in_order, task_table
+from xsync_tui.drawing.agents import Look, agents_block, agents_rows, ended_with_runner, in_order, task_table
 from xsync_tui.drawing.figures import bar, rate, rate_both
 from xsync_tui.drawing.graph import Window, ceiling, graph
 from xsync_tui.drawing.ledger import ledger
+from xsync_tui.drawing.past import Moved, Past, moved, window_end
 from xsync_tui.drawing.progress import copied, percent_done, share_done
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row, width
-from xsync_tui.drawing.seen import Moved, Seen
+from xsync_tui.drawing.seen import Seen
 from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.text import width_of
 
@@ -35,6 +36,9 @@ _ROLES = {
     LineRole.GOOD: Role.GOOD,
 }
 _EVENT_ROLES = {"agent-lost": Role.ALARM, "error": Role.ALARM, "warning": Role.LOOK, "unit-halved": Role.LOOK}
+_EXPLAIN = ("limit", "pause", "drain_agent", "agent-lost", "add_agent")
+"""Events that move an end, the likeliest reason first."""
+
 _ASKED_STATE = {"pause": "PAUSING", "resume": "RESUMING", "cancel": "CANCELLING", "drain": "STOPPING"}
 
 _GRAPH_ROWS, _LEAST_GRAPH = 6, 4
@@ -53,6 +57,7 @@ class RunView(NamedTuple):
     seen: Seen
     window: Window
     values: Sequence[float | None]
+    past: Past = Past()
     asked: Sequence[Command] = ()
     pane: Pane = "agents"
     zoomed: Zoomed = ""
@@ -89,9 +94,13 @@ def answer(view: RunView, canvas: Canvas) -> list[Row]:
     go_on = "P goes on." if snapshot.status is Status.PAUSED else "R goes on with them."
     said = _paused(view, canvas) if snapshot.status is Status.PAUSED else sentence(snapshot, now, look, go_on)
     rows = [fitted(row(Piece(f" {said}", Role.STRONG)), canvas.width)]
-    moved = view.seen.moved(snapshot, now)
-    if moved is not None:
-        rows.append(fitted(row(Piece(f" ! {_moved(moved, view, canvas)}", Role.LOOK)), canvas.width))
+    if late := _late(view, canvas):
+        gap = min(2, canvas.width - width_of(said) - width_of(late) - 1)
+        beside = row(Piece(f" {said}", Role.STRONG), Piece(" " * gap + late, Role.LOOK))
+        rows = [beside] if gap > 0 else [*rows, fitted(row(Piece(f" {late}", Role.LOOK)), canvas.width)]
+    change = moved(view.past.estimates, snapshot, now)
+    if change is not None:
+        rows.append(fitted(row(Piece(f" ! {_moved(change, view, canvas)}", Role.LOOK)), canvas.width))
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
         rows.append(row(Piece(f" ! {canvas.text(snapshot.message, canvas.width - 3)}", Role.LOOK)))
     return rows
@@ -157,13 +166,16 @@ def events(view: RunView, canvas: Canvas) -> list[Row]:
 
 
 def limit_sentence(view: RunView, canvas: Canvas) -> str:
-    """The limit that holds, in both units, and until when; empty if there is none."""
-    limit, until = view.snapshot.limit_bytes_per_second, view.snapshot.limit_until
-    if limit is None:
+    """The limit that holds, in both units, until when, and what comes then; empty if there is none to come either."""
+    limit, until, then = view.snapshot.limit_bytes_per_second, view.snapshot.limit_until, view.past.then
+    if limit is None and (until is None or then is None or then.bytes_per_second is None):
         return ""
-    return f"limit {rate_both(limit, canvas)}" + (
-        f" until {clock_range(until, until, canvas.zone, view.now)}" if until else ""
-    )
+    words = "no limit" if limit is None else f"limit {rate_both(limit, canvas)}"
+    if until:
+        words += f" until {clock_range(until, until, canvas.zone, view.now)}"
+        if then is not None:
+            words += ", then " + ("none" if then.bytes_per_second is None else rate(then.bytes_per_second, canvas))
+    return words
 
 
 def no_run(name: str, canvas: Canvas) -> list[Row]:
@@ -190,26 +202,38 @@ def _paused(view: RunView, canvas: Canvas) -> str:
     return f"Paused since {clock(pause.at, canvas.zone, view.now)} by {who}: nothing is sent. P goes on."
 
 
+def _late(view: RunView, canvas: Canvas) -> str:
+    """By how much the end passes the window, if it may."""
+    snapshot, end = view.snapshot, window_end(view.past, view.snapshot)
+    if end is None or snapshot.eta_seconds is None or snapshot.status is not Status.TRANSFERRING:
+        return ""
+    low, high = (view.now + seconds - end for seconds in snapshot.eta_seconds)
+    if high <= 0:
+        return ""
+    by = format_duration(high) if low <= 0 else format_duration_range(low, high)
+    window = f"the window ({clock_range(end, end, canvas.zone, view.now)})"
+    return f"! {'may pass' if low <= 0 else 'passes'} {window} by {by}"
+
+
 def _moved(moved: Moved, view: RunView, canvas: Canvas) -> str:
     """How the end moved, since when, and the likeliest reason, if there is one."""
     way = "later" if moved.seconds > 0 else "earlier"
     start = (
         f"moved {way} by {format_duration(abs(moved.seconds))} since {clock(moved.since, canvas.zone, view.now)[:5]}"
     )
-    why = _reason(moved, view, canvas)
+    why = _reason(moved, view, canvas, canvas.width - width_of(start) - 5)
     return f"{start}: {why}" if why else f"{start}."
 
 
-def _reason(moved: Moved, view: RunView, canvas: Canvas) -> str:
+def _reason(moved: Moved, view: RunView, canvas: Canvas, cells: int) -> str:
     if moved.seconds > 0:
         for state, word in (("lost", "lost"), ("stalled", "stalled")):
             names = [canvas.text(agent.name, 12) for agent in in_order(view.snapshot.agents) if agent.state == state]
             if names:
                 return f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} {word}"
-    kinds = ("limit", "pause", "add_agent", "drain_agent", "agent-lost")
-    since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in kinds]
+    since = [event for event in view.snapshot.events if event.at >= moved.since and event.kind in _EXPLAIN]
     if since:
-        return canvas.text(since[-1].text, 40)
+        return canvas.text(min(reversed(since), key=lambda event: _EXPLAIN.index(event.kind)).text, cells)
     before, after = rate(moved.rate_before, canvas), rate(moved.rate, canvas)
     return f"the rate went from {before} to {after}" if before != after else ""
 
@@ -243,8 +267,8 @@ def _next_steps(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
 
 
 def _pane_rows(view: RunView, canvas: Canvas) -> int:
-    """Rows that the agents or tasks want; what has no runner has neither."""
-    if life_of(view.snapshot, view.now) not in (Life.LIVE, Life.SILENT):
+    """Rows that the agents or tasks want; what has ended has neither."""
+    if life_of(view.snapshot, view.now) is Life.ENDED:
         return 0
     if view.pane == "tasks":
         return 1 + max(1, min(16, len(view.snapshot.tasks)))
@@ -256,15 +280,20 @@ def _pane(view: RunView, canvas: Canvas) -> list[Row]:
         return []
     if view.pane == "tasks":
         return task_table(view.snapshot, canvas, min(view.first, max(0, len(view.snapshot.tasks) - 1)))
-    return agents_block(view.snapshot, view.seen, view.now, canvas)
+    snapshot, now = view.snapshot, view.now
+    if life_of(snapshot, now) is Life.GONE:
+        snapshot, now = ended_with_runner(snapshot), snapshot.heartbeat_at
+    return agents_block(Look(snapshot, view.seen, view.past.agents, now), canvas)
 
 
 def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     snapshot = view.snapshot
     over = life_of(snapshot, view.now) in (Life.ENDED, Life.GONE)
     limit = None if over else snapshot.limit_bytes_per_second
-    top = ceiling(view.values, limit, limit_sentence(view, canvas), canvas)
+    words = None if over else limit_sentence(view, canvas)
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
+    limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
+    top = ceiling(view.values, limit, words, canvas, limits)
     return graph(view.values, view.window, top, end, canvas)
 
 

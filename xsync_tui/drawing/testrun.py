@@ -48,7 +48,7 @@ class Live(NamedTuple):
 class View(NamedTuple):
     """All that the screen shows. ``looking``: what is done before it can begin, in words. ``dollars``: of requests.
 
-    ``found``: the last test run; ``left``: bytes that are still to be sent; ``kept_in``: the profile's file.
+    ``found``: the last test run; ``since``: something else was sent since it; ``kept_in``: the profile's file.
     """
 
     prepared: Prepared | None = None
@@ -58,7 +58,7 @@ class View(NamedTuple):
     live: Live | None = None
     found: TestRun | None = None
     ceilings: tuple[Ceiling, ...] = ()
-    left: int | None = None
+    since: bool = False
     kept_in: str = ""
     trouble: str = ""
     now: float = 0.0
@@ -111,7 +111,7 @@ def _announced(prepared: Prepared, dollars: float, canvas: Canvas) -> list[Row]:
         rows += _paragraph(f"! No comparable folder is left for {counts} agents: not tried.", canvas, Role.LOOK)
     pace = prepared.request.pace
     took = f"{format_duration(pace.least)} to {format_duration(pace.most)}"
-    text = f"Each step takes {took}, on folders of its own: no cache helps the next one. It ends when xsync is closed."
+    text = f"Each step takes {took}, on folders of its own: no cache helps the next one. It goes on when you leave."
     return [*rows, (), *_paragraph(text, canvas)]
 
 
@@ -214,14 +214,14 @@ def _evidence(found: TestRun, canvas: Canvas) -> list[Row]:
 
 
 def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
-    """The sample, what is left, and what was kept, in order of worth."""
+    """What is left, the sample, and what was kept, in order of worth."""
     if not found.steps:
         return []
     folders = [each for step in found.steps for each in step.folders]
     names = canvas.text("/" + folders[0], 20) + (f" and {len(folders) - 1} more" if len(folders) > 1 else "")
     size = f"{format_bytes(found.bytes)} in {format_duration(found.seconds)}"
-    texts = [f"Sample: {names}: {size}; its size mix is {percent(found.mix)} like the whole."]
-    texts.append(f"The run skips its {counted(found.files, 'file')}.{_left(view, found)}")
+    texts = [f"The run skips its {counted(found.files, 'file')}.{_left(view, found)}"]
+    texts.append(f"Sample: {names}: {size}; its size mix is {percent(found.mix)} like the whole.")
     if found.stopped:
         texts.append("It was stopped: steps that were not steady count for nothing.")
     if found.one is not None and found.one.note:
@@ -233,15 +233,12 @@ def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
 
 
 def _left(view: View, found: TestRun) -> str:
-    """How long what is left takes with the most agents that were tried."""
-    tried = [step.agents for step in found.steps if step.steady and step.agents in found.predictions]
-    if not view.left or not tried:
+    """How long what is left takes with the most agents that were tried, as long as nothing else was sent since."""
+    left = found.left
+    if left is None or view.since:
         return ""
-    rate = found.predictions[max(tried)]
-    if rate.low <= 0:
-        return ""
-    took = format_duration_range(view.left / rate.high, view.left / rate.low)
-    return f" Left {format_bytes(view.left)}: {took} with {counted(max(tried), 'agent')}."
+    took = format_duration_range(left.seconds.low, left.seconds.high)
+    return f" Left {format_bytes(left.bytes)}: {took} with {counted(left.agents, 'agent')}."
 
 
 def _paragraph(text: str, canvas: Canvas, role: Role = Role.PLAIN) -> list[Row]:

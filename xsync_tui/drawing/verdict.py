@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.planning.fitting import Range
 from engine.planning.measurement import Verdict
-from engine.quantities import format_rate
+from engine.quantities import format_duration_range, format_rate
 from xsync_tui.drawing.figures import check
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.shapes import heading, sentence
@@ -59,7 +59,9 @@ def changes_rows(changes: Sequence[Change], canvas: Canvas) -> list[Row]:
 
 
 def range_said(value: Range, unit: str) -> str:
-    """``540 - 560 MB/s``, ``3 - 6``; the unit once where both ends have the same."""
+    """``540 - 560 MB/s``, ``3 - 6``, ``5 h 35 - 6 h 35``; the unit once where both ends have the same."""
+    if unit == "seconds":
+        return format_duration_range(value.low, value.high)
     low, high = _said(value.low, unit), _said(value.high, unit)
     if low == high:
         return low

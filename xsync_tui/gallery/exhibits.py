@@ -12,6 +12,7 @@ from engine.execution.cutover.record import STEPS
 from engine.model import Status, Tally
 from engine.planning.sizes import SizeTimes
 from engine.planning.values import Seconds
+from xsync_tui.drawing.agents import Look as AgentsLook
 from xsync_tui.drawing.agents import agents_block, task_table
 from xsync_tui.drawing.checklist import Work, checklist
 from xsync_tui.drawing.choices import Choice, choice_rows
@@ -102,7 +103,8 @@ _LIMIT = "limit 2.50 GB/s (20.0 Gbit/s) until 08:00"
 
 def _agents(count: int, states: Mapping[str, str], canvas: Canvas, **changes: Any) -> list[Row]:
     snapshot = runs.run(agents=runs.fleet(count, **states), tasks=runs.tasks(4), **changes)
-    return agents_block(snapshot, runs.seen(snapshot), runs.NOW, canvas)
+    past = runs.past(snapshot, canvas).agents
+    return agents_block(AgentsLook(snapshot, runs.seen(snapshot), past, runs.NOW), canvas)
 
 
 def _run(snapshot: Any, canvas: Canvas, **more: Any) -> list[Row]:
@@ -297,9 +299,7 @@ GROUPS: Mapping[str, Mapping[str, Draw]] = {
                 ceilings=proving.LINK,
             ),
         ),
-        "linear": partial(
-            test_body, TestView(found=proving.LINEAR, ceilings=proving.LINK, left=43_900 * 10**9, now=proving.NOW)
-        ),
+        "linear": partial(test_body, TestView(found=proving.LINEAR, ceilings=proving.LINK, now=proving.NOW)),
         "flat": partial(test_body, TestView(found=proving.FLAT, now=proving.NOW)),
         "trouble": partial(test_body, TestView(trouble=f"s3://lab: access denied {HOSTILE}")),
     },

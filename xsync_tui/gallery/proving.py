@@ -13,12 +13,12 @@ from engine.model import LocationSpec, Migration
 from engine.planning.candidates import Choice, FolderMix
 from engine.planning.churn import Churn, Pass
 from engine.planning.cutover import Busiest, Readiness, readiness
-from engine.planning.fitting import assumed, fit, predicted, scaling
+from engine.planning.fitting import Range, assumed, fit, predicted, scaling
 from engine.planning.freeze import Work
 from engine.planning.measurement import Ended, Shares, Step
 from engine.planning.steadiness import Pace
 from engine.planning.values import Figure, Origin, PlanLimit, SizeBin
-from engine.planning.verdict import changes, judge
+from engine.planning.verdict import Left, changes, judge
 from xsync_tui.drawing.rows import Canvas
 from xsync_tui.drawing.scaling import Ceiling
 from xsync_tui.drawing.testrun import Live
@@ -82,11 +82,14 @@ def measured_run(rates: Mapping[int, float], *, ended: Ended = "steady", folder:
         verdict=judge(steps, one, curve, 5, BINS, 2.5e9),
         one=one,
         curve=curve,
-        changes=tuple(changes(DEFAULT, one, curve, 2.125e9, BINS)) if one is not None and curve is not None else (),
+        changes=tuple(changes(DEFAULT, one, curve, 2.125e9, BINS, max(rates), 2.5e9))
+        if one is not None and curve is not None
+        else (),
         predictions={n: predicted(curve, one, BINS, n) for n in (1, *rates, 5)} if known and one and curve else {},
         mix=0.94,
         files=99_000,
         bytes=sum(each.moved_bytes for each in steps),
+        left=Left(12_313_907, 43_900_000_000_000, max(rates), Range(20_100, 21_900, 23_700)) if known else None,
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from engine.model import AgentSnapshot, AgentTimes, Bytes, Event, Snapshot, Status, Tally, TaskSnapshot, Totals
+from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.graph import window
+from xsync_tui.drawing.past import AgentPast, Past, agents_window
 from xsync_tui.drawing.rows import Canvas
 from xsync_tui.drawing.run import RunView
 from xsync_tui.drawing.seen import Seen
@@ -113,6 +115,19 @@ def seen(snapshot: Snapshot, seconds: float = 300.0) -> Seen:
     return watcher
 
 
+def past(snapshot: Snapshot, canvas: Canvas, **more: Any) -> Past:
+    """What the journal kept of the last 15 minutes: for 140 s what is stalled stood, and what is lost was gone."""
+    shown = agents_window(snapshot.started_at, NOW, 900.0, len(in_order(snapshot.agents)), canvas)
+    rates: dict[str, dict[int, float]] = {}
+    for bucket in range(shown.bucket(NOW) + 1):
+        back = int(NOW - shown.start - shown.step * bucket)
+        for number, each in enumerate(snapshot.agents):
+            if each.state != "lost" or back > 140:
+                usual = 2.6e8 + 5e7 * (bucket * 3 % 7 - number % 3)
+                rates.setdefault(each.name, {})[bucket] = 0.0 if each.state == "stalled" and back <= 140 else usual
+    return Past(AgentPast(shown, rates), **more)
+
+
 def _before(found: AgentSnapshot, back: int) -> AgentSnapshot:
     stood = found.state in ("stalled", "lost")
     moved = stood and back > 140
@@ -128,4 +143,5 @@ def view(snapshot: Snapshot, canvas: Canvas, values: Sequence[float | None] | No
         whole = [2.1e9 + 1e6 * (index * 7 % 40) for index in range(shown.buckets)]
         third = shown.buckets // 3
         values = [*whole[:third], *[None] * 4, *whole[third + 4 :]]
+    more = {"past": past(snapshot, canvas), **more}
     return RunView(snapshot, NOW, seen(snapshot), shown, values, **more)

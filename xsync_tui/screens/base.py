@@ -32,12 +32,13 @@ from xsync_tui.drawing.frame import (
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.shapes import wrapped
-from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, shown_key
+from xsync_tui.keys import EVERYWHERE, MOVES, Key, Pane, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
+    from engine.model import Snapshot
     from xsync_tui.app import XsyncApp
 
 V = TypeVar("V")
@@ -130,6 +131,22 @@ class BaseScreen(Screen[None], Generic[V]):
         """``reason`` for keys of this screen; what works everywhere always does."""
         return self.reason(key) if key in self.KEYS else ""
 
+    def runs(self) -> Sequence[Snapshot]:
+        """Executions that are watched here: the bell rings for them."""
+        return [] if self.facts.snapshot is None else [self.facts.snapshot]
+
+    def panes(self) -> Sequence[Pane]:
+        """Where ``'`` can jump to, each with the letter that does it."""
+        return ()
+
+    def copies(self) -> tuple[str, str] | None:
+        """What ``y`` copies: what the cursor is on, and what that is; by default the run, else how to open it."""
+        here = self.subject_here() or self.facts.subject
+        run = self.facts.snapshot
+        if run is not None and here == self.facts.subject:
+            return "run id", run.execution
+        return ("command", f"xsync open {here.name}") if here.name else None
+
     def begin(self) -> None:
         """Begin what only looks, such as a first survey, where somebody has just asked for it."""
 
@@ -212,7 +229,7 @@ class BaseScreen(Screen[None], Generic[V]):
             self._body.show(drawn.rows, drawn.cursor)
         self._notices.show(self._notice)
         self._foot.show([footer_row(self._hints(), canvas)])
-        self.xsync.tell_terminal(self.facts, now)
+        self.xsync.tell_terminal(self.facts, self.runs(), now)
 
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
@@ -347,6 +364,16 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def action_pane(self, panes: int) -> None:
         """Go to the next pane, where there are several."""
+
+    @work(group="jump", exclusive=True)
+    async def action_jump(self) -> None:
+        """Wait for the letter of a pane and go there."""
+        from xsync_tui.screens.overlays import Jump
+
+        if not (panes := self.panes()):
+            self.notice("There is one pane here.", Role.MUTED)
+        elif action := await self.app.push_screen_wait(Jump(panes)):
+            await self.run_action(action)
 
     def action_open(self) -> None:
         """Open what the cursor is on."""

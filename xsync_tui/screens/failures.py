@@ -61,6 +61,13 @@ class FailuresScreen(BaseScreen[FailureFacts]):
         opened = self._opened_cause()
         return len(opened.examples) if opened is not None else len(self._causes())
 
+    def copies(self) -> tuple[str, str] | None:
+        """The path of the file, or the cause."""
+        opened, found = self._opened_cause(), self._causes()
+        if opened is not None and opened.examples:
+            return "path", opened.examples[min(self.cursor, len(opened.examples) - 1)].path
+        return ("cause", found[min(self.cursor, len(found) - 1)].reason) if found else super().copies()
+
     def reason(self, key: Key) -> str:
         """What state forbids."""
         snapshot = self.value.snapshot if self.value else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 
+from engine.model import Snapshot
 from profiles.schema import Profile
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
@@ -67,6 +69,11 @@ class HomeScreen(BaseScreen[HomeFacts]):
         self.cursor = self._follow(found)
         rows, at = home_rows(found, self.cursor, canvas, self._all(), self.filter)
         return Drawn(rows, at, title)
+
+    def runs(self) -> Sequence[Snapshot]:
+        """All of them."""
+        found = self.value.executions if self.value else []
+        return [each.snapshot for each in found if each.snapshot is not None]
 
     def count(self) -> int:
         """Entries that the filter leaves."""

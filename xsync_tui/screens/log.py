@@ -69,6 +69,13 @@ class LogScreen(BaseScreen[LogFacts]):
         """Lines that the filter leaves."""
         return len(matching(self.value.lines, self.filter)) if self.value else 0
 
+    def copies(self) -> tuple[str, str] | None:
+        """The line at the top, once one moves; else where the log is."""
+        if self.value is None or not self.value.path:
+            return super().copies()
+        lines = matching(self.value.lines, self.filter)
+        return ("line", lines[self.cursor]) if lines and not self._follows else ("path", self.value.path)
+
     def action_follow(self) -> None:
         """Show new lines as they come, or stand still."""
         self._follows = not self._follows

@@ -1,4 +1,4 @@
-"""What lies over a screen and goes again: help and the palette. Both only look."""
+"""What lies over a screen and goes again: help, the palette, the letters of panes. They only look."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from xsync_tui.drawing.choices import Choice, choice_rows, matching
-from xsync_tui.drawing.frame import Hint
+from xsync_tui.drawing.frame import Hint, footer_row
 from xsync_tui.drawing.help import help_rows
 from xsync_tui.drawing.rows import Canvas
-from xsync_tui.keys import Tier, shown_key
+from xsync_tui.keys import Pane, Tier, shown_key
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
@@ -57,6 +57,36 @@ class HelpScreen(ModalScreen[None]):
         moves = [Hint("1 - 7", "screens of the journey"), *hints[Tier.MOVE]]
         rows = help_rows(self._about.place, moves, looks, acts, self._about.legend(canvas), canvas)
         self.query_one(Lines).show(rows)
+
+
+class Jump(ModalScreen[str]):
+    """Waits for the letter of a pane; returns its action. Any other key closes it."""
+
+    def __init__(self, panes: Sequence[Pane]) -> None:
+        super().__init__()
+        self._panes = panes
+
+    def compose(self) -> ComposeResult:
+        """One row over the footer."""
+        yield Lines(id="jump")
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        self._draw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Go there, or nowhere."""
+        event.stop()
+        self.dismiss(next((pane.action for pane in self._panes if pane.letter == event.key), None))
+
+    def _draw(self) -> None:
+        app = cast("XsyncApp", self.app)
+        hints = [Hint(pane.letter, pane.words) for pane in self._panes]
+        self.query_one(Lines).show([footer_row([Hint("jump to", ""), *hints], Canvas(app.size.width, 1, app.unicode))])
 
 
 class Palette(ModalScreen[str]):

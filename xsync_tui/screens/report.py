@@ -67,6 +67,12 @@ class ReportScreen(BaseScreen[Seen]):
         view = View(value.report, name, value.files, value.number + 1, len(value.folders), self._table, now=now)
         return Drawn(body(view, canvas))
 
+    def copies(self) -> tuple[str, str] | None:
+        """Where the report is; the CSV once it was exported."""
+        files = list(self.value.files) if self.value else []
+        chosen = [file for file in files if file.name == CSV] or files
+        return ("path", str(chosen[0])) if chosen else super().copies()
+
     def reason(self, key: Key) -> str:
         """What cannot be done now, and why."""
         seen = self.value

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from textual import work
 
 from engine.errors import UsageError, XsyncError
+from engine.journal.reader import read_migration
 from engine.journal.records import Command
-from engine.model import Snapshot, Status
+from engine.model import Migration, Snapshot, Status
 from engine.quantities import parse_rate
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.outcome import exit_code, work_left
+from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.figures import rate_both
 from xsync_tui.drawing.frame import Act, Title
 from xsync_tui.drawing.graph import SPANS, Window, window
+from xsync_tui.drawing.past import AgentPast, Past, agents_window
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.run import Pane, RunView, Zoomed, body, no_run, state_words
 from xsync_tui.drawing.seen import Seen
 from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Pane as Jumped
 from xsync_tui.screens import starting
+from xsync_tui.screens.agreed import Limits, freeze_ends
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.value import ValueStrip
 
 _ZOOMS: tuple[Zoomed, ...] = ("", "graph", "pane", "events")
-_ANY_STATE = ("run.failures", "run.log", "run.pane", "run.zoom", "run.shorter", "run.longer")
+_PANES = (
+    Jumped("g", "graph", "show('graph')"),
+    Jumped("a", "agents", "show('pane', 'agents')"),
+    Jumped("t", "tasks", "show('pane', 'tasks')"),
+    Jumped("e", "events", "show('events')"),
+    Jumped("w", "the whole", "show('')"),
+)
 
 
 class RunFacts(NamedTuple):
@@ -39,6 +51,7 @@ class RunFacts(NamedTuple):
     snapshot: Snapshot | None
     window: Window
     values: list[float | None]
+    past: Past
     asked: list[Command]
 
 
@@ -69,19 +82,33 @@ class RunScreen(BaseScreen[RunFacts]):
         self._shows: Pane = "agents"
         self._zoomed: Zoomed = ""
         self._span = 1
+        self._frozen: dict[Path, Migration] = {}
+        self._limits = Limits()
 
     def sample(self, subject: Subject, bridge: Bridge) -> RunFacts:
         """The snapshot, the graph's buckets, and what the runner has not answered."""
         folder, now = bridge.folder_of(subject), self.xsync.now()
         if folder is None:
-            return RunFacts(None, Window(now, 1.0, 1), [], [])
+            return RunFacts(None, Window(now, 1.0, 1), [], Past(), [])
         snapshot = bridge.snapshot(folder)
         over = life_of(snapshot, now) in (Life.ENDED, Life.GONE)
         end = (snapshot.ended_at or snapshot.heartbeat_at) if over else now
         shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas)
         found = bridge.samples(folder, shown.start, shown.step, shown.buckets)
         values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
-        return RunFacts(snapshot, shown, values, [] if over else bridge.unanswered(folder))
+        past = self._past(folder, snapshot, shown, end, bridge)
+        return RunFacts(snapshot, shown, values, past, [] if over else bridge.unanswered(folder))
+
+    def _past(self, folder: Path, snapshot: Snapshot, shown: Window, end: float, bridge: Bridge) -> Past:
+        """What the journal tells of agents, limits and estimates."""
+        agents = len(in_order(snapshot.agents))
+        lines = agents_window(snapshot.started_at, end, SPANS[self._span][1], agents, self.canvas)
+        rates = bridge.agent_rates(folder, *lines) if agents else {}
+        if folder not in self._frozen:
+            self._frozen = {folder: read_migration(folder)}
+        limits, then = self._limits.over(self._frozen[folder], bridge.chosen_limits(folder), shown, snapshot)
+        ends = freeze_ends(self.facts, folder.name)
+        return Past(AgentPast(lines, rates), limits, then, bridge.estimates(folder), ends)
 
     def draw(self, value: RunFacts, canvas: Canvas, now: float) -> Drawn:
         """The dashboard."""
@@ -95,6 +122,7 @@ class RunScreen(BaseScreen[RunFacts]):
             self._seen,
             value.window,
             value.values,
+            value.past,
             value.asked,
             self._shows,
             self._zoomed,
@@ -114,6 +142,20 @@ class RunScreen(BaseScreen[RunFacts]):
         if self._zoomed == "events":
             return len(snapshot.events)
         return len(snapshot.tasks) if self._shows == "tasks" else 0
+
+    def panes(self) -> Sequence[Jumped]:
+        """Each part over the whole body, and all of them."""
+        return _PANES
+
+    def copies(self) -> tuple[str, str] | None:
+        """What happened, or the task under the cursor, where one moves among them; else the run."""
+        snapshot = self.value.snapshot if self.value else None
+        if snapshot is not None and self._zoomed == "events" and snapshot.events:
+            newest = sorted(snapshot.events, key=lambda event: event.at, reverse=True)
+            return "event", newest[min(self.cursor, len(newest) - 1)].text
+        if snapshot is not None and self._shows == "tasks" and snapshot.tasks:
+            return "task", snapshot.tasks[min(self.cursor, len(snapshot.tasks) - 1)].name
+        return super().copies()
 
     def words(self, key: Key) -> str:
         """What pause, run and the panes would do now."""
@@ -149,8 +191,8 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def legend(self, canvas: Canvas) -> list[Row]:
         """The glyphs of graph and panes."""
-        known = [("┄", "limit"), ("╌", "no data: no runner then"), ("⣀", "zero")]
-        plain = [("-", "limit"), ("?", "no data: no runner then"), ("_", "zero")]
+        known = [("┄", "limit"), ("╌", "no data: no runner, or not this agent, then"), ("⣀", "zero")]
+        plain = [("-", "limit"), ("?", "no data: no runner, or not this agent, then"), ("_", "zero")]
         rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
         return [*rows, (Piece(f" [ ] time shown: {SPANS[self._span][0]}", Role.MUTED),)]
 
@@ -166,6 +208,11 @@ class RunScreen(BaseScreen[RunFacts]):
         """The whole body for the graph, the agents, what happened; then back."""
         self._zoomed = _ZOOMS[(_ZOOMS.index(self._zoomed) + 1) % len(_ZOOMS)]
         self.cursor = 0
+        self.redraw()
+
+    def action_show(self, zoomed: Zoomed, pane: Pane | None = None) -> None:
+        """One part over the whole body, or all of them."""
+        self._zoomed, self._shows, self.cursor = zoomed, pane or self._shows, 0
         self.redraw()
 
     def action_span(self, step: int) -> None:

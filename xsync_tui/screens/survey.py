@@ -16,7 +16,7 @@ from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows, weakest
 from xsync_tui.drawing.facts import Facts, Subject, plain_url
 from xsync_tui.drawing.filtered import Look
-from xsync_tui.drawing.folders import Sort, in_order
+from xsync_tui.drawing.folders import FolderTable, Sort, in_order
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
@@ -202,11 +202,24 @@ class SurveyScreen(BaseScreen[Found]):
             low = times.bins[self.cursor].bin.low
             if low != look.only:
                 self._take(look._replace(only=low))
-        elif self._pane in ("folders", "map") and table is not None:
-            ordered = in_order(table if self._pane == "folders" else table._replace(sort="bytes"))
-            path = ordered[self.cursor].path
-            if path != table.path or not look.own:
-                self._take(look._replace(path=path, own=path == table.path))
+        path = self._folder_here(table) if table is not None and not self._above else None
+        if table is not None and path is not None and (path != table.path or not look.own):
+            self._take(look._replace(path=path, own=path == table.path))
+
+    def copies(self) -> tuple[str, str] | None:
+        """The folder under the cursor, as a path or a URL."""
+        report, table = self.value.report if self.value else None, self._looks.table(self._sort)
+        path = self._folder_here(table) if table is not None and not self._above else None
+        if report is None or path is None:
+            return super().copies()
+        return "path", f"{report.location.removeprefix('file://').rstrip('/')}/{path}".rstrip("/")
+
+    def _folder_here(self, table: FolderTable) -> str | None:
+        """The folder under the cursor of the pane below, where that shows folders."""
+        if self._pane not in ("folders", "map") or not self.count():
+            return None
+        ordered = in_order(table if self._pane == "folders" else table._replace(sort="bytes"))
+        return ordered[self.cursor].path
 
     def action_back(self) -> None:
         """Back to the look before, else out of the zoom, else back."""

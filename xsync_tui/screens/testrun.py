@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from engine.home import JOURNAL_NAME
+from xsync_tui import testing
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.scaling import Ceiling
-from xsync_tui.drawing.testrun import View, body
+from xsync_tui.drawing.testrun import Live, View, body
 from xsync_tui.jobs import TestRunJob
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
@@ -20,16 +22,27 @@ if TYPE_CHECKING:
 
 _STOP_SECONDS = 2.0
 
+_TROUBLE_SECONDS = 86_400.0
+"""So long what went wrong stands before what an earlier test run found."""
+
+_GONE = "Its process ended before the test run was over; what it copied stays, and counts."
+
 
 class Seen(NamedTuple):
-    """What is on disk: the newest test run, and the lines that the profile draws across its curve."""
+    """What is on disk: the newest test run, the one that has a process, and the lines across the curve.
+
+    ``live``: the step at work. ``since``: something else was sent since the newest one.
+    """
 
     found: TestRun | None
     ceilings: tuple[Ceiling, ...]
+    last: testing.AtWork | None = None
+    live: Live | None = None
+    since: bool = False
 
 
 class TestScreen(BaseScreen[Seen]):
-    """T looks for folders, enter begins, S stops. The test run lives as long as the app."""
+    """T looks for folders, enter begins, S stops. The test run is a process of its own, and goes on without the app."""
 
     __test__ = False
 
@@ -46,10 +59,15 @@ class TestScreen(BaseScreen[Seen]):
         self._read: tuple[object, TestRun | None] = (None, None)
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
-        """The newest test run between the two sides of the profile."""
+        """The newest test run between the two sides of the profile, and the one at work."""
         profile = bridge.profiles().get(subject.profile or "")
         if profile is None or isinstance(profile, str):
             return Seen(None, ())
+        job = self._mine()
+        begun = job is not None and job.process is not None
+        last = testing.last(bridge.home, profile.name)
+        if job is not None and begun:
+            job.seen()
         folder = bridge.home.test_runs
         stamp = (subject, folder.stat().st_mtime_ns) if folder.is_dir() else None
         if stamp is not None and stamp != self._read[0]:
@@ -59,45 +77,78 @@ class TestScreen(BaseScreen[Seen]):
             migration = to_migration(profile)
             found = latest_test_run(folder, migration.source.url, migration.destination.url)
             self._read = (stamp, found)
-        return Seen(self._read[1] if stamp is not None else None, ceilings_of(profile))
+        found = self._read[1] if stamp is not None else None
+        live = self._live(last, bridge) if last is not None and last.alive else None
+        return Seen(found, ceilings_of(profile), last, live, self._sent_since(found, subject, bridge))
+
+    def _live(self, last: testing.AtWork, bridge: Bridge) -> Live:
+        """The step at work, as the journal of its execution has it."""
+        progress, prepared = last.progress, last.prepared
+        began = progress.step_began_at or progress.began_at
+        live = Live(
+            min(len(progress.measured) + 1, len(prepared.steps)),
+            len(prepared.steps),
+            progress.agents,
+            self.xsync.now() - began,
+            prepared.request.pace.most,
+            stopping=last.stopping,
+        )
+        folder = bridge.home.executions / progress.execution
+        if not progress.execution or not (folder / JOURNAL_NAME).exists():
+            return live
+        snapshot = bridge.snapshot(folder)
+        return live._replace(
+            bytes_per_second=snapshot.bytes_per_second,
+            files_per_second=snapshot.files_per_second,
+            files=sum(agent.files for agent in snapshot.agents),
+            bytes=sum(agent.bytes for agent in snapshot.agents),
+        )
+
+    @staticmethod
+    def _sent_since(found: TestRun | None, subject: Subject, bridge: Bridge) -> bool:
+        newest = bridge.folder_of(subject)
+        if found is None or newest is None or newest.name in [step.execution for step in found.steps]:
+            return False
+        return bridge.snapshot(newest).started_at > found.at
 
     def draw(self, value: Seen, canvas: Canvas, now: float) -> Drawn:
-        """The job at work, else what was found last."""
-        job = self._mine()
-        if job is None:
-            return Drawn(body(View(found=value.found, ceilings=value.ceilings, now=now), canvas))
-        view = View(
-            prepared=job.prepared,
-            dollars=job.dollars,
-            looking=job.looking,
-            measured=job.measured,
-            live=job.live,
-            found=job.found or value.found,
-            ceilings=value.ceilings,
-            kept_in=job.kept_in,
-            trouble=job.trouble,
-            now=now,
-        )
+        """What is at work, else what was found last."""
+        job, last, found = self._mine(), value.last, value.found
+        view = View(found=found, ceilings=value.ceilings, since=value.since, now=now)
+        if last is not None and value.live is not None:
+            view = view._replace(prepared=last.prepared, measured=last.progress.measured, live=value.live)
+        elif job is not None and (job.trouble or job.looking or job.prepared is not None):
+            view = view._replace(prepared=job.prepared, dollars=job.dollars, looking=job.looking, trouble=job.trouble)
+        elif last is not None and _came_to_nothing(last, found, now):
+            view = view._replace(trouble=last.progress.trouble or _GONE)
+        elif last is not None and found is not None and last.progress.found == found.id:
+            view = view._replace(kept_in=last.progress.kept_in)
         return Drawn(body(view, canvas))
 
     def reason(self, key: Key) -> str:
         """What cannot be done now, and why."""
-        job = self._mine()
+        job, live = self._mine(), self.value.live if self.value else None
         if self.facts.profile is None:
             return "a test run needs a saved profile" if key.tier is Tier.ACT else ""
         match key.id:
-            case "test.begin" if job is None or job.prepared is None or job.at_work:
+            case "test.begin" if live is not None or job is None or job.prepared is None or job.at_work:
                 return "T comes first: it says what would be copied"
-            case "test.look" if job is not None and job.at_work:
+            case "test.look" if live is not None or (job is not None and job.at_work):
                 return "a test run is at work"
-            case "test.stop" if job is None or not job.at_work or job.stopping.is_set():
+            case "test.stop" if live is None or live.stopping:
                 return "nothing is at work"
         return ""
 
+    def copies(self) -> tuple[str, str] | None:
+        """The command that does the same."""
+        name = self.facts.subject.profile
+        return ("command", f"xsync test-run {name} --ladder") if name else None
+
     def action_look(self) -> None:
         """Choose the folders; nothing is copied."""
-        if self._job is not None and self._job.at_work:
-            self.notice(f"A test run of {self._job.profile} is at work.", Role.LOOK)
+        live = self.value is not None and self.value.live is not None
+        if live or (self._job is not None and self._job.at_work):
+            self.notice("A test run is at work.", Role.LOOK)
             return
         profile = self.facts.profile
         if profile is None:
@@ -115,24 +166,25 @@ class TestScreen(BaseScreen[Seen]):
         """Begin: this screen is the review."""
         job = self._mine()
         if job is not None and job.prepared is not None and not job.at_work:
-            job.begin()
+            job.begin(self.xsync.bridge)
             self.redraw()
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""
-        job = self._mine()
-        if job is None or not job.at_work:
+        name = self.xsync.subject.profile
+        if name is None or self.value is None or self.value.live is None:
             return
+        home = self.xsync.bridge.home
 
         def stop() -> str:
-            job.stop()
+            testing.stop(home, name)
             return "Stopping: files under way are finished."
 
         effect = "Files under way are finished, then it ends. What was copied stays and counts."
         self.act(Act("S", "stop the test run", effect, "stop", "go on", asked=False), stop)
 
     def on_unmount(self) -> None:
-        """The app is closed: end it cleanly."""
+        """The app is closed: look for no folders any more; what was begun goes on."""
         if self._job is not None and self._job.at_work:
             self._job.stop()
             self._job.join(_STOP_SECONDS)
@@ -140,6 +192,12 @@ class TestScreen(BaseScreen[Seen]):
     def _mine(self) -> TestRunJob | None:
         job = self._job
         return job if job is not None and job.profile == self.xsync.subject.profile else None
+
+
+def _came_to_nothing(last: testing.AtWork, found: TestRun | None, now: float) -> bool:
+    """Whether the last one failed, and that is still worth more than what an earlier one found."""
+    began = last.progress.began_at
+    return not last.progress.found and (found is None or (found.at < began and now - began < _TROUBLE_SECONDS))
 
 
 def ceilings_of(profile: Profile) -> tuple[Ceiling, ...]:
