@@ -13,7 +13,7 @@ import msgspec
 
 from engine.execution.testrun import TestRun
 from engine.home import Home, prepare_home, private_folder
-from engine.journal.records import Execution, Runner
+from engine.journal.records import Estimate, Execution, Runner
 from engine.journal.writer import Journal
 from engine.locks import runner_lock
 from engine.model import (
@@ -158,14 +158,13 @@ class Story:
             self._journal.set_status(Status.TRANSFERRING, "", BEGAN)
             at = BEGAN
             while at < NIGHT - 600:
-                self._sample(at, 10.0)
+                self._report(at, 10.0)
                 at += 10.0
             while at <= NIGHT:
                 self._report(at, 2.0)
                 at += 2.0
             self._journal.set_limit(Limit(2.5e9, None))
             self._journal.add_failures(FAILURES)
-            self._journal.add_event(Event(NIGHT - 145, "limit", "kim@agent-01 asked to limit: done"))
             self._journal.add_event(Event(NIGHT - 39, "retry", "agent-2: 2023/May/x.svs changed: sent again"))
         self.now = NIGHT
         return folder
@@ -244,8 +243,14 @@ class Story:
         )
         self._journal.set_totals(totals, {})
         self._journal.put_tasks(self._tasks())
-        self._journal.put_agents([self._agent(number, at, seconds) for number in range(1, self._agents + 1)], at)
-        self._journal.heartbeat(at, (left / rate * 0.99, left / rate * 1.15))
+        agents = [self._agent(number, at, seconds) for number in range(1, self._agents + 1)]
+        self._journal.put_agents(agents, at)
+        moving = {each.name: each.bytes_per_second for each in agents if each.state == "working"}
+        self._journal.add_agent_rates(at, moving)
+        low, high = left / rate * 0.99, left / rate * 1.15
+        self._journal.heartbeat(at, (low, high))
+        if at % 60 < seconds:
+            self._journal.add_estimate(Estimate(at, at + low, at + high, rate))
 
     def _tasks(self) -> list[TaskSnapshot]:
         """A year each; the first ones are further."""
@@ -284,7 +289,9 @@ class Story:
 
 
 def _journal(folder: Path, profile: Profile, began: float) -> Journal:
-    execution = Execution(folder.name, to_migration(profile), "", "", began)
+    migration = to_migration(profile)
+    limited = msgspec.structs.replace(migration.options, bytes_per_second=2_500_000_000)
+    execution = Execution(folder.name, msgspec.structs.replace(migration, options=limited), "", "", began)
     return Journal.create(folder, execution, Runner(21_634, HOST, "", "kim"))
 
 
