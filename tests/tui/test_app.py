@@ -297,6 +297,6 @@ def test_an_error_is_told_whole_under_the_name_of_what_it_is_about(tmp_path: Pat
         await user.press("3")
         text = await user.sees("mounted.")
         assert text.startswith(" lab  /mnt/nowhere-")
-        assert "[3 Plan ok]" in text
+        assert "[3 Plan -]" in text
 
     drive(play, XsyncApp(Subject("lab")))
