@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import os
 import signal
 import sys
 import time
@@ -73,6 +74,8 @@ class XsyncApp(App[None]):
         bell: bool = True,
         keymap: dict[str, str] | None = None,
     ) -> None:
+        if not no_color:
+            os.environ.pop("NO_COLOR", None)  # an empty one means nothing; Textual would take all colours away
         # The filter of NO_COLOR is chosen in App.__init__, from the theme of that moment.
         super().__init__(ansi_color=True if no_color else None)
         self.subject = subject or Subject()

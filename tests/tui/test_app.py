@@ -300,3 +300,10 @@ def test_an_error_is_told_whole_under_the_name_of_what_it_is_about(tmp_path: Pat
         assert "[3 Plan -]" in text
 
     drive(play, XsyncApp(Subject("lab")))
+
+
+def test_an_empty_no_color_takes_no_colours_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert not XsyncApp().no_color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert XsyncApp(no_color=True).no_color
