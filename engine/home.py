@@ -66,6 +66,11 @@ class Home(NamedTuple):
         return self.base / "cutovers"
 
     @property
+    def drafts(self) -> Path:
+        """Migrations that are still being described, one file each."""
+        return self.base / "drafts"
+
+    @property
     def locks(self) -> Path:
         """Locks of destinations."""
         return self.base / "locks"

@@ -84,15 +84,22 @@ def render(profile: Profile) -> str:
     return tomli_w.dumps(msgspec.to_builtins(profile, builtin_types=(datetime.datetime,)))
 
 
-def save(profile: Profile) -> Path:
-    """Write ``profile`` under its name, whole or not at all; an invalid one raises ProfileError and is not written."""
+def save(profile: Profile, *, new: bool = False) -> Path:
+    """Write ``profile`` under its name, whole or not at all; an invalid one raises ProfileError and is not written.
+
+    With ``new`` so does one whose name is taken, whoever takes it at the same time.
+    """
     path = path_of(profile.name)
     text = render(profile)
     parse(text, f"profile {profile.name}")
     try:
         for folder in (path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, text)
+        _replace(path, text, new=new)
+    except FileExistsError:
+        raise ProfileError(
+            f"There is a profile {profile.name} already: {path}. Edit it, or: xsync profiles delete {profile.name}"
+        ) from None
     except OSError as error:
         raise ProfileError(f"{path}: cannot be saved: {error.strerror}") from None
     return path
@@ -159,13 +166,15 @@ def _read(path: Path) -> str:
         raise ProfileError(f"{path}: not valid TOML: expected UTF-8 text") from None
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, *, new: bool = False) -> None:
     handle, temporary = tempfile.mkstemp(prefix=".xsync-", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        if new:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # takes the name, on any file system
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

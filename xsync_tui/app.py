@@ -26,6 +26,7 @@ from xsync_tui.alarm import Alarm
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.drafting import Draft
 from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
@@ -36,6 +37,7 @@ from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.overlays import HelpScreen, Jump, Palette
 from xsync_tui.screens.strip import Strip
 from xsync_tui.settings import SettingsError, settings_path
+from xsync_tui.surveying import SurveyJob
 from xsync_tui.testing import at_work
 from xsync_tui.text import shown
 
@@ -84,6 +86,8 @@ class XsyncApp(App[None]):
         self.keymap = keymap or {}
         self._wanted_theme, self._no_colors = theme, no_color
         self._told = ""
+        self.surveying: dict[str, SurveyJob] = {}
+        """The last survey that this app began of each location, by its plain URL."""
         self._alarm = Alarm() if bell else None
         for own in themes.OURS:
             self.register_theme(own)
@@ -106,8 +110,10 @@ class XsyncApp(App[None]):
         await self.switch_mode(await asyncio.to_thread(self._first_place))
 
     def on_unmount(self) -> None:
-        """Give the terminal its title back."""
+        """Give the terminal its title back. A survey does not outlive the app: it keeps what it found."""
         self._write(_POP_TITLE)
+        for job in self.surveying.values():
+            job.stop()
 
     def now(self) -> float:
         """The time, Unix time."""
@@ -149,6 +155,12 @@ class XsyncApp(App[None]):
                 self.call_after_refresh(self.screen.begin)
         else:
             self.push_screen(self.screen_of(place))
+
+    def describe(self, draft: Draft) -> None:
+        """Open the wizard on a draft."""
+        from xsync_tui.screens.wizard import WizardScreen
+
+        self.push_screen(WizardScreen(draft))
 
     def back(self) -> None:
         """Away with the screen on top, else to Home."""
@@ -233,7 +245,7 @@ class XsyncApp(App[None]):
         if facts.snapshot is not None:
             place = "report" if facts.snapshot.status.ended else "run"
         else:
-            place = "plan" if facts.survey is not None else "survey"
+            place = "plan" if facts.survey is not None and facts.profile is not None else "survey"
         return place if BY_NAME[place].screen else "home"
 
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:

@@ -27,6 +27,13 @@ PLACES = (
     Place("cutover", "6", "Cutover", "xsync_tui.screens.cutover:CutoverScreen", "xsync cutover {name} --estimate"),
     Place("report", "7", "Report", "xsync_tui.screens.report:ReportScreen", "xsync report {name}"),
     Place("failures", "", "Failures", "xsync_tui.screens.failures:FailuresScreen", "xsync report {name}"),
+    Place(
+        "new",
+        "",
+        "New migration",
+        "xsync_tui.screens.wizard:WizardScreen",
+        "xsync profiles new NAME SOURCE DESTINATION",
+    ),
     Place("log", "", "Log", "xsync_tui.screens.log:LogScreen", "xsync report {name}"),
 )
 """Give ``screen`` its ``module:Class`` to add one."""

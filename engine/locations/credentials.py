@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -80,3 +82,47 @@ def proxy_for(endpoint_url: str) -> str | None:
     """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY give for ``endpoint_url``, or None. Lower case names too."""
     proxies: dict[str, str] = get_environ_proxies(endpoint_url)
     return proxies.get(endpoint_url.partition("://")[0].lower())
+
+
+def identity_of(spec: LocationSpec, endpoint_url: str) -> str:
+    """Whose credentials are used, in words, and where they come from; never a key.
+
+    AWS is asked for the ARN (sts:GetCallerIdentity needs no right); no answer within some seconds is no ARN.
+    """
+    session = new_session(spec)
+    found = session.get_credentials()
+    if found is None:
+        return NO_CREDENTIALS
+    where = _WHERE.get(found.method, found.method)
+    if spec.aws_profile:
+        where = f"the AWS profile {spec.aws_profile}, {where}"
+    arn = _arn(session) if urlsplit(endpoint_url).netloc.partition(":")[0].endswith(_AWS) else None
+    return f"{arn}, from {where}" if arn else f"credentials from {where}"
+
+
+_WHERE = {
+    "env": "the environment",
+    "shared-credentials-file": "~/.aws/credentials",
+    "config-file": "~/.aws/config",
+    "assume-role": "a role that is assumed",
+    "assume-role-with-web-identity": "a web identity",
+    "sso": "a sign-in (SSO)",
+    "iam-role": "the role of this host",
+    "container-role": "the role of this container",
+    "custom-process": "a program",
+}
+"""What botocore calls where credentials come from."""
+
+_AWS = (".amazonaws.com", ".amazonaws.com.cn")
+
+
+def _arn(session: Session) -> str | None:
+    config = Config(connect_timeout=3, read_timeout=3, retries={"total_max_attempts": 1})
+    try:
+        client: Any = session.create_client("sts", config=config)
+        try:
+            return str(client.get_caller_identity()["Arn"])
+        finally:
+            client.close()
+    except (BotoCoreError, ClientError):
+        return None

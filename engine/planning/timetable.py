@@ -37,7 +37,7 @@ class Timetable:
     def _rate(self, at: float, zone: tzinfo | None) -> float | None:
         clock = datetime.fromtimestamp(at, zone)
         weekday, minute = clock.weekday(), clock.hour * 60 + clock.minute
-        rates = [rule.bytes_per_second for rule in self._rules if _holds(rule, weekday, minute)]
+        rates = [rule.bytes_per_second for rule in self._rules if holds(rule, weekday, minute)]
         return min([*rates, *([] if self._always is None else [self._always])], default=None)
 
     def _change(self, at: float, zone: tzinfo | None) -> float | None:
@@ -60,7 +60,8 @@ class Timetable:
         return min(quarter, math.floor(at / 60) * 60 + 60 * (boundary - minute))
 
 
-def _holds(rule: LimitRule, weekday: int, minute: int) -> bool:
+def holds(rule: LimitRule, weekday: int, minute: int) -> bool:
+    """Whether ``rule`` limits what is sent at a minute of a day (Monday 0)."""
     if rule.start < rule.end:
         return weekday in rule.days and rule.start <= minute < rule.end
     return (weekday in rule.days and minute >= rule.start) or ((weekday - 1) % 7 in rule.days and minute < rule.end)

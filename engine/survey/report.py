@@ -139,6 +139,15 @@ def reading(surveys: Path, report: SurveyReport) -> Iterator[list[Path]]:
         os.close(fd)
 
 
+def being_listed(folder: Path) -> list[Path]:
+    """The files that a survey at work has finished so far, of the newest catalog that one holds; none without one.
+
+    A file may be gone before it is read.
+    """
+    held = [path.parent for path in folder.glob(f"catalog-*/{BEGUN_NAME}") if _is_held(path.parent)]
+    return sorted(max(held, key=lambda each: each.stat().st_ctime_ns).glob("*.parquet")) if held else []
+
+
 def begin(catalog: Path, times: tuple[float, ...]) -> None:
     """Note in a new catalog when its survey was begun and continued. Raises OSError."""
     with replacing(catalog / BEGUN_NAME) as file:

@@ -30,6 +30,9 @@ GROUP_ROWS = 20_000
 FILE_SECONDS = 30.0
 """After so long a worker begins a new file: what it found in this time is lost if it is killed."""
 
+FIRST_FILE_SECONDS = 2.0
+"""The first files are shorter, each twice as long as the one before: what is in files can be asked already."""
+
 
 class ScanRequest(NamedTuple):
     """What to list next."""
@@ -106,7 +109,7 @@ def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) 
     while going:
         file_path = path.with_stem(f"{path.stem}-{len(files)}") if files else path
         with replacing(file_path) as file, entries_writer(file, schema, fast=True) as writer:
-            until = time.monotonic() + FILE_SECONDS
+            until = time.monotonic() + min(FILE_SECONDS, FIRST_FILE_SECONDS * (1 << min(len(files), 16)))
             while going and time.monotonic() < until:
                 request = _next(connection)
                 if request is None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.model import Bytes, Snapshot, Status
+from xsync_tui.drafting import Draft
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.gallery.executions import (
@@ -86,6 +87,24 @@ def test_home_at_120_has_one_row_each_in_the_same_order() -> None:
    fresh           surveyed, no run yet      48.1 TB found       3 plan it              /mnt/fresh → s3://fresh
    scratch         not surveyed              -                   2 survey it            /scratch → s3://scratch"""
     )
+
+
+def test_drafts_stand_with_the_rest_and_each_is_another_entry() -> None:
+    drafts = (Draft("a" * 16, 2, "/scratch2"), Draft("b" * 16), Draft("c" * 16, 4, "/mnt/fresh2", destination="s3://f"))
+    facts = HomeFacts(HOST, surveys={"/scratch2": survey("/scratch2")}, drafts=drafts)
+    assert (
+        "\n".join(row.rstrip() for row in drawn(CANVAS, facts, cursor=1))
+        == """\
+ Nothing needs you.  Nothing runs.
+   profile     state                   moved              next, or ends
+   /mnt/fresh2 draft, step 4 of 5      -                  enter goes on
+   /mnt/fresh2 → s3://f
+ ▶ /scratch2   draft, step 2 of 5      48.1 TB found      enter goes on
+   /scratch2 → ?
+   draft       draft, step 1 of 5      -                  enter goes on
+"""
+    )
+    assert len({entry.subject for entry in entries(facts, NOW, CANVAS)}) == 3
 
 
 def test_nothing_needs_you() -> None:

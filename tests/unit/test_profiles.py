@@ -206,6 +206,19 @@ def test_an_invalid_profile_is_not_written() -> None:
     assert store.load("lab") == _profile()
 
 
+def test_a_new_profile_takes_the_place_of_none() -> None:
+    mine = Profile(schema=1, name="mine", source=Place("/a"), destination=Place("/b"))
+    path = store.save(mine, new=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    other = msgspec.structs.replace(mine, destination=Place("/c"))
+    with pytest.raises(ProfileError, match="There is a profile mine already"):
+        store.save(other, new=True)
+    assert store.load("mine") == mine
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    store.save(other)
+    assert store.load("mine") == other
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     path = store.save(_profile())
 

@@ -66,16 +66,11 @@ def show(name: str, as_json: bool) -> int:
 @options.as_json
 def new(name: str, source: str, destination: str, as_json: bool, **chosen: Unpack[MigrationOptions]) -> int:
     """Save a profile under NAME; run it with: xsync run NAME."""
-    from engine.errors import ProfileError
     from profiles import store
     from xsync_tui.cli.output import emit, put
 
     profile = options.to_profile(name, source, destination, chosen, "command line")
-    if name in store.names():
-        raise ProfileError(
-            f"There is a profile {name} already: {store.path_of(name)}. Edit it, or: xsync profiles delete {name}"
-        )
-    path = store.save(profile)
+    path = store.save(profile, new=True)
     if as_json:
         emit({"name": name, "path": str(path)})
     else:

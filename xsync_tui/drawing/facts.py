@@ -12,16 +12,20 @@ from profiles.schema import Profile
 
 
 class Subject(NamedTuple):
-    """What the screens are about: a saved profile, one execution (its folder's name), or a bare location."""
+    """What the screens are about: a saved profile, one execution (its folder's name), or a bare location.
+
+    ``draft``: the id of a migration that is still being described; its location is its source.
+    """
 
     profile: str | None = None
     execution: str | None = None
     location: str | None = None
+    draft: str | None = None
 
     @property
     def name(self) -> str:
         """As a person calls it; empty if it is about nothing yet."""
-        return self.profile or self.execution or self.location or ""
+        return self.profile or self.execution or self.location or ("draft" if self.draft else "")
 
 
 class SurveyBrief(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from profiles.schema import Profile
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.outcome import work_left
+from xsync_tui.drafting import STEPS, Draft
 from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import route_text
 from xsync_tui.drawing.journey import progress
@@ -39,6 +40,7 @@ class HomeFacts(NamedTuple):
     surveys: Mapping[str, SurveyBrief] = {}
     due: Mapping[str, float] = {}
     stopped: frozenset[str] = frozenset()
+    drafts: Sequence[Draft] = ()
 
 
 class Entry(NamedTuple):
@@ -62,6 +64,7 @@ class Entry(NamedTuple):
     since: float = 0.0
     resumable: bool = False
     failed: int = 0
+    draft: Draft | None = None
 
 
 def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
@@ -79,6 +82,7 @@ def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
         for name, profile in facts.profiles.items()
     ]
     found += [_of_execution(each, Subject(execution=each.folder.name), now, canvas) for each in newest.values()]
+    found += [_of_draft(draft, facts.surveys) for draft in facts.drafts]
     used = {plain_url(entry.source) for entry in found if entry.source}
     found += [_surveyed(survey) for url, survey in facts.surveys.items() if url not in used]
     return sorted(found, key=lambda entry: (entry.group, -entry.since, entry.subject.name))
@@ -140,7 +144,7 @@ def first_rows(state_folder: str, canvas: Canvas) -> list[Row]:
         "   Then: a plan with agents and hours, a test run, the run, and the switch over.",
         "",
         "   xsync demo                                 shows it all on data of its own",
-        "   xsync profiles new NAME SOURCE DESTINATION saves a migration you know already",
+        "   esc, then N                                describes a migration step by step",
     )
     return [row(Piece(" Where is the data?", Role.STRONG)), *(fitted(row(line), canvas.width) for line in lines)]
 
@@ -185,6 +189,16 @@ def _without_run(subject: Subject, profile: Profile, survey: SurveyBrief | None)
         return entry._replace(state="not surveyed", next="2 survey it")
     found = f"{format_bytes(survey.bytes)} found"
     return entry._replace(state="surveyed, no run yet", moved=found, next="3 plan it", place="plan")
+
+
+def _of_draft(draft: Draft, surveys: Mapping[str, SurveyBrief]) -> Entry:
+    state = f"draft, step {draft.step} of {len(STEPS)}"
+    source = draft.source.strip()
+    subject = Subject(location=source or None, draft=draft.id)
+    entry = Entry(subject, state=state, next="enter goes on", since=draft.saved_at, draft=draft)
+    if source and (survey := surveys.get(plain_url(source))) is not None:
+        entry = entry._replace(moved=f"{format_bytes(survey.bytes)} found")
+    return entry._replace(source=source, destination=draft.destination.strip() or ("?" if source else ""))
 
 
 def _surveyed(survey: SurveyBrief) -> Entry:

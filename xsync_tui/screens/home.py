@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 
 from engine.model import Snapshot
 from profiles.schema import Profile
+from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Title
@@ -33,6 +34,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         Key("home.open", "enter", "open", "open"),
         Key("home.filter", "slash", "filter", "filter"),
         Key("home.failures", "f", "failures", "failures", footer=False),
+        Key("home.new", "N", "new", "new", Tier.ACT),
         Key("home.run", "R", "run", "run", Tier.ACT),
         Key("home.retry", "F", "retry failed", "retry", Tier.ACT),
         Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY),
@@ -55,7 +57,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def sample(self, subject: Subject, bridge: Bridge) -> HomeFacts:
         """Profiles, executions, surveys, schedules."""
         due, stopped = bridge.schedules(time.time())
-        return HomeFacts(bridge.host(), bridge.profiles(), bridge.executions(), bridge.surveys(), due, stopped)
+        found = tuple(drafts.all_drafts(bridge.home))
+        return HomeFacts(bridge.host(), bridge.profiles(), bridge.executions(), bridge.surveys(), due, stopped, found)
 
     def draw(self, value: HomeFacts, canvas: Canvas, now: float) -> Drawn:
         """The list, or the question."""
@@ -87,10 +90,14 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def reason(self, key: Key) -> str:
         """What state forbids."""
         here = self._here()
+        if key.id == "home.new":
+            return ""
         if here is None:
             return "" if key.id == "home.open" and self._is_first_start else "there is no migration"
         profile = self._profile(here)
         match key.id:
+            case "home.run" if here.draft is not None:
+                return "it is a draft: enter goes on with it"
             case "home.run":
                 if here.group is Group.RUNS and not here.resumable:
                     return "it runs"
@@ -100,6 +107,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
             case "home.retry":
                 return "" if here.failed else "nothing failed"
             case "home.delete":
+                if here.draft is not None:
+                    return ""
                 if here.subject.profile is None:
                     return "it has no profile"
                 return "it runs" if here.group is Group.RUNS else ""
@@ -110,12 +119,21 @@ class HomeScreen(BaseScreen[HomeFacts]):
         here = self._here()
         if key.id == "home.open" and self._is_first_start:
             return "survey it"
+        if here is not None and here.draft is not None and key.id in ("home.open", "home.delete"):
+            return "go on with it" if key.id == "home.open" else "delete draft"
         return "resume" if key.id == "home.run" and here is not None and here.resumable else key.words
 
     def action_open(self) -> None:
         """Go where the migration under the cursor stands."""
-        if here := self._here():
+        here = self._here()
+        if here is not None and here.draft is not None:
+            self.xsync.describe(here.draft)
+        elif here is not None:
             self.xsync.go(here.place, here.subject)
+
+    def action_new(self) -> None:
+        """Describe a migration, step by step: nothing is begun but a survey."""
+        self.xsync.go("new")
 
     def action_failures(self) -> None:
         """What failed in it."""
@@ -140,8 +158,11 @@ class HomeScreen(BaseScreen[HomeFacts]):
             self.act(starting.retry_act(here.subject.name), partial(starting.retry, self.xsync.bridge, here.subject))
 
     def action_delete(self) -> None:
-        """Delete the profile, once its name is typed."""
+        """Delete the profile, once its name is typed; or the draft."""
         here = self._here()
+        if here is not None and here.draft is not None:
+            self.act(starting.forget_act(here.draft), partial(starting.forget, self.xsync.bridge, here.draft))
+            return
         if here is not None and here.subject.profile and self._may("home.delete"):
             self.act(starting.delete_act(here.subject.profile), partial(starting.delete, here.subject.profile))
 
@@ -178,7 +199,9 @@ class HomeScreen(BaseScreen[HomeFacts]):
     @property
     def _is_first_start(self) -> bool:
         value = self.value
-        return value is not None and not (value.profiles or value.executions or value.surveys)
+        if value is None:
+            return False
+        return not (value.profiles or value.executions or value.surveys or value.drafts)
 
     def _ask_where(self) -> None:
         if not self._where.display:

@@ -88,7 +88,9 @@ class PlanScreen(BaseScreen[Ground]):
 
         facts = bridge.facts(subject)
         if facts.profile is None:
-            return Ground(None, None, problem=facts.problem or "A plan is of a saved profile: 1 has the list.")
+            return Ground(
+                None, None, problem=facts.problem or "A plan is of a saved profile: 1 lists them, N makes one."
+            )
         request = profile_request(facts.profile, self.xsync.now())
         if facts.survey is None:
             return Ground(request, None)
@@ -302,13 +304,14 @@ class PlanScreen(BaseScreen[Ground]):
             effect += " link, use, from and by are of the plan alone: it starts now, with the profile's own limits."
         migration = msgspec.structs.replace(request.migration, agents=plan.agents)
         profile = self.facts.subject.profile
-        self.act(Act("R", "run", effect, "start"), lambda: _start(migration, profile))
+        self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile))
 
 
-def _start(migration: Migration, profile: str | None) -> str:
+def _start(bridge: Bridge, migration: Migration, profile: str | None) -> str:
     from engine.execution.launch import RunRequest, start
 
     launched = start(RunRequest(migration, profile), detached=True)
+    bridge.runners.append(launched.process)
     return f"{'Continued' if launched.continued else 'Started'}: {launched.execution}. 5 shows it."
 
 

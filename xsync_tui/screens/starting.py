@@ -6,7 +6,9 @@ from engine.errors import XsyncError
 from engine.model import Status
 from profiles import store
 from profiles.schema import Profile
+from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
+from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
 
@@ -84,3 +86,15 @@ def delete_act(name: str) -> Act:
 def delete(name: str) -> str:
     """Delete a profile. Raises ProfileError."""
     return f"Deleted: {store.delete(name)}"
+
+
+def forget_act(draft: Draft) -> Act:
+    """The strip before a draft is deleted."""
+    effect = f"Forgets what was typed for this migration, up to step {draft.step}. Data, surveys and profiles stay."
+    return Act("D", "delete the draft", effect, "delete", "keep it", asked=False)
+
+
+def forget(bridge: Bridge, draft: Draft) -> str:
+    """Delete a draft. Raises JournalError."""
+    drafts.delete(bridge.home, draft.id)
+    return "The draft is deleted."

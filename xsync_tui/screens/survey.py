@@ -13,6 +13,7 @@ from engine.model import LocationSpec
 from engine.planning.sizes import ROWS, SizeTimes, decimal_bins, size_times
 from engine.planning.values import Origin, SizeBin
 from xsync_tui.bridge import Bridge
+from xsync_tui.drafts import new_draft
 from xsync_tui.drawing.evidence import glyph_rows, weakest
 from xsync_tui.drawing.facts import Facts, Subject, plain_url
 from xsync_tui.drawing.filtered import Look
@@ -59,6 +60,7 @@ class SurveyScreen(BaseScreen[Found]):
         Key("survey.view", "v", "view", "view"),
         Key("survey.sort", "s", "sort", "sort"),
         Key("survey.zoom", "z", "zoom", "zoom"),
+        Key("survey.new", "N", "make a migration", "new", Tier.ACT),
         Key("survey.scan", "R", "survey", "scan", Tier.ACT),
         Key("survey.stop", "C", "stop", "stop", Tier.ACT),
     )
@@ -96,6 +98,7 @@ class SurveyScreen(BaseScreen[Found]):
 
     def draw(self, value: Found, canvas: Canvas, now: float) -> Drawn:
         """The body; a survey that has ended leaves what it found, or why it failed."""
+        self._job = self.xsync.surveying.get(plain_url(self.facts.source)) or self._job
         self._forget(value)
         scanning = self._scanning
         if value.report is not None and self._pane not in panes_of(value.report, canvas):
@@ -132,6 +135,10 @@ class SurveyScreen(BaseScreen[Found]):
         match key.id:
             case "survey.scan":
                 return "a survey is under way" if scanning else "" if self.facts.source else "nothing is chosen"
+            case "survey.new":
+                if self.facts.profile is not None:
+                    return "it is one already"
+                return "" if self.facts.source else "nothing is chosen"
             case "survey.stop":
                 return "" if scanning else "no survey is under way"
             case "survey.undo":
@@ -297,14 +304,18 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_scan(self) -> None:
         """Survey the source, after its strip."""
-        if reason := self.reason(next(key for key in self.KEYS if key.id == "survey.scan")):
-            self.notice(f"{reason.capitalize()}.")
+        if self._not_now("survey.scan"):
             return
         source, destination = _specs(self.facts)
         effect = (
             f"Lists {self.canvas.text(source.url)}: names, sizes and times. It opens no file and writes nothing there."
         )
         self.act(Act("R", "survey", effect, "start", asked=False), lambda: self._start(source, destination))
+
+    def action_new(self) -> None:
+        """Describe a migration of what was surveyed: nothing is kept or begun before its own steps say so."""
+        if not self._not_now("survey.new"):
+            self.xsync.describe(new_draft(self.facts.source))
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
@@ -315,18 +326,26 @@ class SurveyScreen(BaseScreen[Found]):
             )
             self.act(Act("C", "stop the survey", effect, "stop", asked=False), lambda: _stop(job))
 
+    def _not_now(self, key_id: str) -> bool:
+        """Whether a key can do nothing now; says why."""
+        why = self.reason(next(each for each in self.KEYS if each.id == key_id))
+        if why:
+            self.notice(f"{why.capitalize()}.")
+        return bool(why)
+
     def _start(self, source: LocationSpec, destination: LocationSpec | None) -> str:
         from engine.home import prepare_home
 
         self._problem = ""
         self._above = False
-        self._job = SurveyJob(source, destination, prepare_home().surveys)
+        self._job = self.xsync.surveying[plain_url(source.url)] = SurveyJob(source, destination, prepare_home().surveys)
         return "Begun. Leaving this screen does not stop it; leaving xsync does."
 
     def _forget(self, value: Found) -> None:
         """What is over: a survey that has ended, and looks into another one."""
         if self._job is not None and self._job.ended:
             job, self._job = self._job, None
+            self.xsync.surveying.pop(plain_url(job.url), None)
             self._notice = []
             self._problem = f"The survey failed: {job.problem}" if job.problem else ""
             self.call_after_refresh(self.reread)
@@ -340,10 +359,8 @@ class SurveyScreen(BaseScreen[Found]):
             self._above, self._sort, self.cursor, self._other_cursor = False, "bytes", 0, 0
 
     def on_unmount(self) -> None:
-        """A survey does not outlive the app: it keeps what it found."""
+        """Nothing is read for nobody."""
         self._stop_reading()
-        if self._job is not None:
-            self._job.stop()
 
 
 def _stop(job: SurveyJob) -> str:

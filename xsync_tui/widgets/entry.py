@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
@@ -32,6 +33,14 @@ class Entry(Input):
     def _value(self) -> Text:
         """What is drawn: a ``?`` for each character that a paste brought and a terminal would obey."""
         return Text("".join(char if shown(char) == char else "?" for char in self.value), no_wrap=True, end="")
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Edit in the order of the keys: Textual acts on those that have a binding after what is typed next."""
+        found = self._bindings.key_to_bindings.get(event.key, [])
+        if found and not event.is_printable:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(found[0].action)
 
     def action_leave(self) -> None:
         """Leave it."""

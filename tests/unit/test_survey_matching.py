@@ -1,0 +1,103 @@
+"""What patterns leave of a survey: counted as ``Filters`` decides it, file by file, of finished and unfinished ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import UsageError
+from engine.filters import Filters, parse_pattern
+from engine.model import Fate, FilterSpec, Kind, LocationSpec
+from engine.survey.matching import Kept, count_kept, total
+from engine.survey.report import being_listed, survey_folder
+from engine.survey.scan import SurveyProgress, survey
+
+PATHS = (b"a", b"a/b", b"a/b.tmp", b"ab/c/d", b"ab/a/x.tmp", b"c/\xff/a", b"c/*/a|b", b"tmp/a", "d/é/b".encode())
+
+
+def _catalog(path: Path, paths: tuple[bytes, ...] = PATHS) -> Path:
+    rows = [(b"", b"", Kind.FOLDER, Fate.CANDIDATE, 0), (b"c", b"off", Kind.FILE, Fate.EXCLUDED, 9)]
+    rows += [(*_split(each), Kind.FILE, Fate.CANDIDATE, 10**n) for n, each in enumerate(paths)]
+    columns = list(zip(*rows, strict=True))
+    types = (pa.binary(), pa.binary(), pa.uint8(), pa.uint8(), pa.int64())
+    names = ("dir", "name", "kind", "fate", "size")
+    table = pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types, strict=True)})
+    pq.write_table(table, path, row_group_size=3)
+    return path
+
+
+def _split(path: bytes) -> tuple[bytes, bytes]:
+    folder, _, name = path.rpartition(b"/")
+    return folder, name
+
+
+PATTERNS = st.lists(st.text(st.sampled_from("ab/c.tmp*|\\é"), min_size=1, max_size=6), max_size=3)
+
+
+@settings(max_examples=200)
+@given(include=PATTERNS, exclude=PATTERNS)
+def test_it_counts_what_filters_would_select(
+    tmp_path_factory: pytest.TempPathFactory, include: list[str], exclude: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "matching.parquet"
+    if not path.exists():
+        _catalog(path)
+    include = [each for each in include if _valid(each, "include")]
+    exclude = [each for each in exclude if _valid(each, "exclude")]
+    filters = Filters(FilterSpec(include=tuple(include), exclude=tuple(exclude)))
+    wanted = [n for n, each in enumerate(PATHS) if filters.fate(each, False) == Fate.CANDIDATE]
+    found = count_kept([path], include, exclude)
+    assert found is not None
+    assert (found.files, found.size) == (len(PATHS), sum(10**n for n in range(len(PATHS))))
+    assert (found.kept_files, found.kept_size) == (len(wanted), sum(10**n for n in wanted))
+    assert set(found.examples_kept) <= {PATHS[n] for n in wanted}
+    assert not set(found.examples_left_out) & {PATHS[n] for n in wanted}
+
+
+def _valid(text: str, rule: str) -> bool:
+    try:
+        parse_pattern(text, "include" if rule == "include" else "exclude")
+    except UsageError:
+        return False
+    return True
+
+
+def test_it_shows_what_is_left_out_and_can_be_told_to_stop(tmp_path: Path) -> None:
+    path = _catalog(tmp_path / "entries.parquet")
+    found = count_kept([path], (), ("*.tmp|/tmp",))
+    assert found is not None
+    assert found.examples_left_out == (b"a/b.tmp", b"ab/a/x.tmp", b"tmp/a")
+    assert count_kept([], (), ()) == Kept() == total([])
+    assert total([found, found])[:4] == tuple(2 * each for each in found[:4])
+    assert total([found, found]).examples_left_out == (*found.examples_left_out, *found.examples_left_out[:2])
+    assert count_kept([path], (), (), lambda: True) is None
+    with pytest.raises(UsageError, match="only at its start and end"):
+        count_kept([path], (), ("a*b",))
+
+
+def test_what_a_survey_has_found_so_far_can_be_counted_while_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in "abcdefgh":
+        (tmp_path / "source" / folder).mkdir(parents=True)
+        (tmp_path / "source" / folder / "file").write_bytes(b"x")
+    spec = LocationSpec(str(tmp_path / "source"))
+    surveys = tmp_path / "surveys"
+    seen: list[Kept | None] = []
+    folders: list[Path] = []
+
+    def look(progress: SurveyProgress) -> None:
+        folders[:] = surveys.iterdir()
+        if (files := being_listed(folders[0])) and progress.files:
+            seen.append(count_kept(files, (), ("/a",)))
+
+    monkeypatch.setattr("engine.survey.scan.PROGRESS_SECONDS", 0.0)
+    report = survey(spec, surveys, processes=1, on_progress=look)
+    assert report.files == 8
+    assert [each for each in seen if each is not None and 0 < each.files <= 8]
+    assert being_listed(survey_folder(surveys, report.identity)) == []

@@ -1,0 +1,309 @@
+"""New migration: five steps from where the data is to a saved profile; the survey runs beside them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import msgspec
+
+from engine.errors import JournalError, ProfileError, UsageError, XsyncError
+from engine.execution.checking.canary import canary_of
+from engine.execution.checking.findings import Expected
+from profiles import store
+from xsync_tui import drafts
+from xsync_tui.bridge import Bridge
+from xsync_tui.drafting import (
+    STEPS,
+    Draft,
+    destination_of,
+    has_password,
+    location,
+    name_of,
+    problem,
+    profile_of,
+    source_of,
+)
+from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
+from xsync_tui.drawing.frame import FRAME_ROWS, LEAST_HEIGHT, LEAST_WIDTH, Act, Title
+from xsync_tui.drawing.rows import Canvas, Role
+from xsync_tui.drawing.wizard import Look, WizardView, is_recent, wizard_rows
+from xsync_tui.keys import Key, Tier
+from xsync_tui.looking import Counter, LookJob, look_at, places, write_canary
+from xsync_tui.screens.answering import AnsweringScreen
+from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.surveying import Reports, SurveyJob
+
+if TYPE_CHECKING:
+    from engine.survey.matching import Kept
+
+
+class Known(NamedTuple):
+    """What is known while somebody types. ``source``: its plain URL. ``names``: of saved profiles."""
+
+    source: str = ""
+    survey: SurveyBrief | None = None
+    kept: Kept | None = None
+    names: tuple[str, ...] = ()
+
+
+class WizardScreen(AnsweringScreen[Known]):
+    """What is typed is a draft on disk until it is saved as a profile."""
+
+    place = "new"
+    about_subject = False
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("new.next", "enter", "go on", "open", Tier.DRAFT),
+        Key("new.field", "tab,down", "field", "pane(1)", Tier.DRAFT),
+        Key("new.before", "shift+tab,up", "field before", "pane(-1)", Tier.DRAFT, footer=False),
+        Key("new.choose", "right", "choose", "choose(1)", Tier.DRAFT),
+        Key("new.choose-before", "left", "choose the one before", "choose(-1)", Tier.DRAFT, footer=False),
+        Key("new.back", "escape,backspace", "step back", "back", Tier.DRAFT),
+        Key("new.palette", "ctrl+p", "all", "app.palette"),
+    )
+
+    def __init__(self, draft: Draft | None = None) -> None:
+        super().__init__(draft or drafts.new_draft())
+        self._kept_draft = self.draft
+        self._resumed = self.draft.step == 1 or not self.draft.source.strip()
+        self._job: LookJob | None = None
+        self._reports: Reports | None = None
+        self._counter = Counter()
+        self._ended = False
+        self._unsaved = ""
+
+    def on_mount(self) -> None:
+        """Digits are about what is described from now on."""
+        self.xsync.subject = Subject(location=self.draft.source.strip() or None, draft=self.draft.id)
+
+    def on_unmount(self) -> None:
+        """Keep what was typed last."""
+        self._keep(self.draft)
+
+    # What is known.
+
+    def sample(self, subject: Subject, bridge: Bridge) -> Known:
+        """Keep the draft, look for a survey of its source, count over it."""
+        draft = self.draft
+        self._keep(draft)
+        source = plain_url(location(draft.source)) if draft.source.strip() else ""
+        self._reports = self._reports or Reports(bridge.home.surveys)
+        report = self._reports.latest(source) if source else None
+        brief = None
+        if report is not None:
+            brief = SurveyBrief(
+                report.location, report.surveyed_at, report.partial, report.files, report.bytes, report.seconds
+            )
+        kept = None
+        if draft.step == 3 and not problem(draft):
+            wanted = (draft.include, draft.exclude)
+            scanning = (job := self._survey_job(draft)) is not None and not job.ended
+            kept = self._counter.count(
+                draft,
+                report,
+                bridge.home,
+                scanning=scanning,
+                cancelled=lambda: (self.draft.include, self.draft.exclude) != wanted,
+            )
+        return Known(source, brief, kept, tuple(store.names()))
+
+    def draw(self, value: Known, canvas: Canvas, now: float) -> Drawn:
+        """The step."""
+        view = self._view(value, now)
+        drawn = wizard_rows(view, canvas)
+        small = canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
+        self._place((1, self.size.height, 1) if small else drawn.entry)  # out of sight, where its row is not drawn
+        if not self._resumed:
+            self._resumed = True
+            self._survey_source()
+        draft = self.draft
+        state = f"draft, step {draft.step} of {len(STEPS)}"
+        source, destination = ("" if has_password(url) else url.strip() for url in (draft.source, draft.destination))
+        title = Title("new migration", source, destination, state, role=Role.MUTED)
+        return Drawn(drawn.rows, None, title)
+
+    def _view(self, value: Known, now: float) -> WizardView:
+        draft = self.draft
+        about = plain_url(location(draft.source)) if draft.source.strip() else ""
+        job = self._survey_job(draft)
+        path, toml, canary = "", "", ""
+        try:
+            if draft.step == 2 and draft.destination.strip():
+                canary = canary_of(destination_of(draft))
+            if draft.step == 5:
+                path, toml = str(store.path_of(name_of(draft))), store.render(profile_of(draft))
+        except XsyncError:
+            pass  # ``problem`` says what is wrong
+        return WizardView(
+            draft,
+            self._field,
+            now,
+            problem(draft, value.names),
+            self._look,
+            job.scanning if job is not None and not job.ended else None,
+            value.survey if value.source == about else None,
+            job.problem if job is not None and job.ended else "",
+            value.kept if value.source == about else None,
+            canary,
+            path,
+            toml,
+            self._unsaved,
+        )
+
+    @property
+    def _look(self) -> Look | None:
+        """The look at what stands there now; what was found of another place counts no more."""
+        if self._job is None or self.draft.step > 2 or self._job.about != places(self.draft):
+            return None
+        return self._job.look
+
+    @property
+    def waits(self) -> bool:
+        """Whether a look goes on: esc ends that, and then it can be typed again."""
+        return self._look is not None and self._look.running
+
+    @property
+    def _canary_is_written(self) -> bool:
+        look = self._look
+        return look is not None and look.tried and not look.failed
+
+    def _survey_job(self, draft: Draft) -> SurveyJob | None:
+        return self.xsync.surveying.get(plain_url(location(draft.source))) if draft.source.strip() else None
+
+    def reason(self, key: Key) -> str:
+        """Left and right choose where there is something to choose."""
+        return "" if not key.id.startswith("new.choose") or self._here.choices else "there is nothing to choose here"
+
+    def words(self, key: Key) -> str:
+        """What enter does."""
+        if key.id != "new.next":
+            return "leave" if key.id == "new.back" and self.draft.step == 1 else key.words
+        if self._here.act and not self._canary_is_written:
+            return "write a canary"
+        known = self.draft.step == 2 and self._look is not None and self._look.done
+        return "go on" if known else {1: "look, survey", 2: "look", 5: "save"}.get(self.draft.step, "go on")
+
+    # From step to step.
+
+    def action_back(self) -> None:
+        """Wait no longer for a look; else one step back, and from the first one out. Everything typed stays."""
+        self._take()
+        if self._notice:
+            super().action_back()
+        elif self._job is not None and self._look is not None and self._look.running:
+            self._job.stop()
+            self._job = None
+            self.redraw()
+        elif self.draft.step > 1:
+            self._step(self.draft.step - 1)
+        else:
+            self.xsync.back()
+
+    def action_open(self) -> None:
+        """Do what the last row says."""
+        self._take()
+        self._notice = []
+        view = self._view(self.value or Known(), self.xsync.now())
+        look = view.look
+        if self._here.act and not view.problem and not self._canary_is_written:
+            self._offer_canary()
+        elif view.problem or (look is not None and look.running):
+            self.redraw()
+        elif self.draft.step <= 2 and (look is None or not look.done or (self.draft.step == 1 and look.failed)):
+            self._job = look_at(self.draft)
+            self._follow(self._job)
+        elif self.draft.step == 1:
+            self._source_is_known()
+        elif self.draft.step < len(STEPS):
+            self._step(self.draft.step + 1)
+        else:
+            self._save()
+
+    def _follow(self, job: LookJob) -> None:
+        """Draw until it has answered; what can be read is surveyed at once."""
+        self.redraw()
+        if job is not self._job or not self.is_attached:
+            return
+        if job.look.running:
+            self.set_timer(0.1, partial(self._follow, job))
+        elif self.draft.step == 1 and self._look is not None and not self._look.failed:
+            self._source_is_known()
+
+    def _source_is_known(self) -> None:
+        """It is surveyed while the other steps are answered."""
+        self.draft = msgspec.structs.replace(self.draft, source=location(self.draft.source))
+        self.xsync.subject = Subject(location=self.draft.source, draft=self.draft.id)
+        self._survey_source()
+        self._step(2)
+
+    def _survey_source(self) -> None:
+        """Survey it, unless that was done of late."""
+        known = self.value.survey if self.value and self.value.source == plain_url(self.draft.source) else None
+        job = self._survey_job(self.draft)
+        if not is_recent(known, self.xsync.now()) and (job is None or job.ended):
+            from engine.home import prepare_home
+
+            url = plain_url(self.draft.source)
+            self.xsync.surveying[url] = SurveyJob(source_of(self.draft), None, prepare_home().surveys)
+
+    def _step(self, step: int) -> None:
+        """Keep what was typed, and ask what the step asks."""
+        draft = self.draft
+        if draft.step == 2:
+            draft = msgspec.structs.replace(draft, destination=location(draft.destination))
+        if draft.step == 5:
+            draft = msgspec.structs.replace(draft, name=draft.name.strip())
+        self.draft = msgspec.structs.replace(draft, step=step)
+        self._keep(self.draft)
+        self._go_to(0)
+
+    def _keep(self, draft: Draft) -> None:
+        """Have it on disk; whoever types is not stopped where that fails."""
+        if draft == self._kept_draft or self._ended:
+            return
+        try:
+            drafts.save(draft)
+            self._kept_draft, self._unsaved = draft, ""
+        except JournalError as error:
+            self._unsaved = str(error)
+
+    def _offer_canary(self) -> None:
+        """The strip that says what would be written."""
+        spec = destination_of(self.draft)
+        if "://" in spec.url:
+            what = "objects of a few bytes, with right and with wrong checksums; reads them, and removes them."
+        else:
+            what = "a file of a few bytes; reads it, and removes it. The folder is made if it is missing, and stays."
+        effect = f"Writes {self.canvas.text(canary_of(spec))}: {what} Nothing else there is touched."
+        known = self.value.survey if self.value is not None else None
+        expected = None if known is None or known.partial else Expected(known.files, known.bytes)
+        act = Act("enter", "write a canary", effect, "write it", "write nothing", asked=False)
+        self.act(act, partial(self._write_canary, expected))
+
+    def _write_canary(self, expected: Expected | None) -> str:
+        job = self._job = write_canary(self.draft, expected)
+        self.app.call_from_thread(self._follow, job)
+        return ""
+
+    def _save(self) -> None:
+        try:
+            profile = profile_of(self.draft)
+            path = store.save(profile, new=True)
+        except (ProfileError, UsageError) as error:
+            self.notice(str(error), Role.ALARM)
+            return
+        self._ended = True
+        with suppress(JournalError):  # a draft too many is a small thing now
+            drafts.delete(self.xsync.bridge.home, self.draft.id)
+        job = self._survey_job(self.draft)
+        surveyed = self.value is not None and self.value.survey is not None and (job is None or job.ended)
+        self._open_profile(profile.name, path, "plan" if surveyed else "survey")
+
+    def _open_profile(self, name: str, path: Path, place: str) -> None:
+        app = self.xsync
+        self.dismiss()
+        app.go(place, Subject(profile=name))
+        if isinstance(app.screen, BaseScreen):
+            app.call_after_refresh(app.screen.notice, f"Saved: {path}")
