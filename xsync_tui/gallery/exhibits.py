@@ -40,7 +40,8 @@ from xsync_tui.drawing.testrun import View as TestView
 from xsync_tui.drawing.testrun import body as test_body
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.verdict import changes_rows, verdict_rows
-from xsync_tui.gallery import executions, planning, proving, runs
+from xsync_tui.drawing.wizard import WizardView, wizard_rows
+from xsync_tui.gallery import describing, executions, planning, proving, runs
 
 Draw = Callable[[Canvas], list[Row]]
 
@@ -130,6 +131,10 @@ def _freeze(window: float, canvas: Canvas) -> list[Row]:
     return freeze_rows([Bar(name, each) for name, each in freezes if each is not None], window, canvas)
 
 
+def _wizard(view: WizardView, canvas: Canvas) -> list[Row]:
+    return wizard_rows(view, canvas).rows
+
+
 def _home(facts: HomeFacts, canvas: Canvas) -> list[Row]:
     return home_rows(entries(facts, executions.NOW, canvas), 0, canvas)[0]
 
@@ -195,6 +200,7 @@ GROUPS: Mapping[str, Mapping[str, Draw]] = {
         "empty": partial(_folders, FolderTable("2021", (), 0, planning.NOW)),
         "hostile": partial(_folders, FolderTable(HOSTILE, (planning.folder(HOSTILE, 3, 10.0, 5.0),), 10, planning.NOW)),
     },
+    "wizard": {name: partial(_wizard, view) for name, view in describing.VIEWS.items()},
     "icicle": {
         "years and months": partial(_icicle, _TABLE, 1),
         "400 folders": partial(_icicle, _many_folders(), 3),
