@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import os
 import signal
 import sys
 import time
@@ -75,6 +76,8 @@ class XsyncApp(App[None]):
         bell: bool = True,
         keymap: dict[str, str] | None = None,
     ) -> None:
+        if not no_color:
+            os.environ.pop("NO_COLOR", None)  # an empty one means nothing; Textual would take all colours away
         # The filter of NO_COLOR is chosen in App.__init__, from the theme of that moment.
         super().__init__(ansi_color=True if no_color else None)
         self.subject = subject or Subject()
@@ -90,7 +93,7 @@ class XsyncApp(App[None]):
             self.register_theme(own)
         for place in PLACES:
             if place.screen and place.digit:
-                self.add_mode(place.name, lambda place=place: _screen_of(place))  # type: ignore[misc]
+                self.add_mode(place.name, lambda place=place: self.screen_of(place))  # type: ignore[misc]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, by theme."""
@@ -120,6 +123,10 @@ class XsyncApp(App[None]):
         """Seconds between samples: twice as many on a slow line."""
         return seconds * 2 if self.slow else seconds
 
+    def screen_of(self, place: Place) -> BaseScreen[Any]:
+        """A new screen for a place."""
+        return _class_of(place)()
+
     @property
     def covered_by_strip(self) -> bool:
         """Whether what is on top is small, so that the screen below is still seen."""
@@ -147,7 +154,7 @@ class XsyncApp(App[None]):
             if begin and isinstance(self.screen, BaseScreen):
                 self.call_after_refresh(self.screen.begin)
         else:
-            self.push_screen(_screen_of(place))
+            self.push_screen(self.screen_of(place))
 
     def describe(self, draft: Draft) -> None:
         """Open the wizard on a draft."""
@@ -304,10 +311,6 @@ def _ends(snapshot: Snapshot, now: float) -> str:
         return ""
     low, high = snapshot.eta_seconds
     return clock_range(now + low, now + high, None, now)
-
-
-def _screen_of(place: Place) -> BaseScreen[Any]:
-    return _class_of(place)()
 
 
 def _class_of(place: Place) -> type[BaseScreen[Any]]:
