@@ -24,6 +24,11 @@ settings.load_profile("steady")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts would compile everything anew
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that renews what pictures are compared with."""
+    parser.addoption("--renew-pictures", action="store_true", help="write the pictures of screens anew")
+
+
 class SpecMaker(Protocol):
     """Makes the LocationSpec of a bucket and prefix on the test server."""
 

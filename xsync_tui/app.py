@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import os
 import signal
 import sys
 import time
@@ -85,6 +86,8 @@ class XsyncApp(App[None]):
         bell: bool = True,
         keymap: dict[str, str] | None = None,
     ) -> None:
+        if not no_color:
+            os.environ.pop("NO_COLOR", None)  # an empty one means nothing; Textual would take all colours away
         # The filter of NO_COLOR is chosen in App.__init__, from the theme of that moment.
         super().__init__(ansi_color=True if no_color else None)
         self.subject = subject or Subject()
@@ -101,7 +104,7 @@ class XsyncApp(App[None]):
             self.register_theme(own)
         for place in PLACES:
             if place.screen and place.digit:
-                self.add_mode(place.name, lambda place=place: _screen_of(place))  # type: ignore[misc]
+                self.add_mode(place.name, lambda place=place: self.screen_of(place))  # type: ignore[misc]
 
     async def on_event(self, event: events.Event) -> None:
         """Leave out an enter that was pasted: it would confirm what a letter before it had opened."""
@@ -151,6 +154,10 @@ class XsyncApp(App[None]):
         """What to say to who leaves."""
         return goodbye(self.bridge.live(), time.time(), at_work(self.bridge.home))
 
+    def screen_of(self, place: Place) -> BaseScreen[Any]:
+        """A new screen for a place."""
+        return _class_of(place)()
+
     @property
     def covered_by_strip(self) -> bool:
         """Whether what is on top is small, so that the screen below is still seen."""
@@ -178,7 +185,7 @@ class XsyncApp(App[None]):
             if begin and isinstance(self.screen, BaseScreen):
                 self.call_after_refresh(self.screen.begin)
         else:
-            self.push_screen(_screen_of(place))
+            self.push_screen(self.screen_of(place))
 
     def describe(self, draft: Draft) -> None:
         """Open the wizard on a draft."""
@@ -335,10 +342,6 @@ def _ends(snapshot: Snapshot, now: float) -> str:
         return ""
     low, high = snapshot.eta_seconds
     return clock_range(now + low, now + high, None, now)
-
-
-def _screen_of(place: Place) -> BaseScreen[Any]:
-    return _class_of(place)()
 
 
 def _class_of(place: Place) -> type[BaseScreen[Any]]:

@@ -190,6 +190,10 @@ class Bridge:
         speed = links.get(link, 0) * 1e6
         return Host(socket.gethostname(), link, speed, os.cpu_count() or 1, shutil.disk_usage(base).free)
 
+    def who(self) -> str:
+        """Who asks for what is asked for here."""
+        return who()
+
     def ask(self, folder: Path, verb: str, arguments: Mapping[str, Any]) -> int:
         """Ask a runner for something through its journal, as the commands do. Returns the number of its answer.
 
@@ -197,7 +201,7 @@ class Bridge:
         """
         from engine.journal.commands import ask
 
-        return ask(folder, verb, arguments, who())
+        return ask(folder, verb, arguments, self.who())
 
     def answer(self, folder: Path, number: int, seconds: float = 10.0) -> str | None:
         """Wait up to ``seconds`` for what a runner says to a command. Raises JournalError."""

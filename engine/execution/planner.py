@@ -31,7 +31,7 @@ from engine.planning.prices import Prices, load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import Folders, cut_folders, read_folders, surveyed
+from engine.survey.cutting import Folders, counts_names, cut_folders, read_folders, scaled, surveyed
 from engine.survey.report import SurveyReport, latest_survey
 
 START_SECONDS = 1.5
@@ -72,7 +72,7 @@ class Gathered(NamedTuple):
     """What planning rests on that is read from disk. It holds for all requests of one migration and service.
 
     ``dataset``: what filters leave of the ``survey``. ``reports``: of past executions. ``places``: what kinds of
-    locations source and destination are.
+    locations source and destination are. ``alike``: filters are taken to leave the same share of every folder.
     """
 
     survey: SurveyReport
@@ -83,6 +83,7 @@ class Gathered(NamedTuple):
     source_remote: bool
     places: tuple[networks.Place, networks.Place]
     prices: Prices
+    alike: bool = False
 
 
 class Worked(NamedTuple):
@@ -133,7 +134,8 @@ def gather(request: PlanRequest, home: Home, *, most_agents: int = 1, most_level
         shutil.rmtree(spill, ignore_errors=True)
     if folders is None:
         raise UsageError(f"the entries of the survey of {survey.location} are gone: survey it anew")
-    return gathered._replace(folders=folders)
+    left = scaled(folders, filters, gathered.dataset)
+    return gathered._replace(folders=left, alike=left is not folders)
 
 
 def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
@@ -165,7 +167,7 @@ def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
         start_at=request.start_at,
         options=_options(request, survey),
         helps=request.service != "datasync",
-        warnings=tuple(_doubts(survey, filters, request.start_at)),
+        warnings=tuple(_doubts(gathered, filters, request.start_at)),
     )
     return Worked(make_plan(parts, timetable_of(migration)), cut.settled)
 
@@ -329,11 +331,14 @@ def _place(spec: LocationSpec) -> networks.Place:
     return _PLACES.get(mount_of(file_path(spec.url), read_mounts()).type, "file")
 
 
-def _doubts(survey: SurveyReport, filters: Filters, now: float) -> Iterator[str]:
+def _doubts(gathered: Gathered, filters: Filters, now: float) -> Iterator[str]:
     """What the survey does not tell."""
+    survey = gathered.survey
     if survey.partial:
         yield "the survey is partial: there is more than it counted"
-    if not filters.trivial(b""):
-        yield "filters are counted by folders alone: what patterns of names leave out is still in it"
+    if gathered.alike:
+        yield "tasks are cut as if filters took the same share of every folder"
+    if not filters.trivial(b"") and not counts_names(survey, filters):
+        yield "filters are counted by folders alone: what they leave out by name, age or size is still in it"
     if now - survey.surveyed_at > OLD_SECONDS:
         yield f"the survey is {(now - survey.surveyed_at) / 86_400:.0f} days old: survey again"

@@ -87,7 +87,7 @@ class Runner:
         self._catch_signals()
         self._bandwidth.keep(await self._committer.call(Journal.limit))
         await self._fleet.start()
-        self._watch.note("started", f"{len(session.agents)} agents, {len(session.tasks)} tasks")
+        self._watch.note("started", _counted(len(session.agents), len(session.tasks)))
         if not (session.real_folders or session.sides.server_checks):
             self._watch.note("warning", "the destination does not check CRC64NVME: nothing is verified by the server")
         self._carry_out(self._state.start())
@@ -404,3 +404,7 @@ def segment_files(journal: Journal) -> tuple[list[str], list[str]]:
     """File names of the segments of entries and of results."""
     entries, results = ([segment.file for segment in journal.segments(kind)] for kind in ("entries", "results"))
     return entries, results
+
+
+def _counted(agents: int, tasks: int) -> str:
+    return f"{agents} agent{'' if agents == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}"

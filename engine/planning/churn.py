@@ -17,6 +17,9 @@ from engine.planning.values import Range, Seconds
 LIKELY_POWER = 0.7
 """Between all-new arrivals (1: twice as long, twice as much) and one hot set (0): where one pass cannot tell."""
 
+_FOR_EVER = 1e11
+"""Seconds, thousands of years: passes that never catch up grow without end, and their changes beyond any number."""
+
 LEAST_SPREAD = 1.25
 """A factor to either side. Days differ: no number of passes makes tomorrow's changes certain."""
 
@@ -88,6 +91,7 @@ def _at(points: Sequence[tuple[float, float]], length: float) -> Range:
     if length <= 0:
         return _NOTHING
     scale, power = _power_law(points)
+    length = min(length, _FOR_EVER)
     likely = scale * length**power
     ratios = [amount / (scale * known**power) for known, amount in points]
     low, high = likely * min(1 / LEAST_SPREAD, *ratios), likely * max(LEAST_SPREAD, *ratios)

@@ -22,7 +22,7 @@ from engine.planning.walltime import wall_seconds
 
 MARGINS = {
     "default": (0.30, 0.70),
-    "profile": (0.30, 0.70),
+    "profile": (0.05, 0.20),
     "survey": (0.15, 0.30),
     "probe": (0.15, 0.30),
     "test run": (0.04, 0.08),

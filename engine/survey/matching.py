@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from engine.filters import Pattern, Rule, parse_pattern, split_patterns
 from engine.model import Fate, Kind
+from engine.survey.counting import SizeCounts, count_sizes
 
 _COLUMNS = ["dir", "name", "kind", "fate", "size"]
 _EXAMPLES = 5
@@ -50,6 +51,18 @@ def count_kept(
     return found
 
 
+def kept_sizes(segments: Sequence[Path], include: Sequence[str], exclude: Sequence[str]) -> SizeCounts:
+    """Sizes of the files of a catalog that patterns keep. Raises UsageError for a pattern that is none, OSError."""
+    included, excluded = _parsed(include, "include"), _parsed(exclude, "exclude")
+    counts = SizeCounts()
+    for segment in segments:
+        with pq.ParquetFile(segment) as file:
+            for group in range(file.num_row_groups):
+                files = _files(file.read_row_group(group, _COLUMNS, use_threads=False))
+                counts = counts.plus(count_sizes(files.filter(_selected(files, included, excluded))["size"]))
+    return counts
+
+
 def total(counted: Sequence[Kept]) -> Kept:
     """What was counted in several parts."""
     return Kept(
@@ -67,8 +80,7 @@ def _parsed(texts: Iterable[str], rule: Rule) -> list[Pattern]:
 
 
 def _added(found: Kept, rows: pa.Table, included: list[Pattern], excluded: list[Pattern]) -> Kept:
-    wanted = pc.and_(pc.equal(rows["kind"], int(Kind.FILE)), pc.equal(rows["fate"], int(Fate.CANDIDATE)))
-    files = rows.filter(wanted)
+    files = _files(rows)
     if not files.num_rows:
         return found
     kept = _selected(files, included, excluded)
@@ -81,6 +93,10 @@ def _added(found: Kept, rows: pa.Table, included: list[Pattern], excluded: list[
         _more(found.examples_kept, files.filter(kept)),
         _more(found.examples_left_out, files.filter(pc.invert(kept))),
     )
+
+
+def _files(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.and_(pc.equal(rows["kind"], int(Kind.FILE)), pc.equal(rows["fate"], int(Fate.CANDIDATE))))
 
 
 def _selected(files: pa.Table, included: list[Pattern], excluded: list[Pattern]) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from engine.model import Snapshot, Status
-from tests.tui.runs import NOW, fleet, run
 from xsync_tui.alarm import Alarm
+from xsync_tui.gallery.runs import NOW, fleet, run
 
 
 def _heard(*looks: Snapshot) -> list[bool]:

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.home import find_home
@@ -16,10 +17,11 @@ from profiles import store
 from profiles.schema import Place, Profile
 from tests.conftest import SpecMaker
 from tests.tui.driving import Driver, drive
-from tests.tui.values import HOSTILE, NOW, snapshot
 from tests.unit.cli_journals import DONE, FAILURES, alive, answering, make_execution
 from xsync_tui.app import XsyncApp, goodbye, terminal_title
 from xsync_tui.drawing.facts import Facts, Subject
+from xsync_tui.gallery import planning
+from xsync_tui.gallery.executions import HOSTILE, NOW, snapshot
 from xsync_tui.screens.strip import Strip
 
 
@@ -279,3 +281,29 @@ def test_the_terminals_title_says_how_far_it_is_and_when_the_runner_is_gone() ->
     assert terminal_title(gone, NOW) == "RUNNER GONE lab"
     assert terminal_title(facts._replace(snapshot=snapshot(Status.SUCCESS)), NOW) == "SUCCESS lab"
     assert terminal_title(Facts(Subject()), NOW) == "xsync"
+
+
+def test_an_error_is_told_whole_under_the_name_of_what_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "home" / "profiles").mkdir(parents=True)
+    text = 'schema = 1\nname = "lab"\n[source]\nurl = "file:///mnt/{0}"\n[destination]\nurl = "s3://lab"\n'
+    (tmp_path / "home" / "profiles" / "lab.toml").write_text(text.format("nowhere-" * 20))
+    report = planning.report()
+    folder = tmp_path / "home" / "surveys" / "lab"
+    folder.mkdir(parents=True)
+    found = msgspec.structs.replace(report, location=f"file:///mnt/{'nowhere-' * 20}")
+    (folder / "survey.json").write_bytes(msgspec.json.encode(found))
+
+    async def play(user: Driver) -> None:
+        await user.press("3")
+        text = await user.sees("mounted.")
+        assert text.startswith(" lab  /mnt/nowhere-")
+        assert "[3 Plan -]" in text
+
+    drive(play, XsyncApp(Subject("lab")))
+
+
+def test_an_empty_no_color_takes_no_colours_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert not XsyncApp().no_color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert XsyncApp(no_color=True).no_color

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engine.execution.cutover.record import STEPS
-from tests.tui.planned import (
+from xsync_tui.drawing.checklist import Work
+from xsync_tui.drawing.cutover import View, body
+from xsync_tui.drawing.rows import Canvas, Role, Row, plain, width
+from xsync_tui.gallery.proving import (
     CANVASES,
     HOSTILE,
     NARROW,
@@ -16,9 +19,6 @@ from tests.tui.planned import (
     past,
     ready,
 )
-from xsync_tui.drawing.checklist import Work
-from xsync_tui.drawing.cutover import View, body
-from xsync_tui.drawing.rows import Canvas, Role, Row, plain, width
 
 ASKS = Work(True, "", "If nobody can write to it any more", ("It looks when it last changed.",))
 
@@ -39,7 +39,7 @@ def test_ready() -> None:
  next  predicted           2.88 - 4.50 k   288 - 450 GB      0  10 - 19 min
 
  freeze now               15 - 24 min  ▓▓▒▒▒▒▒▒▤▤░░░░░                        │
-                                                                window 1 h 00^
+                                                               window 1 h 00 ^
   ▓ scan 3 - 4 min  ▒ delta 9 - 17 min  ▤ verification 3 - 4 min
 
  Next step: readiness seen and confirmed; v shows the checklist.
@@ -150,9 +150,9 @@ def test_the_checklist_before_it_begins() -> None:
         == """
  ✓ READY: the freeze takes 15 - 24 min and fits the window of 1 h 00.
  freeze now               15 - 24 min  ▓▓▒▒▒▒▒▒▤▤░░░░░                        │
-                                                                window 1 h 00^
+                                                               window 1 h 00 ^
 
-   step                           state         who              when
+    step                           state         who              when
  ▶1 readiness seen and confirmed   NEXT
       how: read the freeze above, then type the profile's name to begin
       back: nothing was done yet
@@ -176,9 +176,9 @@ def test_a_step_that_waits_for_a_person() -> None:
  CUTOVER: step 2 of 7, source read-only; begun 20:54:04 by kim@agent-01.
  Predicted freeze: 15 - 24 min.
  freeze now               15 - 24 min  ▓▓▒▒▒▒▒▒▤▤░░░░░                        │
-                                                                window 1 h 00^
+                                                               window 1 h 00 ^
 
-   step                           state         who              when
+    step                           state         who              when
   1 readiness seen and confirmed   ✓ done        kim@agent-01     20:55
  ▶2 source read-only               WAITS FOR YOU
       how: make the source read-only where it is exported; xsync only looks, it
@@ -222,10 +222,10 @@ def test_with_room_each_step_has_its_way_back() -> None:
  next  predicted           2.88 - 4.50 k   288 - 450 GB      0  10 - 19 min
 
  freeze now               15 - 24 min  ▓▓▓▓▒▒▒▒▒▒▒▒▒▒▒▒▤▤▤▤░░░░░░░░░░                                               │
-                                                                                                      window 1 h 00^
+                                                                                                     window 1 h 00 ^
   ▓ scan 3 - 4 min  ▒ delta 9 - 17 min  ▤ verification 3 - 4 min
 
-   step                                                                   state         who              when
+    step                                                                   state         who              when
   1 readiness seen and confirmed                                           ✓ done        kim@agent-01     20:55
       READY: the freeze fits.
       back: nothing was done yet
@@ -260,9 +260,9 @@ def test_handed_over() -> None:
         == """
  ✓ HANDED OVER: by kim@agent-01, 21:01:44: the destination is its users' now.
  freeze now               15 - 24 min  ▓▓▒▒▒▒▒▒▤▤░░░░░                        │
-                                                                window 1 h 00^
+                                                               window 1 h 00 ^
 
-   step                           state         who              when
+    step                           state         who              when
   1 readiness seen and confirmed   ✓ done        kim@agent-01     20:55
   2 source read-only               ✓ done        kim@agent-01     20:56
   3 final delta                    ✓ done        kim@agent-01     20:57

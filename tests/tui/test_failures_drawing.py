@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model import Failure, Status, Tally
-from tests.tui.runs import ASCII, CANVAS, HOSTILE, WIDE, golden, run, text
+from tests.tui.reading import golden
+from tests.tui.reading import lines as text
 from xsync_tui.drawing.failures import causes, failures_answer, failures_list, failures_table
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import Canvas, Role, plain
+from xsync_tui.gallery.runs import ASCII, CANVAS, HOSTILE, WIDE, run
 
 COUNTS = {"unreadable": 12, "changed while read": 41_204, "something new": 1}
 KEPT = [

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from engine.model import Status
-from tests.tui.values import ASCII, CANVAS, HOSTILE, NOW, profile, snapshot, survey
 from xsync_tui.drawing.facts import CutoverBrief, Facts, Subject
 from xsync_tui.drawing.frame import Act, Hint, footer_row, journey_row, small_rows, strip_rows, title_row
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Row, plain, row, width
+from xsync_tui.gallery.executions import ASCII, CANVAS, HOSTILE, NOW, profile, snapshot, survey
 
 LAB = Subject(profile="lab-images")
 FACTS = Facts(LAB, profile("lab-images"), "", survey(), snapshot())

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.runs import ASCII, CANVAS, NOW, WIDE, golden, text
+from tests.tui.reading import golden
+from tests.tui.reading import lines as text
 from xsync_tui.drawing.graph import Ceiling, Window, ceiling, graph, spark, window
 from xsync_tui.drawing.rows import Canvas, plain
+from xsync_tui.gallery.runs import ASCII, CANVAS, NOW, WIDE
 
 SMALL, SMALL_ASCII, WIDER = CANVAS._replace(height=6), ASCII._replace(height=6), WIDE._replace(height=8)
 LIMITED = Ceiling(2.5e9, "limit 2.50 GB/s (20.0 Gbit/s) until 08:00")

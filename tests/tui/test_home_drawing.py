@@ -6,41 +6,22 @@ import msgspec
 import pytest
 
 from engine.model import Bytes, Snapshot, Status
-from tests.tui.values import ASCII, CANVAS, HOST, HOSTILE, NOW, WIDE, execution, profile, snapshot, survey, totals
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
-
-FACTS = HomeFacts(
+from xsync_tui.gallery.executions import (
+    ASCII,
+    CANVAS,
+    FACTS,
     HOST,
-    {
-        "finance": profile("finance", "file:///mnt/fin", "s3://fin"),
-        "lab-images": profile("lab-images"),
-        "pathology": profile("pathology", "file:///mnt/wsi", "s3://wsi"),
-        "scratch": profile("scratch", "file:///scratch", "s3://scratch"),
-        "fresh": profile("fresh", "file:///mnt/fresh", "s3://fresh"),
-        "broken": "broken.toml: source.url: missing",
-    },
-    [
-        execution(
-            snapshot(
-                Status.ERROR,
-                profile="finance",
-                source="/mnt/fin",
-                destination="s3://fin",
-                totals=totals(done=1.0, failed=12),
-                failure_counts={"vanished": 12},
-            )
-        ),
-        execution(snapshot(Status.SUCCESS)),
-        execution(snapshot(profile="pathology", source="/mnt/wsi", destination="s3://wsi")),
-        execution(
-            snapshot(profile=None, source="/old", destination="s3://old", heartbeat_at=NOW - 300, runner_alive=False),
-            "20250512-000000-3f2b",
-        ),
-    ],
-    {"/mnt/fresh": survey("/mnt/fresh")},
-    {"lab-images": NOW + 22_000},
+    HOSTILE,
+    NOW,
+    WIDE,
+    execution,
+    profile,
+    snapshot,
+    survey,
+    totals,
 )
 
 

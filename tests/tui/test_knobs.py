@@ -9,8 +9,8 @@ import pytest
 from engine.errors import UsageError
 from engine.execution.planner import PlanRequest
 from engine.model import LocationSpec, Migration
-from tests.tui.planning_screens import NOW, plan_at_ten
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
+from xsync_tui.gallery.planning import NOW, plan_at_ten
 
 BASE = PlanRequest(Migration(LocationSpec("file:///mnt/lab"), LocationSpec("s3://lab/img")), NOW, bandwidth=2.5e9)
 PLAN = plan_at_ten()

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from engine.survey.facts import Layout, WidestDirectory
-from tests.tui.planning_screens import SIZES, folder, report, survey_view
 from tests.unit.planning_values import measured
 from xsync_tui import looks
 from xsync_tui.drawing.filtered import EVERYTHING, Inside, Look
 from xsync_tui.drawing.folders import left_over
+from xsync_tui.gallery.planning import SIZES, folder, report, survey_view
 from xsync_tui.looks import Looks
 from xsync_tui.surveying import first_level
 

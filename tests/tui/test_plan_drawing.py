@@ -9,23 +9,16 @@ import pytest
 
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
-from tests.tui.planning_screens import NOW, plan_at_ten, text
+from tests.tui.reading import page as text
 from xsync_tui.drawing.plan import Knob, PlanView, knob_row, plan_rows
 from xsync_tui.drawing.rows import Canvas, plain
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.why import figure_count, why_rows
+from xsync_tui.gallery.planning import KNOBS, NOW, plan_at_ten
 
 NARROW = Canvas(zone=UTC)
 ASCII = NARROW._replace(unicode=False)
 WIDE = NARROW._replace(width=120, height=36)
-KNOBS = (
-    Knob("link", "20 Gbps"),
-    Knob("use", "85 %"),
-    Knob("agents", "4 auto"),
-    Knob("cut", "even"),
-    Knob("from", "22:00"),
-    Knob("by", "09:00", auto=False),
-)
 PLAN = plan_at_ten()
 HOUR = 3_600
 VIEW = PlanView(NOW, PLAN, KNOBS, 2, window_ends=NOW + 11 * HOUR)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.planned import CANVASES, FAILED, HOSTILE, NARROW, NOW, PLAIN, WIDE, report
 from xsync_tui.drawing.report import View, body
 from xsync_tui.drawing.rows import Canvas, Row, plain, width
+from xsync_tui.gallery.proving import CANVASES, FAILED, HOSTILE, NARROW, NOW, PLAIN, WIDE, report
 
 FOLDER = Path("/var/lib/xsync/executions/20250514-125000-lab-images-3f2a")
 FILES = [FOLDER / name for name in ("report.json", "report.html", "files.parquet")]

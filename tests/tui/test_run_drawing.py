@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from engine.journal.records import Command, Estimate
 from engine.model import Bytes, Event, Limit, Snapshot, Status, Tally, Totals
-from tests.tui.runs import (
+from tests.tui.reading import golden
+from tests.tui.reading import lines as text
+from xsync_tui.drawing.past import Past
+from xsync_tui.drawing.rows import Canvas, Role, plain
+from xsync_tui.drawing.run import RunView, answer, body, no_run, state_words
+from xsync_tui.gallery.runs import (
     ASCII,
     CANVAS,
     HOSTILE,
@@ -21,17 +26,12 @@ from tests.tui.runs import (
     agent,
     fleet,
     fresh,
-    golden,
     past,
     run,
     seen,
     tasks,
-    text,
     view,
 )
-from xsync_tui.drawing.past import Past
-from xsync_tui.drawing.rows import Canvas, Role, plain
-from xsync_tui.drawing.run import RunView, answer, body, no_run, state_words
 
 DONE = Totals(
     Tally(discovered=12_412_907, transferred=12_412_907, verified=12_412_907),
@@ -417,7 +417,8 @@ def test_other_ends(status: Status, said: str, key: str) -> None:
 def test_no_run_says_which_key_starts_it() -> None:
     assert text(no_run("lab-images", CANVAS), CANVAS) == golden("""
  lab-images has not been run yet: nothing is at the destination by xsync.
- R starts it, once the strip is confirmed; 3 shows how long it will take, 4 meas
+ R starts it, once the strip is confirmed; 3 shows how long it will take, 4
+ measures that first.
 """)
 
 

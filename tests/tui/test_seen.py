@@ -7,11 +7,11 @@ import pytest
 
 from engine.journal.records import Estimate
 from engine.model import AgentTimes, Limit, Status
-from tests.tui.runs import NOW, agent, fleet, run
 from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.graph import Window
 from xsync_tui.drawing.past import AgentPast, Past, moved, window_end
 from xsync_tui.drawing.seen import Seen
+from xsync_tui.gallery.runs import NOW, agent, fleet, run
 
 START = NOW // 5 * 5
 

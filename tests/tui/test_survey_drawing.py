@@ -9,13 +9,14 @@ import pytest
 
 from engine.planning.values import SizeBin
 from engine.survey.facts import Compressibility, ExtensionRatio, FolderSizes, Hazard, SizesInside
-from tests.tui.planning_screens import FILES, HAZARDS, NOW, SIZES, bins, folder, report, survey_view, text
+from tests.tui.reading import page as text
 from tests.unit.planning_values import measured
 from xsync_tui.drawing.filtered import Look, only_these, times_of
 from xsync_tui.drawing.folders import FolderTable
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
 from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
+from xsync_tui.gallery.planning import FILES, HAZARDS, NOW, SIZES, bins, folder, report, survey_view
 from xsync_tui.screens.survey import _times_so_far
 
 NARROW = Canvas(zone=UTC)

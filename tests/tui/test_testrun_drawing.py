@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tui.planned import (
+from xsync_tui.drawing.rows import Canvas, Row, plain, width
+from xsync_tui.drawing.testrun import View, body
+from xsync_tui.gallery.proving import (
     CANVASES,
+    FLAT,
     HOSTILE,
+    LINEAR,
     LINK,
+    LIVE,
     NARROW,
     NOW,
     PLAIN,
@@ -16,12 +21,6 @@ from tests.tui.planned import (
     prepared,
     step,
 )
-from xsync_tui.drawing.rows import Canvas, Row, plain, width
-from xsync_tui.drawing.testrun import Live, View, body
-
-LINEAR = measured_run({1: 551e6, 2: 1_098e6, 4: 2_189e6})
-FLAT = measured_run({1: 551e6, 2: 580e6, 4: 575e6})
-LIVE = Live(3, 3, 4, 12.0, 120.0, 2.1e9, 101.0, 1_203, 25_200_000_000)
 
 
 def drawn(rows: list[Row]) -> str:

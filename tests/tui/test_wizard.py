@@ -24,12 +24,12 @@ from profiles.schema import Place, Profile
 from tests.conftest import SpecMaker
 from tests.support import make_source
 from tests.tui.driving import Driver, drive
-from tests.tui.values import HOSTILE
 from xsync_tui import drafts
 from xsync_tui.app import XsyncApp
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.wizard import SILENT_SECONDS
+from xsync_tui.gallery.executions import HOSTILE
 from xsync_tui.screens.strip import Strip
 from xsync_tui.screens.wizard import WizardScreen
 from xsync_tui.widgets.entry import Entry

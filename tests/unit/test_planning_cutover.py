@@ -169,3 +169,8 @@ def test_without_a_window_there_is_a_freeze_and_no_verdict() -> None:
     assert (found.verdict, found.levers) == ("UNKNOWN", ())
     assert found.now is not None
     assert "set window under [cutover]" in found.reason
+
+
+@pytest.mark.parametrize("length", [1e20, 1e308, float("inf")])
+def test_what_changes_in_for_ever_is_still_a_number(length: float) -> None:
+    assert pass_seconds(churn((10.0, 10**7, 10**13)).after(length), work()).high < float("inf")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.errors import UsageError
 from engine.filters import Filters, parse_pattern
 from engine.model import Fate, FilterSpec, Kind, LocationSpec
+from engine.survey.cutting import counts_names, read_folders, scaled, surveyed
 from engine.survey.matching import Kept, count_kept, total
 from engine.survey.report import being_listed, survey_folder
 from engine.survey.scan import SurveyProgress, survey
@@ -101,3 +102,35 @@ def test_what_a_survey_has_found_so_far_can_be_counted_while_it_goes_on(
     assert report.files == 8
     assert [each for each in seen if each is not None and 0 < each.files <= 8]
     assert being_listed(survey_folder(surveys, report.identity)) == []
+
+
+def test_a_plan_counts_what_patterns_of_names_leave(tmp_path: Path) -> None:
+    source, surveys, spill = tmp_path / "source", tmp_path / "surveys", tmp_path / "spill"
+    for folder in ("2024", "2025"):
+        (source / folder).mkdir(parents=True)
+        for number in range(4):
+            (source / folder / f"{number}.tif").write_bytes(b"x" * 3_000)
+            (source / folder / f"{number}.tmp").write_bytes(b"x" * 40)
+    found = survey(LocationSpec(str(source)), surveys, processes=1)
+    filters = Filters(FilterSpec(exclude=("*.tmp",)))
+    left = surveyed(surveys, found, filters, spill)
+    assert (left.files, left.bytes, left.largest_bytes) == (8, 24_000, 3_000)
+    assert [(each.low, each.files, each.bytes) for each in left.bins if each.files] == [(1_000, 8, 24_000)]
+    folders = read_folders(surveys, found, filters, 2, 1_000, spill)
+    assert folders is not None
+    tree = scaled(folders, filters, left).tree
+    assert [(node.path, node.files, node.bytes) for node in tree] == [
+        (b"", 8, 24_000),
+        (b"2024", 4, 12_000),
+        (b"2025", 4, 12_000),
+    ]
+
+
+def test_what_only_folders_can_tell_of_is_taken_from_them(tmp_path: Path) -> None:
+    source, surveys, spill = tmp_path / "source", tmp_path / "surveys", tmp_path / "spill"
+    source.mkdir()
+    (source / "a.tif").write_bytes(b"x" * 10)
+    found = survey(LocationSpec(str(source)), surveys, processes=1)
+    younger = Filters(FilterSpec(exclude=("*.tif",), min_age_seconds=60))
+    assert not counts_names(found, younger)
+    assert surveyed(surveys, found, younger, spill).files == 1

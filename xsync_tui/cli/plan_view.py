@@ -70,7 +70,8 @@ def _what_if(plan: Plan, look: Look) -> list[Line]:
 def _limits(plan: Plan, look: Look) -> list[Line]:
     most = max((each.bytes_per_second for each in plan.limits), default=1.0)
     most = min(most, 4 * plan.bytes_per_second)
-    lines = [Line(f" What {plan.agents} agents together would reach if each were the only limit:", Role.TITLE)]
+    who = "1 agent" if plan.agents == 1 else f"{plan.agents} agents together"
+    lines = [Line(f" What {who} would reach if each were the only limit:", Role.TITLE)]
     for each in plan.limits:
         times = f"x {each.count}" if each.count > 1 else ""
         bar = look.bar(each.bytes_per_second / most, BAR_CELLS)

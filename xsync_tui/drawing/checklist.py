@@ -49,7 +49,7 @@ def checklist(record: Cutover | None, work: Work, cursor: int, canvas: Canvas, n
     steps = dict.fromkeys(STEPS) if record is None else {step: record.steps.get(step) for step in STEPS}
     following = "readiness" if record is None else record.next
     cells = canvas.width - 50
-    rows = [heading(f"   {'step':<{cells}} {'state':<13} {'who':<16} {'when':<14}")]
+    rows = [heading(f"    {'step':<{cells}} {'state':<13} {'who':<16} {'when':<14}")]
     full = canvas.height >= 1 + 3 * len(STEPS) + 1
     for index, (step, done) in enumerate(steps.items()):
         if step == "hand-over":

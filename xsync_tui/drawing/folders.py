@@ -117,7 +117,7 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
                 role,
             ),
             bar_piece(share, bars, Role.FILES if table.sort == "files" else Role.BYTES, canvas, track=True),
-            Piece(f" {figure:>6} {age(each.newest_at, table.surveyed_at):>9}{changed:>11}"),
+            Piece(f" {figure:>6} {age(each.newest_at, table.surveyed_at):>9}{changed:>11}", role),
         ),
         canvas.width,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
+from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.text import cut_end, width_of
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 20
@@ -129,15 +129,18 @@ def strip_rows(act: Act, who: str, canvas: Canvas, trouble: str = "") -> list[Ro
     flat, left, right = ("─", "│ ", " │") if canvas.unicode else ("-", "| ", " |")
     corners = "┌┐└┘" if canvas.unicode else "++++"
     said = f"{act.effect} Journalled as {who}." if act.asked else act.effect
-    words = textwrap.wrap(canvas.text(said), inner)
-    rows = [_edge(corners[0], corners[1], flat, f" {act.key}  {act.name} ", canvas)]
-    rows += [row(left, Piece(cut_end(line, inner).ljust(inner)), right) for line in words]
+
+    def inside(text: str, role: Role = Role.PLAIN) -> Row:
+        return row(left, *fitted(row(Piece(text, role)), inner), right)
+
+    rows = [_edge(corners[0], corners[1], flat, f" {act.key}  {canvas.text(act.name)} ", canvas)]
+    rows += [inside(line) for line in wrapped(canvas.text(said), inner)]
     if trouble:
-        rows.append(row(left, Piece(cut_end(trouble, inner).ljust(inner), Role.LOOK), right))
+        rows.append(inside(canvas.text(trouble, inner), Role.LOOK))
     if act.typed is not None:
-        ask = cut_end(f"Type {canvas.text(act.typed)} and press enter:", inner).ljust(inner)
-        rows += [row(left, Piece(ask, Role.ALARM), right), row(left, " " * inner, right)]
-    return [*rows, _edge(corners[2], corners[3], flat, f" enter {act.go}   esc or backspace {act.stay} ", canvas)]
+        rows += [inside(canvas.text(f"Type {act.typed} and press enter:", inner), Role.ALARM), inside("")]
+    ways = canvas.text(f" enter {act.go}   esc or backspace {act.stay} ")
+    return [*rows, _edge(corners[2], corners[3], flat, ways, canvas)]
 
 
 def small_rows(answer: Sequence[Row], canvas: Canvas) -> list[Row]:

@@ -74,7 +74,7 @@ def _scale(window: float | None, top: float, cells: int, at: int | None, canvas:
     if window is None or at is None:
         return (Piece(" " * left + f"0 .. {format_duration(top)}", Role.MUTED),)
     text = f"window {format_duration(window)}"
-    start = at - len(text) if at >= len(text) else at + 2
+    start = at - len(text) - 1 if at > len(text) else at + 2
     below = (" " * start + text).ljust(at) + ("^" if start < at else "")
     if start > at:
         below = " " * at + "^ " + text

@@ -21,10 +21,14 @@ def help_rows(
 ) -> list[Row]:
     """Keys that change nothing at the left; keys that act, and the legend, at the right."""
     half = canvas.width // 2
-    left = [*_block("look, nothing changes", looks), (), *_block("move", moves)]
-    right = _block("ACT, after enter in a strip", acts) if acts else [row(Piece(" nothing acts here", Role.MUTED))]
-    right += [(), row(Piece(" glyphs", Role.STRONG)), *(legend or _states(canvas))]
     room = canvas.height - 3
+    left, moving = _block("look, nothing changes", looks), _block("move", moves)
+    right = _block("ACT, after enter in a strip", acts) if acts else [row(Piece(" nothing acts here", Role.MUTED))]
+    glyphs = [row(Piece(" glyphs", Role.STRONG)), *(legend or _states(canvas))]
+    if len(left) + 1 + len(moving) > room and len(left) + 1 + len(glyphs) <= room:
+        left, right = [*left, (), *glyphs], [*right, (), *moving]
+    else:
+        left, right = [*left, (), *moving], [*right, (), *glyphs]
     title = row(Piece(f" {screen}: keys", Role.STRONG), "   any key closes")
     zone = time.strftime("%Z") if canvas.zone is None else str(canvas.zone)
     rows = [title, (), *beside(left[:room], right[:room], half)]

@@ -58,7 +58,7 @@ def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Ro
         case Life.SILENT:
             return str(snapshot.status), f"silent {silent}", Role.LOOK
         case Life.LIVE:
-            return str(snapshot.status), "live", Role.STRONG
+            return str(snapshot.status), "live", Role.MUTED if snapshot.status is Status.PAUSED else Role.GOOD
 
 
 def _survey(facts: Facts, now: float) -> str:

@@ -64,7 +64,7 @@ def knobs(base: PlanRequest, draft: Draft, plan: Plan | None, zone: tzinfo | Non
     level = request.migration.task_level
     agents = str(request.agents) if request.agents else f"{plan.agents} auto" if plan else "auto"
     values = (
-        "none" if request.bandwidth is None else _link(request.bandwidth),
+        "none" if request.bandwidth is None else link_text(request.bandwidth),
         f"{request.utilisation:.0%}".replace("%", " %"),
         agents,
         "even" if level is None else f"level {level}",
@@ -126,7 +126,8 @@ def is_auto(draft: Draft, name: str) -> bool:
     return getattr(draft, _FIELDS[name]) is None
 
 
-def _link(rate: float) -> str:
+def link_text(rate: float) -> str:
+    """Bytes/s of a link in its user's unit: ``20 Gbps``."""
     return f"{rate / _GBPS:.4g} Gbps" if rate >= 0.1 * _GBPS else format_rate(rate)
 
 

@@ -76,7 +76,9 @@ def limit_rows(plan: Plan, canvas: Canvas, cursor: int | None = None) -> list[Ro
         rows.append(fitted((*pieces, Piece(f" {figure}", role)), canvas.width))
     if wanted is not None:
         share = format_share(plan.utilisation, 1.0)
-        said = f" {wall(canvas)} the target: {number(wanted / unit)} = {share} of {_link(plan)}"
+        full, short = f"the target: {number(wanted / unit)} = ", f"{share} of {_link(plan)}"
+        said = f" {wall(canvas)} {full}{short}"
+        said = said if len(said) <= canvas.width else f" {wall(canvas)} target: {short}"
         rows.append(fitted((Piece(said, Role.CEILING),), canvas.width))
     return rows
 

@@ -17,6 +17,7 @@ from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, fitted, row, width
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.why import why_rows
+from xsync_tui.text import width_of
 
 _LEAST_TASK_ROWS = 4
 _MOST_LIMIT_ROWS = 8
@@ -66,11 +67,20 @@ def plan_rows(view: PlanView, canvas: Canvas) -> list[Row]:
         middle = middle[: max(len(found) + 1, len(middle) - (_LEAST_TASK_ROWS - room))]
         room = canvas.height - len(head) - len(foot) - len(middle)
     if view.why:
-        tasks = why_rows(plan, view.figure or 0, canvas)[: max(3, room)]
+        tasks = _as_far(why_rows(plan, view.figure or 0, canvas), max(3, room), canvas)
         tasks += [()] * (room - len(tasks))
     else:
         tasks = timeline_rows(plan, canvas, max(3, room), window_ends=view.window_ends, slow=view.slow)
     return [*head, *middle, *tasks, *foot][: canvas.height]
+
+
+def _as_far(rows: list[Row], room: int, canvas: Canvas) -> list[Row]:
+    """As many as there is room for; where that is not all, the last one says so."""
+    if len(rows) <= room:
+        return rows
+    text = "".join(piece.text for piece in rows[room - 1]).rstrip()
+    left = fitted(rows[room - 1], min(width_of(text), canvas.width - 4))
+    return [*rows[: room - 1], (*left, Piece(" ...", Role.MUTED))]
 
 
 def knob_row(view: PlanView, canvas: Canvas) -> Row:

@@ -22,6 +22,7 @@ from xsync_tui.drawing.past import Moved, Past, moved, window_end
 from xsync_tui.drawing.progress import copied, percent_done, share_done
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row, width
 from xsync_tui.drawing.seen import Seen
+from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.text import width_of
 
 Pane = Literal["agents", "tasks"]
@@ -179,11 +180,11 @@ def limit_sentence(view: RunView, canvas: Canvas) -> str:
 
 def no_run(name: str, canvas: Canvas) -> list[Row]:
     """The screen of a profile that has not been run."""
-    lines = [
-        Piece(f" {canvas.text(name, 40)} has not been run yet: nothing is at the destination by xsync.", Role.STRONG),
-        Piece(" R starts it, once the strip is confirmed; 3 shows how long it will take, 4 measures that first."),
-    ]
-    return [fitted(row(line), canvas.width) for line in lines]
+    said = f"{canvas.text(name, 24)} has not been run yet: nothing is at the destination by xsync."
+    how = "R starts it, once the strip is confirmed; 3 shows how long it will take, 4 measures that first."
+    cells = canvas.width - 2
+    rows = [row(Piece(f" {line}", Role.STRONG)) for line in wrapped(said, cells)]
+    return [*rows, *(row(f" {line}") for line in wrapped(how, cells))]
 
 
 def _event(event: Event, view: RunView, canvas: Canvas) -> Row:

@@ -73,8 +73,10 @@ def _answer(plan: Plan) -> Reason:
         f"{format_rate(plan.bytes_per_second)}. At the earliest all overlaps, at the latest nothing does."
     )
     took = format_duration_range(seconds.low, seconds.high)
-    improve = "a test run: it measures F and B (T)" if seconds.high > 1.5 * seconds.low else "nothing: it is measured"
-    return Reason(f"{format_bytes(plan.dataset.bytes)} in {took}", formula, weakest(plan.rests_on), improve)
+    origin = weakest((plan.binding_limit.origin, one.bytes_per_second.origin, one.files_per_second.origin))
+    known = origin.kind in ("execution", "test run") and seconds.high <= 1.5 * seconds.low
+    improve = "nothing: it is measured" if known else "a test run: it measures F and B (T)"
+    return Reason(f"{format_bytes(plan.dataset.bytes)} in {took}", formula, origin, improve)
 
 
 def _fleet(plan: Plan, each: WhatIf) -> Reason:

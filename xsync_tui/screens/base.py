@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,6 +31,7 @@ from xsync_tui.drawing.frame import (
 )
 from xsync_tui.drawing.journey import steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Pane, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
 from xsync_tui.widgets.entry import Entry
@@ -237,7 +237,7 @@ class BaseScreen(Screen[None], Generic[V]):
         """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
         canvas = self.canvas
         safe = (canvas.text(line) for line in text.splitlines())
-        lines = [part for line in safe for part in textwrap.wrap(line, canvas.width - 2)]
+        lines = [part for line in safe for part in wrapped(line, canvas.width - 2)]
         self._notice = [(Piece(f" {line}", role),) for line in lines[:_NOTICE_ROWS]]
         self.redraw()
 
@@ -258,19 +258,27 @@ class BaseScreen(Screen[None], Generic[V]):
     @work(group="sample", exit_on_error=True)
     async def _sample(self, subject: Subject) -> None:
         bridge = self.xsync.bridge
+        known: list[Facts] = []
+
+        def read() -> V:
+            known.append(bridge.facts(subject))
+            return self.sample(subject, bridge)
+
         try:
-            facts, value = await asyncio.to_thread(lambda: (bridge.facts(subject), self.sample(subject, bridge)))
+            value = await asyncio.to_thread(read)
         except XsyncError as error:
             self.trouble = str(error)
         except Exception as error:  # what one screen cannot read must not take the others away
             self.trouble = defect(error)
         else:
-            self.trouble = facts.problem if self.about_subject else ""
+            self.trouble = known[0].problem if self.about_subject else ""
             if subject == self.xsync.subject or not self.about_subject:
-                self.facts, self.value = facts, value
+                self.facts, self.value = known[0], value
                 self.cursor = min(self.cursor, max(0, self.count() - 1))
         finally:
             self._busy = False
+        if self.trouble and known and subject == self.xsync.subject != self.facts.subject:
+            self.facts, self.value = known[0], None  # what was read is of another subject
         self.redraw()
         if subject != self.xsync.subject:
             self.reread()
@@ -278,12 +286,10 @@ class BaseScreen(Screen[None], Generic[V]):
     def _drawn(self, canvas: Canvas, now: float) -> Drawn:
         if self.trouble:
             mark = "✗" if canvas.unicode else "x"
-            lines = [line for line in self.trouble.splitlines() if line]
-            rows = [
-                (Piece(f" {mark if at == 0 else ' '} {canvas.text(line, canvas.width - 4)}", Role.ALARM),)
-                for at, line in enumerate(lines)
-            ]
-            return Drawn(rows)
+            safe = (canvas.text(line) for line in self.trouble.splitlines() if line)
+            lines = [part for line in safe for part in wrapped(line, canvas.width - 4)]
+            rows = [(Piece(f" {mark if at == 0 else ' '} {line}", Role.ALARM),) for at, line in enumerate(lines)]
+            return Drawn(rows[: canvas.height])
         if self.value is None or (self.about_subject and self.facts.subject != self.xsync.subject):
             return self.waiting(canvas)
         try:

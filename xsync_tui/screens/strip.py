@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from xsync_tui.bridge import who
 from xsync_tui.drawing.frame import Act, strip_rows
 from xsync_tui.drawing.rows import Canvas
 from xsync_tui.screens.modal import Modal
@@ -73,4 +72,4 @@ class Strip(Modal[bool]):
         canvas = Canvas(app.size.width, app.size.height, app.unicode, app.bits)
         for entry in self.query(Entry):
             entry.styles.offset = (1, canvas.height - 3)  # the empty row of the box; the entry's own row lies below it
-        self.query_one(Lines).show(strip_rows(self._act, who(), canvas, self._trouble))
+        self.query_one(Lines).show(strip_rows(self._act, app.bridge.who(), canvas, self._trouble))

@@ -203,10 +203,11 @@ def _came_to_nothing(last: testing.AtWork, found: TestRun | None, now: float) ->
 def ceilings_of(profile: Profile) -> tuple[Ceiling, ...]:
     """The link and the target that a profile states."""
     from engine.quantities import parse_rate
+    from xsync_tui.drawing.knobs import link_text
 
     text = profile.network.bandwidth
     if text is None:
         return ()
     link = float(parse_rate(text))
     share = profile.network.utilisation or 0.85
-    return (Ceiling(f"link {text}", link, hard=True), Ceiling(f"target {100 * share:.0f} %", share * link))
+    return (Ceiling(f"link {link_text(link)}", link, hard=True), Ceiling(f"target {100 * share:.0f} %", share * link))

@@ -101,7 +101,10 @@ class Lines(Widget):
         segments = []
         for text, role in _at(self._rows, y):
             style = self.get_component_rich_style(f"role-{role}")
-            segments.append(Segment(text, style + _REVERSE if here else style))
+            words = text.lstrip() if role is Role.ALARM else text
+            if len(words) < len(text):  # where alarms are reversed, what only holds them apart is not
+                segments.append(Segment(text[: len(text) - len(words)], base + _REVERSE if here else base))
+            segments.append(Segment(words, style + _REVERSE if here else style))
         return Strip(segments).adjust_cell_length(self.size.width, base + _REVERSE if here else base)
 
 

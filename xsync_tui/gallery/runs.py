@@ -1,4 +1,4 @@
-"""Executions as values for tests of what is drawn of them."""
+"""Executions as the Run screen sees them, watched for a while: fleets, agents that stall, limits, nothing yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.model import AgentSnapshot, AgentTimes, Bytes, Event, Snapshot, Stat
 from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.graph import window
 from xsync_tui.drawing.past import AgentPast, Past, agents_window
-from xsync_tui.drawing.rows import Canvas, Row, plain, width
+from xsync_tui.drawing.rows import Canvas
 from xsync_tui.drawing.run import RunView
 from xsync_tui.drawing.seen import Seen
 
@@ -145,15 +145,3 @@ def view(snapshot: Snapshot, canvas: Canvas, values: Sequence[float | None] | No
         values = [*whole[:third], *[None] * 4, *whole[third + 4 :]]
     more = {"past": past(snapshot, canvas), **more}
     return RunView(snapshot, NOW, seen(snapshot), shown, values, **more)
-
-
-def text(rows: Sequence[Row], canvas: Canvas) -> list[str]:
-    """The rows as text without spaces at their ends; each fits the canvas."""
-    assert len(rows) <= canvas.height
-    assert [each for each in rows if width(each) > canvas.width] == []
-    return [line.rstrip() for line in plain(rows)]
-
-
-def golden(text: str) -> list[str]:
-    """The lines between two triple quotes."""
-    return text.strip("\n").split("\n")

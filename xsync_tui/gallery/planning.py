@@ -1,4 +1,4 @@
-"""A survey and a plan as the story of 20 Gbps and four years has them, for tests of what screens show."""
+"""A survey and a plan as the story of 20 Gbps and four years has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from engine.planning.plan import Plan
 from engine.planning.sizes import decimal_bins, size_times
-from engine.planning.values import Origin, SizeBin
+from engine.planning.values import Figure, Origin, Roofline, SizeBin
 from engine.survey.facts import (
     Bin,
     Changed,
@@ -22,11 +22,10 @@ from engine.survey.facts import (
     WidestDirectory,
 )
 from engine.survey.report import SurveyReport
-from tests.unit.planning_values import measured
-from tests.unit.test_planning_plan import example_plan
 from xsync_tui.drawing.folders import FolderTable
-from xsync_tui.drawing.rows import Canvas, Row, plain, width
+from xsync_tui.drawing.plan import Knob
 from xsync_tui.drawing.survey import SurveyView
+from xsync_tui.gallery.four_years import example_plan
 
 NOW = datetime(2025, 5, 14, 22, 0, tzinfo=UTC).timestamp()
 DAY = 86_400
@@ -49,10 +48,12 @@ _SHARES = (
 
 
 def bins() -> list[SizeBin]:
+    """How many files there are of each size, and how many bytes."""
     return [SizeBin(low, high, round(FILES * files), round(BYTES * size)) for low, high, files, size in _SHARES]
 
 
 def folder(path: str, files: int, size: float, newest: float | None, changed: float = 0.0) -> FolderStatistics:
+    """A folder; ``newest``: seconds since its newest change; ``changed``: bytes of the last 7 days."""
     changes = Changes(week=Changed(3 if changed else 0, round(changed)))
     return FolderStatistics(path, files, round(size), None if newest is None else NOW - newest, changes)
 
@@ -88,6 +89,7 @@ SIZES = SizesInside(
 
 
 def report(*, partial: bool = False, hazards: tuple[Hazard, ...] = ()) -> SurveyReport:
+    """The survey of the four years."""
     found = bins()
     return SurveyReport(
         location="file:///mnt/lab",
@@ -117,7 +119,8 @@ HAZARDS = (
 
 
 def survey_view(found: SurveyReport, files_per_second: float = 2_900, bytes_per_second: float = 550e6) -> SurveyView:
-    one = measured(files_per_second, bytes_per_second)
+    """It as the Survey screen shows it, for an agent of such rates."""
+    one = Roofline(Figure(files_per_second, TESTED), Figure(bytes_per_second, TESTED))
     sizes = [SizeBin(each.from_, each.to or each.from_, each.files, each.bytes) for each in found.size_histogram]
     return SurveyView(
         NOW,
@@ -129,16 +132,19 @@ def survey_view(found: SurveyReport, files_per_second: float = 2_900, bytes_per_
     )
 
 
+KNOBS = (
+    Knob("link", "20 Gbps"),
+    Knob("use", "85 %"),
+    Knob("agents", "4 auto"),
+    Knob("cut", "even"),
+    Knob("from", "22:00"),
+    Knob("by", "09:00", auto=False),
+)
+
+
 def plan_at_ten(agents: int | None = None) -> Plan:
     """The plan of four years, started at 22:00."""
     found = example_plan(agents=agents)
     later = NOW - found.start_at
     done = (found.done_at[0] + later, found.done_at[1] + later)
     return msgspec.structs.replace(found, start_at=NOW, done_at=done)
-
-
-def text(rows: list[Row], canvas: Canvas) -> str:
-    """Rows as text without what fills them up; none is too wide, and no more than there is room for."""
-    assert len(rows) <= canvas.height
-    assert all(width(each) <= canvas.width for each in rows), [width(each) for each in rows]
-    return "\n".join(line.rstrip() for line in plain(rows))

@@ -1,4 +1,4 @@
-"""Values for tests of drawing: executions in every state, at fixed times."""
+"""Executions, profiles and surveys as Home lists them: every state, at fixed times."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from engine.model import AgentSnapshot, Bytes, Snapshot, Status, Tally, Totals
 from profiles.schema import Place, Profile
 from xsync_tui.drawing.facts import Execution, Host, SurveyBrief
+from xsync_tui.drawing.home import HomeFacts
 from xsync_tui.drawing.rows import Canvas
 
 NOW = 1_747_192_327.0
@@ -75,3 +76,37 @@ def profile(name: str, source: str = "file:///mnt/lab", destination: str = "s3:/
 def survey(location: str = "/mnt/lab") -> SurveyBrief:
     """A survey of yesterday."""
     return SurveyBrief(location, NOW - 86_400, False, 12_412_907, 48_100_000_000_000, 72.0)
+
+
+FACTS = HomeFacts(
+    HOST,
+    {
+        "finance": profile("finance", "file:///mnt/fin", "s3://fin"),
+        "lab-images": profile("lab-images"),
+        "pathology": profile("pathology", "file:///mnt/wsi", "s3://wsi"),
+        "scratch": profile("scratch", "file:///scratch", "s3://scratch"),
+        "fresh": profile("fresh", "file:///mnt/fresh", "s3://fresh"),
+        "broken": "broken.toml: source.url: missing",
+    },
+    [
+        execution(
+            snapshot(
+                Status.ERROR,
+                profile="finance",
+                source="/mnt/fin",
+                destination="s3://fin",
+                totals=totals(done=1.0, failed=12),
+                failure_counts={"vanished": 12},
+            )
+        ),
+        execution(snapshot(Status.SUCCESS)),
+        execution(snapshot(profile="pathology", source="/mnt/wsi", destination="s3://wsi")),
+        execution(
+            snapshot(profile=None, source="/old", destination="s3://old", heartbeat_at=NOW - 300, runner_alive=False),
+            "20250512-000000-3f2b",
+        ),
+    ],
+    {"/mnt/fresh": survey("/mnt/fresh")},
+    {"lab-images": NOW + 22_000},
+)
+"""One of everything: what needs a person, what runs, what is due, what was only surveyed, and a broken profile."""

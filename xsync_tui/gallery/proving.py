@@ -1,4 +1,4 @@
-"""Values for the screens of test run, cutover and report: the 20 Gbps story, with hostile names where a test wants."""
+"""Test runs, cutovers and reports of the 20 Gbps story, with hostile names where somebody wants them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from engine.planning.values import Figure, Origin, PlanLimit, SizeBin
 from engine.planning.verdict import Left, changes, judge
 from xsync_tui.drawing.rows import Canvas
 from xsync_tui.drawing.scaling import Ceiling
+from xsync_tui.drawing.testrun import Live
 
 NOW = 1_747_256_744.0  # Wed 14 May 2025, 21:05:44 UTC
 DAY = 86_400.0
@@ -40,6 +41,7 @@ DEFAULT = assumed(None, None, None, None)
 
 
 def step(agents: int, rate: float, ended: Ended = "steady", folder: str = "2025/Feb") -> Step:
+    """A step of a test run that reached so many bytes/s with so many agents."""
     return Step(
         agents=agents,
         folders=(folder,),
@@ -91,7 +93,13 @@ def measured_run(rates: Mapping[int, float], *, ended: Ended = "steady", folder:
     )
 
 
+LINEAR = measured_run({1: 551e6, 2: 1_098e6, 4: 2_189e6})
+FLAT = measured_run({1: 551e6, 2: 580e6, 4: 575e6})
+LIVE = Live(3, 3, 4, 12.0, 120.0, 2.1e9, 101.0, 1_203, 25_200_000_000)
+
+
 def prepared(folder: bytes = b"2025/Feb", *, missing: tuple[int, ...] = ()) -> Prepared:
+    """What a test run with 1, 2 and 4 agents would copy; ``missing``: for which there is no folder."""
     request = Request(MIGRATION, "lab-images", (1, 2, 4), (), Pace(30, 120), DEFAULT)
     steps = [
         PlannedStep(agents, Choice((folder, b"2024/Feb"), BINS, 0.06, 4.0))
