@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/' | expand -t 14
 
-demo: $(READY) ## migrate a made-up dataset into an S3 server on this machine, and verify it
+demo: $(READY) ## the app, leading through a migration of made-up data; ARGS=--headless: all by itself
 	$(BIN)/xsync demo $(ARGS)
 
 test: $(READY) ## run the tests

@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -30,7 +31,7 @@ from xsync_tui.drafting import Draft
 from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
-from xsync_tui.drawing.rows import Role
+from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
@@ -56,11 +57,20 @@ _GO = tuple(
 class XsyncApp(App[None]):
     """One mode a place of the journey; the screens of all are about ``subject``."""
 
-    CSS_PATH = "xsync.tcss"
+    CSS_PATH = str(Path(__file__).with_name("xsync.tcss"))  # of apps derived from this one, too
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings((*_GO, *EVERYWHERE)),
         Binding("ctrl+c", "leave", show=False, priority=True),
     ]
+    extra_keys: ClassVar[tuple[Key, ...]] = ()
+    """Keys of an app of a kind of its own, on every screen."""
+
+    test_step_seconds: ClassVar[float | None] = None
+    """How long a step of a test run takes at most; None: as the command does."""
+
+    pasted_seconds: float = 0.01
+    """Nobody types two keys within this: a terminal that does not bracket what is pasted sends it like this."""
+
     ENABLE_COMMAND_PALETTE = False  # ours knows the state, and draws in ASCII where it has to
 
     def __init__(
@@ -86,6 +96,7 @@ class XsyncApp(App[None]):
         self.keymap = keymap or {}
         self._wanted_theme, self._no_colors = theme, no_color
         self._told = ""
+        self._key: events.Key | None = None
         self.surveying: dict[str, SurveyJob] = {}
         """The last survey that this app began of each location, by its plain URL."""
         self._alarm = Alarm() if bell else None
@@ -94,6 +105,14 @@ class XsyncApp(App[None]):
         for place in PLACES:
             if place.screen and place.digit:
                 self.add_mode(place.name, lambda place=place: self.screen_of(place))  # type: ignore[misc]
+
+    async def on_event(self, event: events.Event) -> None:
+        """Leave out an enter that was pasted: it would confirm what a letter before it had opened."""
+        if isinstance(event, events.Key) and event is not self._key:  # it comes again when no widget wants it
+            before, self._key = self._key, event
+            if event.key == "enter" and before is not None and event.time - before.time < self.pasted_seconds:
+                return
+        await super().on_event(event)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, by theme."""
@@ -122,6 +141,18 @@ class XsyncApp(App[None]):
     def pace(self, seconds: float) -> float:
         """Seconds between samples: twice as many on a slow line."""
         return seconds * 2 if self.slow else seconds
+
+    def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
+        """Rows over the footer that lead on, for an app that leads."""
+        return ()
+
+    def why_not(self, key: Key) -> str:
+        """Why a key of ``extra_keys`` can do nothing now; empty if it can."""
+        return ""
+
+    def farewell(self) -> list[str]:
+        """What to say to who leaves."""
+        return goodbye(self.bridge.live(), time.time(), at_work(self.bridge.home))
 
     def screen_of(self, place: Place) -> BaseScreen[Any]:
         """A new screen for a place."""
@@ -319,16 +350,16 @@ def _class_of(place: Place) -> type[BaseScreen[Any]]:
     return found
 
 
-def main(subject: Subject | None = None, **options: Any) -> int:
+def main(subject: Subject | None = None, *, kind: type[XsyncApp] = XsyncApp, **options: Any) -> int:
     """Run the app on this terminal and say what goes on after it. Returns the exit code. Raises XsyncError."""
     if options.get("keymap"):
         check_keymap(options["keymap"])
-    app = XsyncApp(subject, **options)
+    app = kind(subject, **options)
     try:
         app.run(mouse=False)  # the terminal's own selection and copy keep working
         if app._exception is not None:
             raise app._exception
-        for line in goodbye(app.bridge.live(), time.time(), at_work(app.bridge.home)):
+        for line in app.farewell():
             print(line, file=sys.stdout)
     finally:
         app.bridge.close()

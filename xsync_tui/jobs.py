@@ -79,9 +79,10 @@ class TestRunJob(Job):
 
     __test__ = False
 
-    def __init__(self, profile: str, migration: Migration) -> None:
+    def __init__(self, profile: str, migration: Migration, step_seconds: float | None = None) -> None:
         super().__init__()
         self.profile = profile
+        self._step_seconds = step_seconds
         self.looking = ""
         self.prepared: Prepared | None = None
         self.dollars = 0.0
@@ -105,7 +106,8 @@ class TestRunJob(Job):
         self.looking = "Looking at both sides, and for folders with sizes like the whole."
         try:
             agents = max(self._migration.agents, DEFAULT_LADDER)
-            request = request_of(self._migration, self.profile, (), agents, STEP_SECONDS, ladder=True)
+            seconds = self._step_seconds or STEP_SECONDS
+            request = request_of(self._migration, self.profile, (), agents, seconds, ladder=True)
             prepared = prepare(request, self._surveying, self.stopping.is_set)
             storage_class = self._migration.destination.storage_class
             self.dollars = prepared.requests.dollars(load_prices(), storage_class)

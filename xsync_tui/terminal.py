@@ -15,8 +15,9 @@ _LOW_BANDWIDTH = {"TEXTUAL_FPS": "10", "TEXTUAL_SMOOTH_SCROLL": "0"}
 
 
 def is_interactive() -> bool:
-    """Whether a person sits at both ends, before a terminal that can be drawn on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether a person sits at all ends, before a terminal that can be drawn on: Textual draws on stderr."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(each.isatty() for each in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def prepare(*, slow: bool) -> None:

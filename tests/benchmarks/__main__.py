@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.app import tui
 from tests.benchmarks.backtest import backtest
 from tests.benchmarks.downloads import large_from_seaweedfs, listing, small_from_seaweedfs
 from tests.benchmarks.files import files_large, files_small
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "survey": survey,
     "scale": first_byte_and_memory,
     "startup": startup,
+    "tui": tui,
     "paths": paths,
     "backtest": backtest,
 }

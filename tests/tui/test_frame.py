@@ -116,3 +116,9 @@ def test_a_small_terminal_gets_the_answer_and_the_way_on() -> None:
         " This terminal is 50 wide and 12 high.",
         " Make it 80x24, or use: xsync status",
     ]
+
+
+def test_help_stays_in_a_footer_that_is_too_long() -> None:
+    hints = [Hint(letter, "something to do") for letter in "abcdef"]
+    (line,) = plain([footer_row([*hints, Hint("?", "help"), Hint("q", "leave")], Canvas(80, 20))])
+    assert line.rstrip().endswith("? help  q leave")

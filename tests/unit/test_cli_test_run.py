@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from engine.planning.measurement import Shares, Step
 from engine.planning.steadiness import Pace
 from engine.planning.values import SizeBin
 from engine.planning.verdict import Left, changes, judge
+from profiles.convert import to_migration
+from profiles.schema import MeasuredSection, Place, Profile
 from xsync_tui.cli.look import Look
+from xsync_tui.cli.plan import request_of
 from xsync_tui.cli.test_run import _measured
 from xsync_tui.cli.test_run_view import announcement, result_lines, step_line
 from xsync_tui.text import width_of
@@ -133,3 +137,21 @@ def test_the_newest_test_run_between_two_sides_is_found(tmp_path: Path) -> None:
     assert newest is not None
     assert newest.id == "20260101-a"
     assert latest_test_run(tmp_path, "file:///nowhere", "s3://lab") is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "named"),
+    [
+        ("the shared link, or the destination behind it", "shared link, or the destination behind it"),
+        ("the source", "shared source"),
+        (None, "shared link"),
+    ],
+)
+def test_a_plan_names_once_what_agents_share(kept: str | None, named: str) -> None:
+    measured = MeasuredSection(
+        date=datetime(2026, 5, 14, tzinfo=UTC), bottleneck=kept, shared_scope="link", shared_files_per_second=1e3
+    )
+    profile = Profile(1, "lab", Place("file:///mnt/lab"), Place("s3://lab"), measured=measured)
+    shared = request_of(to_migration(profile), profile, 0.0).measured.shared
+    assert shared is not None
+    assert shared.name == named

@@ -1,4 +1,4 @@
-"""``xsync demo``: makes a dataset, surveys it, copies it with four agents, checks the copy, and cleans up."""
+"""``xsync demo``: makes a dataset, copies it with four agents, in the app or in lines, checks the copy, cleans up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from xsync_tui.cli import options
+from xsync_tui.settings import settings_path
 
 if TYPE_CHECKING:
     from engine.model import LocationSpec
@@ -26,6 +27,13 @@ DIFFERENT = 3
 
 _BYTES_AT_SCALE_1 = 1_100_000_000
 _SHOWN_DIFFERENCES = 10
+
+
+_NEXT = """Next, with data of your own:
+  xsync                   the app: where is the data?
+  xsync survey /your/data only looks: counts, sizes, what will be trouble
+  xsync demo --headless   this demo, all by itself
+docs/guide.md goes from the survey to the report."""
 
 
 class Stage(NamedTuple):
@@ -49,13 +57,20 @@ class Stage(NamedTuple):
 def command(headless: bool, scale: float, keep: bool, folder: str | None, to_folder: bool, as_json: bool) -> int:
     """See it all work: a dataset like a lab's images, an S3 server on this machine, four agents, an independent check.
 
-    Needs about 2 GB of disk at scale 1, nothing else; cleans up after itself, also after Ctrl-C.
+    On a terminal it opens the app, with a line that says what to press next; else, and with --headless, it does all by
+    itself. Needs about 2 GB of disk at scale 1, nothing else; cleans up after itself, also after Ctrl-C.
     """
+    from xsync_tui import terminal
     from xsync_tui.cli.output import say
 
+    leads = not headless and not as_json and terminal.is_interactive()
     base = _own_folder(folder, scale)
+    home = str(base / "home") if leads else os.environ.get("XSYNC_HOME") or str(base / "home")
+    settings = settings_path()
     try:
-        with _ended_by_sigterm(), _environment({"XSYNC_HOME": os.environ.get("XSYNC_HOME") or str(base / "home")}):
+        with _ended_by_signals(), _environment({"XSYNC_HOME": home}):
+            if leads:
+                return _lead(base, scale, settings, to_folder=to_folder)
             return _play(base, scale, headless=headless, to_folder=to_folder, as_json=as_json)
     finally:
         if keep:
@@ -63,6 +78,8 @@ def command(headless: bool, scale: float, keep: bool, folder: str | None, to_fol
         else:
             shutil.rmtree(base)
             say("Cleaned up: dataset, destination and server are gone.")
+        if leads:
+            say(_NEXT)
 
 
 def _own_folder(parent: str | None, scale: float) -> Path:
@@ -114,6 +131,28 @@ def _play(base: Path, scale: float, *, headless: bool, to_folder: bool, as_json:
             return code
         say("4  Check, without xsync's own code: every name, size, checksum, mode, owner and time")
         return _tell(_verify(made.folder, stage), as_json=as_json)
+
+
+def _lead(base: Path, scale: float, settings: Path, *, to_folder: bool) -> int:
+    """The same as ``_play``, by hand in the app; the check at the end if all was copied."""
+    from engine.quantities import format_bytes, format_count
+    from xsync_tui.cli.output import say
+    from xsync_tui.demo import opening
+    from xsync_tui.demo.dataset import make_dataset
+
+    with _stage(base, to_folder=to_folder) as stage:
+        say("Making the dataset: four years of a lab's images, by month")
+        made = make_dataset(base / "dataset", scale)
+        say(f"{format_count(made.files)} files, {format_bytes(made.bytes)} in {made.folder}. Opening the app.")
+        opening.keep_settings(settings, base / "home")
+        opening.save_profile(made.folder, stage.destination, AGENTS)
+        code = opening.lead()
+        with _ended_by_signals():  # the app's own handlers ended with it
+            if code or not opening.completed():
+                say("No run was completed: there is nothing to compare.")
+                return code
+            say("Check, without xsync's own code: every name, size, checksum, mode, owner and time")
+            return _tell(_verify(made.folder, stage), as_json=False)
 
 
 @contextlib.contextmanager
@@ -201,10 +240,13 @@ def _set(values: Mapping[str, str | None]) -> None:
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM acts like Ctrl-C, so that the server is ended and everything removed."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP act like Ctrl-C, so that the server is ended and everything removed."""
+    # A signal that is ignored stays so: nohup means it.
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, signal.default_int_handler) for each in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

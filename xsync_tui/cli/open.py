@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,14 +28,29 @@ def command(what: str | None, low_bandwidth: bool, as_json: bool) -> int:
 
 def open_app(what: str | None = None, *, low_bandwidth: bool = False, as_json: bool = False) -> int:
     """Run the app until it is left; returns the exit code. Raises UsageError off a terminal."""
-    from engine.errors import UsageError
-    from xsync_tui import terminal
     from xsync_tui.cli.output import emit
 
     subject = subject_of(what)
     if as_json:
         emit({"type": "open", "profile": subject.profile, "execution": subject.execution})
         return 0
+
+    def main(subject: Subject, **options: Any) -> int:
+        from xsync_tui import app
+
+        return app.main(subject, **options)
+
+    return run_app(subject, main, low_bandwidth=low_bandwidth)
+
+
+def run_app(subject: Subject, main: Callable[..., int], *, low_bandwidth: bool = False) -> int:
+    """Call ``main``, which runs an app, with what the settings and the terminal are like.
+
+    Raises UsageError off a terminal. Textual must not be imported before.
+    """
+    from engine.errors import UsageError
+    from xsync_tui import terminal
+
     if not terminal.is_interactive():
         raise UsageError("The app needs a terminal. Without one: xsync status")
 
@@ -43,8 +59,6 @@ def open_app(what: str | None = None, *, low_bandwidth: bool = False, as_json: b
     settings = load_settings()
     slow = low_bandwidth or settings.low_bandwidth
     terminal.prepare(slow=slow)
-
-    from xsync_tui.app import main
 
     theme = "ansi-dark" if slow and settings.theme == "auto" else settings.theme
     return main(

@@ -103,7 +103,7 @@ def _measured(profile: Profile) -> Measured:
     origin = Origin("test run", found.verdict or "the last one", found.date.timestamp())
     shared = None
     if found.shared_scope is not None:
-        name = f"shared {found.bottleneck or found.shared_scope}"
+        name = f"shared {(found.bottleneck or found.shared_scope).removeprefix('the ').removeprefix('shared ')}"
         rates = found.shared_bytes_per_second, found.shared_files_per_second
         # One mix of sizes shows one of the two: that whose limit all agents together ran into.
         by_files = found.bytes_per_second is None

@@ -107,10 +107,13 @@ def journey_row(steps: Sequence[Step], current: str, canvas: Canvas) -> Row:
 
 
 def footer_row(hints: Sequence[Hint], canvas: Canvas) -> Row:
-    """Keys and words; where they do not fit, those before the last are left out. Exactly the canvas's width."""
+    """Keys and words; where they do not fit, those before the last, and before help, are left out.
+
+    Exactly the canvas's width.
+    """
     kept = list(hints)
     while len(kept) > 1 and sum(width_of(h.key) + width_of(h.words) + 3 for h in kept) - 1 > canvas.width:
-        del kept[-2]
+        del kept[-3 if kept[-2].key == "?" and len(kept) > 2 else -2]
     pieces: list[Piece | str] = []
     for hint in kept:
         pieces += [Piece(" " if not pieces else "  "), Piece(hint.key, Role.KEY), f" {hint.words}"]

@@ -93,6 +93,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.trouble = ""
         self.filter = ""
         self._notice: list[Row] = []
+        self._guide: Sequence[Row] = ()
         self._busy = False
         self._timer: Timer | None = None
 
@@ -128,8 +129,8 @@ class BaseScreen(Screen[None], Generic[V]):
         return ""
 
     def why_not(self, key: Key) -> str:
-        """``reason`` for keys of this screen; what works everywhere always does."""
-        return self.reason(key) if key in self.KEYS else ""
+        """``reason`` for keys of this screen; the app's own for its keys."""
+        return self.reason(key) if key in self.KEYS else self.xsync.why_not(key)
 
     def runs(self) -> Sequence[Snapshot]:
         """Executions that are watched here: the bell rings for them."""
@@ -169,8 +170,8 @@ class BaseScreen(Screen[None], Generic[V]):
     def canvas(self) -> Canvas:
         """Where the body is drawn."""
         filtering = self.is_mounted and self._filter.display
-        taken = FRAME_ROWS + self.extra_rows + len(self._notice) + filtering
         app = self.xsync
+        taken = FRAME_ROWS + self.extra_rows + len(self._notice) + filtering + len(self._guide)
         return Canvas(self.size.width, max(1, self.size.height - taken), app.unicode, app.bits)
 
     def compose(self) -> ComposeResult:
@@ -189,7 +190,7 @@ class BaseScreen(Screen[None], Generic[V]):
     def all_keys(self) -> tuple[Key, ...]:
         """The keys of this screen and of the app, looks before acts."""
         ranked = sorted(self.KEYS, key=lambda key: key.tier in (Tier.ACT, Tier.DESTROY))
-        return (*ranked, *EVERYWHERE, *MOVES)
+        return (*ranked, *self.xsync.extra_keys, *EVERYWHERE, *MOVES)
 
     def on_mount(self) -> None:
         """Find the parts once, and begin to sample."""
@@ -219,6 +220,7 @@ class BaseScreen(Screen[None], Generic[V]):
         """Draw what is known, now."""
         if not self.is_mounted or not self.size.width:
             return
+        self._guide = self.xsync.guide(self, self.canvas)
         now, canvas = self.xsync.now(), self.canvas
         drawn = self._drawn(canvas, now)
         title = drawn.title or title_of(self.facts, now, canvas)
@@ -227,7 +229,7 @@ class BaseScreen(Screen[None], Generic[V]):
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:
             self._body.show(drawn.rows, drawn.cursor)
-        self._notices.show(self._notice)
+        self._notices.show([*self._notice, *self._guide])
         self._foot.show([footer_row(self._hints(), canvas)])
         self.xsync.tell_terminal(self.facts, self.runs(), now)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from xsync_tui.drawing.choices import Choice, choice_rows, matching
 from xsync_tui.drawing.frame import Hint, footer_row
 from xsync_tui.drawing.help import help_rows
 from xsync_tui.drawing.rows import Canvas
 from xsync_tui.keys import Pane, Tier, shown_key
+from xsync_tui.screens.modal import Modal
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xsync_tui.screens.base import BaseScreen
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """The keys and glyphs of a screen; any key closes it."""
 
     def __init__(self, about: BaseScreen[Any]) -> None:
@@ -59,7 +59,7 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(Lines).show(rows)
 
 
-class Jump(ModalScreen[str]):
+class Jump(Modal[str]):
     """Waits for the letter of a pane; returns its action. Any other key closes it."""
 
     def __init__(self, panes: Sequence[Pane]) -> None:
@@ -89,7 +89,7 @@ class Jump(ModalScreen[str]):
         self.query_one(Lines).show([footer_row([Hint("jump to", ""), *hints], Canvas(app.size.width, 1, app.unicode))])
 
 
-class Palette(ModalScreen[str]):
+class Palette(Modal[str]):
     """Finds what can be done by a word; returns the action, or nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -128,6 +128,8 @@ class Palette(ModalScreen[str]):
 
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
+        if not self.is_up:
+            return
         self._cursor = max(0, min(self._cursor + rows, len(self._found()) - 1))
         self._draw()
 

@@ -56,7 +56,9 @@ class PlanScreen(BaseScreen[Ground]):
     """tab goes from knob to knob, + and - turn, enter types, backspace is auto again; i says why."""
 
     place = "plan"
-    seconds = None
+    seconds = 1.0
+    """A survey may end, or a test run tell more; what has not changed is not read again."""
+
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("plan.knob", "tab", "knob", "pane(1)", Tier.DRAFT),
         Key("plan.more", "plus,right", "turn up", "step(1)", Tier.DRAFT),
@@ -79,6 +81,11 @@ class PlanScreen(BaseScreen[Ground]):
         self._before: Seconds | None = None
         self._was: tuple[Seconds, float] | None = None
         self._about: Subject | None = None
+
+    @property
+    def draft(self) -> Draft:
+        """What was turned."""
+        return self._draft
 
     # Reading, and working out.
 

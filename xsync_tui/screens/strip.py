@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from xsync_tui.drawing.frame import Act, strip_rows
 from xsync_tui.drawing.rows import Canvas
+from xsync_tui.screens.modal import Modal
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xsync_tui.app import XsyncApp
 
 
-class Strip(ModalScreen[bool]):
+class Strip(Modal[bool]):
     """Returns whether the act was confirmed. What destroys needs ``act.typed`` typed, to the letter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,6 +55,8 @@ class Strip(ModalScreen[bool]):
 
     def action_go(self) -> None:
         """Confirm, unless the typed text is another."""
+        if not self.is_up:
+            return
         if self._act.typed is not None and self.query_one(Entry).value != self._act.typed:
             self._trouble = "That is not it. Nothing has changed."
             self._draw()

@@ -158,7 +158,7 @@ class TestScreen(BaseScreen[Seen]):
             return
         from profiles.convert import to_migration
 
-        self._job = TestRunJob(profile.name, to_migration(profile))
+        self._job = TestRunJob(profile.name, to_migration(profile), self.xsync.test_step_seconds)
         self._job.look()
         self.redraw()
 

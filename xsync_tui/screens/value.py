@@ -29,7 +29,7 @@ class ValueStrip(Strip):
 
     def action_go(self) -> None:
         """Confirm what can be done."""
-        if self._check():
+        if self.is_up and self._check():
             self.dismiss(True)
 
     def _check(self) -> bool:

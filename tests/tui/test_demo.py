@@ -1,0 +1,117 @@
+"""The app of the demo: the guide goes on with what is done, an agent really dies, and all that it started ends."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from engine.execution.launch import RunRequest, start
+from engine.home import find_home
+from engine.journal.reader import read_snapshot
+from engine.model import LocationSpec
+from profiles import store
+from profiles.convert import to_migration
+from profiles.schema import OptionSection
+from tests.tui.driving import SECONDS, Driver, drive
+from tests.tui.test_terminal import Terminal
+from xsync_tui.demo.app import DemoApp, agent_of
+from xsync_tui.demo.opening import completed, end_all, save_profile
+from xsync_tui.drawing.facts import Subject
+
+FILES, SIZE = 400, 80_000
+"""At the least rate that the demo asks for they take eight seconds."""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[DemoApp]:
+    """The demo's app on a profile of two folders; at the end nothing of it runs."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "destination").mkdir()
+    for number in range(FILES):
+        (tmp_path / "source" / f"f{number}").write_bytes(b"x" * SIZE)
+    save_profile(tmp_path / "source", LocationSpec(f"file://{tmp_path}/destination"), 2)
+    made, slow = store.load("demo"), OptionSection(bytes_per_second=2_000_000)
+    store.save(msgspec.structs.replace(made, options=slow))  # the demo's own limit may come when these few are copied
+    before = set(psutil.Process().children(recursive=True))
+    yield DemoApp(Subject(profile="demo"))
+    end_all(set(psutil.Process().children(recursive=True)) - before)
+
+
+def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothing(app: DemoApp) -> None:
+    async def play(driver: Driver) -> None:
+        await driver.sees("demo 1/8  R, then enter")
+        await driver.press("K")
+        await driver.sees("not now, the run of this demo is not under way")
+        await driver.press("R", "enter")
+        await driver.sees("demo 2/8  Look")
+        await driver.press("3")
+        await driver.sees("demo 2/8  + for one more agent")
+        await driver.press("plus")
+        await driver.sees("demo 3/8")
+        await driver.press("shift+tab", "shift+tab", "enter", *"20", "enter")
+        await driver.sees("link [20 Gbps]")
+        await driver.sees("demo 4/8  4: a test run")
+        await driver.press("5", "h")
+        await driver.sees("demo has not been run yet")
+        assert "demo 4/8" not in driver.read()
+        await driver.press("h", "R", "enter")
+        await driver.sees("the demo asked to limit")
+        await driver.sees("demo 6/8  K, then enter")
+        (folder,) = find_home().executions.iterdir()
+        victim = agent_of(read_snapshot(folder).runner_pid)
+        assert victim is not None
+        await driver.press("K")
+        await driver.sees(f"process {victim.pid}")
+        assert victim.is_running()
+        await driver.press("enter")
+        await driver.until(lambda: not victim.is_running())
+        await driver.sees("killed by SIGKILL")
+        await driver.sees("SUCCESS")
+        await driver.press("7")
+        await driver.sees("demo 8/8  That was it.")
+        totals = read_snapshot(folder).totals.files
+        assert (totals.transferred, totals.verified) == (FILES, FILES)
+
+    drive(play, app)
+    assert completed()
+    assert app.farewell() == []
+
+
+def test_it_ends_its_runs_and_agents(app: DemoApp) -> None:
+    launched = start(RunRequest(to_migration(store.load("demo")), "demo"), detached=True)
+    runner = psutil.Process(launched.process.pid)
+    below = runner.children(recursive=True)
+    end_all({runner, *below})
+    assert launched.process.wait() is not None
+    assert psutil.wait_procs(below, SECONDS)[1] == []
+
+
+@pytest.mark.parametrize("leave", [signal.SIGTERM, signal.SIGHUP, None])
+def test_however_it_is_left_nothing_stays(leave: signal.Signals | None, tmp_path: Path) -> None:
+    terminal = Terminal("demo", "--to-folder", "--scale", "0.01", "--folder", str(tmp_path / "demo"))
+    try:
+        terminal.sees(b"demo 1/8")
+        terminal.types(b"5")
+        terminal.sees(b"has not been run yet")
+        terminal.types(b"R")
+        terminal.sees(b"start nothing")
+        terminal.types(b"\r")
+        terminal.sees(b"discovered")
+        if leave is None:
+            terminal.types(b"q")
+        else:
+            terminal.process.send_signal(leave)
+        assert terminal.ends() == (0 if leave is None else 5)
+    finally:
+        terminal.close()
+    assert b"Cleaned up" in terminal.seen
+    assert b"Next, with data of your own" in terminal.seen
+    assert list((tmp_path / "demo").iterdir()) == []
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if str(tmp_path / "demo") in str(each.info["cmdline"])
+    ]

@@ -1,0 +1,156 @@
+"""The app of ``xsync demo``: a guide over the footer, an agent that can be killed, and a run that one can watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import psutil
+from textual import work
+from textual.binding import BindingType
+
+from engine.errors import JournalError, XsyncError
+from engine.model import Snapshot, Status
+from xsync_tui.app import XsyncApp
+from xsync_tui.bridge import Bridge
+from xsync_tui.demo.guide import Reached, guide_row
+from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.rows import Canvas, Row
+from xsync_tui.keys import Key, Tier, bindings
+from xsync_tui.screens.base import BaseScreen
+from xsync_tui.screens.plan import PlanScreen
+
+WATCHED_SECONDS = 60.0
+"""About how long the demo's run is made to take."""
+
+_LEAST_RATE = 4_000_000.0
+_AGENT = "xsync agent-"
+
+_KEYS = (
+    Key("demo.kill", "K", "kill an agent", "kill", Tier.ACT, footer=False),
+    Key("demo.guide", "h", "guide of the demo", "guide", footer=False),
+)
+
+
+class DemoApp(XsyncApp):
+    """Knows what of the story was done. All it shows is real, of the demo's own small data."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(_KEYS)]
+    extra_keys = _KEYS
+    test_step_seconds = 3.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.reached = Reached()
+        self._guided = True
+        self._slowed: str | None = None
+
+    def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
+        """What to press next."""
+        self._look(screen)
+        return [guide_row(self.reached, canvas)] if self._guided else []
+
+    def why_not(self, key: Key) -> str:
+        """Only an agent of a run that lives can be killed."""
+        if key.id != "demo.kill" or self._live() is not None:
+            return ""
+        return "the run of this demo is not under way"
+
+    def farewell(self) -> list[str]:
+        """Nothing goes on after the demo."""
+        return []
+
+    def action_guide(self) -> None:
+        """Hide the guide, or show it again."""
+        self._guided = not self._guided
+        if isinstance(self.screen, BaseScreen):
+            self.screen.redraw()
+
+    def action_kill(self) -> None:
+        """Kill one agent of the run, behind a strip."""
+        screen, run = self.screen, self._live()
+        if not isinstance(screen, BaseScreen):
+            return
+        agent = None if run is None else agent_of(run.runner_pid)
+        if agent is None:
+            screen.notice("kill an agent: not now, the run of this demo is not under way.")
+            return
+        name = agent.name().removeprefix("xsync ")
+        effect = (
+            f"kill -9 of process {agent.pid}, one of the demo's own agents, as if its host had lost power. What it "
+            "held goes back to the others; nothing is lost or counted twice."
+        )
+        screen.act(Act("K", f"kill {name}", effect, "kill it", "let it live", asked=False), partial(self._kill, agent))
+
+    def _kill(self, agent: psutil.Process) -> str:
+        try:
+            name = agent.name().removeprefix("xsync ")
+            agent.kill()
+        except psutil.Error as error:
+            raise XsyncError(f"it is gone already: {error}") from error
+        self.reached = self.reached._replace(killed=True)
+        return f"{name} is dead. 5 shows who does its work."
+
+    def _look(self, screen: BaseScreen[Any]) -> None:
+        """Note what was done."""
+        found, was = screen.facts, self.reached
+        tested = found.profile is not None and found.profile.measured.date is not None
+        reached = was._replace(
+            place=screen.place,
+            surveyed=was.surveyed or found.survey is not None,
+            tested=was.tested or tested or any(self.bridge.home.test_runs.glob("*.json")),
+        )
+        if isinstance(screen, PlanScreen):
+            draft = screen.draft
+            turned, linked = was.turned or draft.agents is not None, was.linked or draft.link is not None
+            reached = reached._replace(turned=turned, linked=linked)
+        run = found.snapshot
+        if run is not None:  # steps of test runs are no runs
+            ended = run.status.ended
+            told = was.told or (ended and screen.place == "report")
+            reached = reached._replace(started=True, ended=ended, told=told)
+            self._slow_down(run)
+        self.reached = reached
+
+    def _slow_down(self, run: Snapshot) -> None:
+        """Ask the runner, as anybody may, for a limit that makes its run last long enough to be watched."""
+        listed = run.status is Status.TRANSFERRING and run.totals.listing_complete and run.runner_alive
+        if listed and run.execution != self._slowed:
+            self._slowed = run.execution
+            self._ask_for_limit(run)
+
+    @work(group="limit")
+    async def _ask_for_limit(self, run: Snapshot) -> None:
+        try:
+            await asyncio.to_thread(_limit, self.bridge, run)
+        except JournalError as error:
+            self._say(str(error))
+
+    def _live(self) -> Snapshot | None:
+        run = self.screen.facts.snapshot if isinstance(self.screen, BaseScreen) else None
+        if run is None or not run.runner_alive or run.status.ended or not self.reached.started:
+            return None
+        return run
+
+
+def _limit(bridge: Bridge, run: Snapshot) -> None:
+    """Ask for the rate at which what the test run left takes WATCHED_SECONDS."""
+    from engine.journal.commands import ask
+
+    others = (each.snapshot for each in bridge.executions() if each.folder.name != run.execution)
+    there = sum(each.totals.bytes.transferred for each in others if each is not None)
+    rate = max(_LEAST_RATE, (run.totals.bytes.source - there) / WATCHED_SECONDS)
+    folder = bridge.home.executions / run.execution
+    ask(folder, "limit", {"bytes_per_second": float(f"{rate:.1e}")}, "the demo")
+
+
+def agent_of(runner_pid: int) -> psutil.Process | None:
+    """The process of an agent of a runner of this host: the second one where there are several; None without any."""
+    try:
+        below = psutil.Process(runner_pid).children(recursive=True)
+        agents = sorted((each for each in below if each.name().startswith(_AGENT)), key=lambda each: each.name())
+    except psutil.Error:
+        return None
+    return agents[min(1, len(agents) - 1)] if agents else None
