@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.execution import launch
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.committer import Committer
 from engine.execution.ending import end
 from engine.execution.runner import Runner
 from engine.execution.session import prepare
-from engine.execution.twin import TwinFleet
 from engine.journal.reader import read_snapshot
 from engine.locks import runner_lock
 from engine.model import Migration, Snapshot

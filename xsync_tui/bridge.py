@@ -166,7 +166,7 @@ class Bridge:
 
     def schedules(self, now: float) -> tuple[dict[str, float], frozenset[str]]:
         """When each scheduled profile runs next (Unix time), and those whose schedule stopped itself."""
-        from engine.execution.schedule import read_records
+        from engine.execution.scheduling.schedule import read_records
         from engine.recurrence import Recurrence
 
         records = read_records(self.home)

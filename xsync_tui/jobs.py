@@ -21,7 +21,7 @@ from xsync_tui.processes import start_resource_tracker
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Progress
     from engine.execution.launch import Launched
-    from engine.execution.testrun import Prepared
+    from engine.execution.testrun.ladder import Prepared
     from engine.model import Migration
     from xsync_tui.bridge import Bridge
 
@@ -99,7 +99,7 @@ class TestRunJob(Job):
             self.start(partial(self._begin, bridge, self.prepared))
 
     def _look(self) -> None:
-        from engine.execution.testrun import prepare
+        from engine.execution.testrun.ladder import prepare
         from engine.planning.prices import load_prices
         from xsync_tui.cli.test_run import DEFAULT_LADDER, STEP_SECONDS, request_of
 

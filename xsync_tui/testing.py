@@ -22,7 +22,7 @@ from engine.planning.measurement import Step
 from engine.planning.values import SizeBin
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import PlannedStep, Prepared
+    from engine.execution.testrun.ladder import PlannedStep, Prepared
     from engine.model import Snapshot
 
 PREPARED, PROGRESS, STOP, LOG = "prepared.msgpack", "progress.json", "stop", "process.log"
@@ -129,7 +129,7 @@ class _Saved(msgspec.Struct, frozen=True):
 
 
 def _packed(prepared: Prepared) -> bytes:
-    from engine.execution.testrun import KEPT_CANDIDATES
+    from engine.execution.testrun.ladder import KEPT_CANDIDATES
 
     pack = msgspec.msgpack.encode
     kept = prepared.candidates[:KEPT_CANDIDATES]
@@ -139,7 +139,7 @@ def _packed(prepared: Prepared) -> bytes:
 
 
 def _unpacked(text: bytes) -> Prepared:
-    from engine.execution.testrun import PlannedStep, Prepared, Request
+    from engine.execution.testrun.ladder import PlannedStep, Prepared, Request
     from engine.planning.candidates import Candidate, FolderMix
 
     unpack = msgspec.msgpack.decode
@@ -178,7 +178,7 @@ class _Teller:
 
 def main(folder: Path) -> int:
     """The process: carry out what was prepared in ``folder``, and keep what came of it. Returns the exit code."""
-    from engine.execution.testrun import run
+    from engine.execution.testrun.ladder import run
     from xsync_tui.cli.entry import unexpected
     from xsync_tui.cli.survey import cancelled_by_signals
     from xsync_tui.cli.test_run import save

@@ -15,7 +15,7 @@ from engine.execution.committer import Committer
 from engine.execution.comparing.drift import LISTING, conclude_listing
 from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
-from engine.execution.forecast import outcome as forecast_outcome
+from engine.execution.foretelling.forecast import outcome as forecast_outcome
 from engine.execution.session import SPILL, Session, paths
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal

@@ -224,7 +224,7 @@ def _schemes(folder: Path) -> set[str]:
 def _run(folder: Path) -> NoReturn:
     """The runner process."""
     gc.disable()  # imports leave no garbage, and looking for it takes a tenth of their time
-    from engine.execution.forks import fork_early
+    from engine.execution.agents.forks import fork_early
 
     fork_early(_schemes(folder))
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from engine.errors import BusyError, StoppedError, XsyncError
+from engine.execution.agents.fleet import LocalFleet
 from engine.execution.committer import Committer
 from engine.execution.ending import end
-from engine.execution.fleet import LocalFleet
 from engine.execution.herald import Herald
 from engine.execution.launch import write_refusal
 from engine.execution.runner import Runner

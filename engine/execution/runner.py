@@ -12,13 +12,13 @@ from typing import Any
 
 from engine.catalog.deletion_list import read_group
 from engine.errors import SourceError, XsyncError
+from engine.execution.agents.fleet import Fleet, FleetEvent, Progressed, UnitBroken
 from engine.execution.bandwidth import Bandwidth
 from engine.execution.committer import Committer
 from engine.execution.comparing.removing import LIST, deletes, ended, find_deletions
 from engine.execution.coordination import messages as m
 from engine.execution.coordination.state import Coordinator
 from engine.execution.ending import Outcome
-from engine.execution.fleet import Fleet, FleetEvent, Progressed, UnitBroken
 from engine.execution.orders import failed_folder, failed_rows
 from engine.execution.phases import DELETIONS, FOLDERS, LISTING, Phases
 from engine.execution.session import Session, paths

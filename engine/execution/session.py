@@ -25,7 +25,7 @@ from engine.execution.comparing.drift import LISTING, list_destination, reason_t
 from engine.execution.comparing.nested import mounts_below
 from engine.execution.coordination.messages import Chunk, LinksListed
 from engine.execution.expand import Before, Expanded, expand
-from engine.execution.foretelling import foretell
+from engine.execution.foretelling.foretell import foretell
 from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots

@@ -13,12 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.committer import Committed, Committer
 from engine.execution.coordination import pieces
 from engine.execution.ending import end
 from engine.execution.runner import Runner
 from engine.execution.session import prepare
-from engine.execution.twin import TwinFleet
 from engine.locks import runner_lock
 from engine.transfer.units import AgentConfig, ScanUnit, Unit
 

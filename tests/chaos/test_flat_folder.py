@@ -14,10 +14,10 @@ import pytest
 
 from engine.catalog.totals import Counted, count
 from engine.execution import launch
+from engine.execution.agents.fleet import FleetEvent
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.coordination import pieces
 from engine.execution.coordination.messages import UnitDone
-from engine.execution.fleet import FleetEvent
-from engine.execution.twin import TwinFleet
 from engine.journal.reader import read_snapshot
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import LocationSpec, Migration, Status

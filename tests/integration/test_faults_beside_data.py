@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import LocationError
 from engine.execution import uploads
-from engine.execution.twin import TwinFleet
+from engine.execution.agents.twin import TwinFleet
 from engine.home import find_home, list_execution_folders
 from engine.journal.reader import SnapshotReader
 from engine.locations import s3 as s3_location

@@ -15,8 +15,8 @@ from typing import TypeVar
 import psutil
 import pytest
 
+from engine.execution.agents.fleet import FleetEvent, LocalFleet, Progressed
 from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
-from engine.execution.fleet import FleetEvent, LocalFleet, Progressed
 from engine.model import FilterSpec, LocationSpec, TransferOptions
 from engine.transfer.units import AgentConfig, ScanUnit, from_ipc
 from tests.support import make_source
@@ -90,7 +90,7 @@ def test_a_killed_agent_is_reported_lost_once_it_is_dead(config: AgentConfig, tm
 
 ORPHAN = """
 import socket, sys
-from engine.execution.forks import _become_agent
+from engine.execution.agents.forks import _become_agent
 _become_agent("xsync agent-1", socket.socketpair()[0], [], server=int(sys.argv[1]))
 """
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine.execution import launch
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.committer import Committer
 from engine.execution.ending import end
 from engine.execution.runner import Runner
 from engine.execution.session import prepare
-from engine.execution.twin import TwinFleet
 from engine.journal.reader import read_snapshot
 from engine.locations import posix_rows, posix_scan
 from engine.locations.listing import Rest

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SourceError
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.mounts import mounts_in_turn
-from engine.execution.twin import TwinFleet
 from engine.locations.registry import open_location
 from engine.model import LocationSpec, Migration, Status
 from engine.transfer.units import AgentConfig

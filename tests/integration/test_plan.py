@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.execution.planner import PlanRequest, gather, plan, work_out
+from engine.execution.foretelling.planner import PlanRequest, gather, plan, work_out
 from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from engine.execution import uploads
-from engine.execution.twin import TwinFleet
+from engine.execution.agents.twin import TwinFleet
 from engine.home import find_home, list_execution_folders
 from engine.journal.reader import SnapshotReader
 from engine.locations import s3_client, s3_http

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.execution import expand
+from engine.execution.agents.fleet import FleetEvent
+from engine.execution.agents.twin import TwinFleet
 from engine.execution.coordination.messages import UnitDone
-from engine.execution.fleet import FleetEvent
-from engine.execution.twin import TwinFleet
 from engine.model import LocationSpec, Migration, Status
 from engine.transfer.engine import Engine
 from engine.transfer.units import AgentConfig

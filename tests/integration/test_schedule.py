@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.execution.schedule import MOST_IDENTICAL_FAILURES, Ended, ScheduleRecord, after_end
-from engine.execution.timers import Crontab, SystemdTimers, command_of
+from engine.execution.scheduling.schedule import MOST_IDENTICAL_FAILURES, Ended, ScheduleRecord, after_end
+from engine.execution.scheduling.timers import Crontab, SystemdTimers, command_of
 from engine.recurrence import Recurrence
 from tests.support import Xsync, make_source
 

@@ -7,7 +7,7 @@ from datetime import UTC
 import pytest
 
 from engine.errors import UsageError
-from engine.execution.planner import PlanRequest
+from engine.execution.foretelling.planner import PlanRequest
 from engine.model import LocationSpec, Migration
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
 from xsync_tui.gallery.planning import NOW, plan_at_ten

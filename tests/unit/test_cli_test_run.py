@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.execution.testrun import PlannedStep, Prepared, Request, TestRun, latest_test_run
-from engine.execution.testrun_step import steps_of
+from engine.execution.testrun.ladder import PlannedStep, Prepared, Request, TestRun, latest_test_run
+from engine.execution.testrun.step import steps_of
 from engine.model import LocationSpec, Migration
 from engine.planning.candidates import Choice, FolderMix
 from engine.planning.fitting import Fit, Range, Scaling, assumed, fit, predicted, scaling

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.execution.forecast import Forecast, forecast, keep, outcome
-from engine.execution.learning import LEAST_SECONDS, learn
-from engine.execution.passes import history_of
+from engine.execution.foretelling.forecast import Forecast, forecast, keep, outcome
+from engine.execution.foretelling.learning import LEAST_SECONDS, learn
+from engine.execution.foretelling.passes import history_of
 from engine.model import LocationSpec, Migration, TransferOptions
 from engine.planning.surroundings import default_roofline
 from engine.planning.values import Dataset, Origin, Seconds, SizeBin

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from engine.execution.cutover.work import Known, roofline_of, work_of
-from engine.execution.passes import Measured, history_of, reports_of
+from engine.execution.foretelling.passes import Measured, history_of, reports_of
 from engine.home import JOURNAL_NAME, Home
 from engine.model import FilterSpec, LocationSpec, Migration, TransferOptions
 from engine.planning.cutover import Busiest

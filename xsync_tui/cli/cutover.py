@@ -10,7 +10,7 @@ from xsync_tui.cli import options
 
 if TYPE_CHECKING:
     from engine.execution.cutover.work import Known
-    from engine.execution.passes import History
+    from engine.execution.foretelling.passes import History
     from engine.home import Home
     from engine.model import Migration
     from engine.planning.cutover import Readiness
@@ -86,7 +86,7 @@ def readiness_of(
 
     from engine.execution.cutover.stillness import read_only_mount
     from engine.execution.cutover.work import survey_of, work_of
-    from engine.execution.passes import read_history
+    from engine.execution.foretelling.passes import read_history
     from engine.planning.cutover import readiness
     from engine.quantities import parse_duration
 

@@ -218,7 +218,7 @@ class Checklist:
 
     def _hand_over(self) -> Done:
         from engine.execution.cutover.signoff import POINT_OF_NO_RETURN
-        from engine.execution.schedule import read_record
+        from engine.execution.scheduling.schedule import read_record
 
         if read_record(self._home, self._profile) is not None:
             raise RefusedError(
@@ -316,7 +316,7 @@ class Checklist:
         return words(seen, time.time(), spec)
 
     def _warn_of_schedule(self) -> None:
-        from engine.execution.schedule import read_record
+        from engine.execution.scheduling.schedule import read_record
 
         if read_record(self._home, self._profile) is not None:
             self._talk.say(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from engine.execution.passes import History
+from engine.execution.foretelling.passes import History
 from engine.planning.cutover import Readiness
 from engine.planning.freeze import Freeze
 from engine.planning.values import Range, Seconds

@@ -11,7 +11,7 @@ from xsync_tui.cli import options
 from xsync_tui.cli.options import MigrationOptions
 
 if TYPE_CHECKING:
-    from engine.execution.planner import Measured, PlanRequest
+    from engine.execution.foretelling.planner import Measured, PlanRequest
     from engine.model import Migration
     from profiles.schema import Profile
 
@@ -45,7 +45,7 @@ def command(
     """
     import msgspec
 
-    from engine.execution.planner import plan
+    from engine.execution.foretelling.planner import plan
     from engine.home import prepare_home
     from xsync_tui.cli.output import current_look, emit
     from xsync_tui.cli.plan_view import plan_lines
@@ -75,7 +75,7 @@ def command(
 
 def request_of(migration: Migration, profile: Profile | None, now: float) -> PlanRequest:
     """What a profile says about planning its ``migration``; defaults without one."""
-    from engine.execution.planner import PlanRequest
+    from engine.execution.foretelling.planner import PlanRequest
     from engine.quantities import parse_rate
 
     if profile is None:
@@ -94,7 +94,7 @@ def request_of(migration: Migration, profile: Profile | None, now: float) -> Pla
 
 def _measured(profile: Profile) -> Measured:
     """What the last test run kept in the profile."""
-    from engine.execution.planner import Measured
+    from engine.execution.foretelling.planner import Measured
     from engine.planning.values import Figure, Origin, PlanLimit
 
     found = profile.measured

@@ -12,7 +12,7 @@ from xsync_tui.cli import options
 
 if TYPE_CHECKING:
     from engine.execution.launch import Launched
-    from engine.execution.schedule import Ended, ScheduleRecord
+    from engine.execution.scheduling.schedule import Ended, ScheduleRecord
     from engine.home import Home
     from engine.model import Migration
     from engine.recurrence import Recurrence
@@ -38,8 +38,8 @@ def install(
     A time that comes while an execution still runs is skipped and counted. After five ends in a row for the same reason
     it stops and says so, until it is installed anew.
     """
-    from engine.execution.schedule import ScheduleRecord, write_record
-    from engine.execution.timers import command_of, timers
+    from engine.execution.scheduling.schedule import ScheduleRecord, write_record
+    from engine.execution.scheduling.timers import command_of, timers
     from engine.home import prepare_home
     from xsync_tui.cli.clock import moment
     from xsync_tui.cli.output import emit, put, say
@@ -66,8 +66,8 @@ def install(
 def remove(profile: str, as_json: bool) -> int:
     """Let PROFILE run no more by itself. An execution that runs goes on."""
     from engine.errors import UsageError
-    from engine.execution.schedule import forget_record, read_record
-    from engine.execution.timers import timers
+    from engine.execution.scheduling.schedule import forget_record, read_record
+    from engine.execution.scheduling.timers import timers
     from engine.home import prepare_home
     from xsync_tui.cli.output import emit, put
 
@@ -89,7 +89,7 @@ def remove(profile: str, as_json: bool) -> int:
 @options.as_json
 def list_command(profile: str | None, as_json: bool) -> int:
     """Show the schedules: when next, how the last execution ended, what was skipped, and which stopped themselves."""
-    from engine.execution.schedule import read_records
+    from engine.execution.scheduling.schedule import read_records
     from engine.home import find_home
     from xsync_tui.cli.output import emit, put
 
@@ -109,7 +109,7 @@ def list_command(profile: str | None, as_json: bool) -> int:
 def run(profile: str, as_json: bool) -> int:
     """Run PROFILE now as its timer does: nothing if the last one still runs, or after too many ends alike."""
     from engine.errors import RefusedError
-    from engine.execution.schedule import after_end, alone, read_record, write_record
+    from engine.execution.scheduling.schedule import after_end, alone, read_record, write_record
     from engine.home import prepare_home
     from xsync_tui.cli.output import say
 
@@ -142,7 +142,7 @@ def _execute(home: Home, record: ScheduleRecord, *, as_json: bool) -> Ended | No
     """Run the profile to its end; None if another execution holds the destination, which counts as skipped."""
     from engine.errors import BusyError, XsyncError
     from engine.execution.launch import RunRequest, start
-    from engine.execution.schedule import Ended, after_skip, write_record
+    from engine.execution.scheduling.schedule import Ended, after_skip, write_record
     from profiles.convert import to_migration
     from xsync_tui.cli.output import say
     from xsync_tui.cli.presenters import state_presenter
@@ -222,7 +222,7 @@ def _times(profile: Profile, cron: str | None, interval: str | None) -> Recurren
 
 
 def _warnings(profile: Profile, kind: str) -> list[str]:
-    from engine.execution.timers import ends_with_the_session
+    from engine.execution.scheduling.timers import ends_with_the_session
 
     found = []
     places = (profile.source, profile.destination)

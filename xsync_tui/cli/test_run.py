@@ -13,7 +13,7 @@ from xsync_tui.cli import options
 from xsync_tui.cli.options import MigrationOptions
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import PlannedStep, Prepared, Request, TestRun
+    from engine.execution.testrun.ladder import PlannedStep, Prepared, Request, TestRun
     from engine.model import Migration, Snapshot
     from engine.planning.measurement import Step
     from engine.planning.values import Roofline
@@ -76,8 +76,8 @@ def request_of(
 
     Raises ProfileError.
     """
-    from engine.execution.testrun import Request
-    from engine.execution.testrun_step import steps_of
+    from engine.execution.testrun.ladder import Request
+    from engine.execution.testrun.step import steps_of
     from engine.names import path_of_text
     from engine.planning.steadiness import Pace
 
@@ -95,7 +95,7 @@ def request_of(
 
 
 def _prepare(request: Request, came: list[int]) -> Prepared:
-    from engine.execution.testrun import prepare
+    from engine.execution.testrun.ladder import prepare
     from xsync_tui.cli.output import say
 
     told: list[bool] = []
@@ -147,7 +147,7 @@ def _agreed(prepared: Prepared, *, yes: bool, as_json: bool) -> bool:
 
 
 def _run(prepared: Prepared, came: list[int], *, as_json: bool) -> TestRun:
-    from engine.execution.testrun import run
+    from engine.execution.testrun.ladder import run
     from xsync_tui.cli.output import current_look, say
     from xsync_tui.cli.presenters import Presenter, presenter
     from xsync_tui.cli.test_run_view import step_line

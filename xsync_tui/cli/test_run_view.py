@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from engine.execution.testrun import Prepared, TestRun
+from engine.execution.testrun.ladder import Prepared, TestRun
 from engine.names import text_of
 from engine.planning.fitting import Range
 from engine.planning.measurement import Step

@@ -18,7 +18,7 @@ from xsync_tui.drawing.shapes import heading, lines_of, seconds_range, sentence,
 from xsync_tui.text import cut_end
 
 if TYPE_CHECKING:
-    from engine.execution.passes import History
+    from engine.execution.foretelling.passes import History
 
 Pane = Literal["readiness", "checklist"]
 

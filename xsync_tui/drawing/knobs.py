@@ -14,7 +14,7 @@ from engine.quantities import format_rate, parse_rate
 from xsync_tui.drawing.plan import Knob
 
 if TYPE_CHECKING:
-    from engine.execution.planner import PlanRequest
+    from engine.execution.foretelling.planner import PlanRequest
 
 NAMES = ("link", "use", "agents", "cut", "from", "by")
 

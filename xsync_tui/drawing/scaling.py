@@ -12,7 +12,7 @@ from xsync_tui.drawing.shapes import counted, percent
 from xsync_tui.text import width_of
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import TestRun
+    from engine.execution.testrun.ladder import TestRun
     from engine.planning.fitting import Range
 
 LEFT = 7

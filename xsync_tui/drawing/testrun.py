@@ -23,7 +23,7 @@ from xsync_tui.drawing.shapes import counted, heading, lines_of, percent, senten
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import Prepared, TestRun
+    from engine.execution.testrun.ladder import Prepared, TestRun
 
 _LEAST_FIELD = 5
 _RIGHT = 37

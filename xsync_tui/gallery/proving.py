@@ -7,8 +7,8 @@ from datetime import UTC
 from typing import Any
 
 from engine.execution.cutover.record import Cutover, Done
-from engine.execution.passes import History, Measured, PastPass
-from engine.execution.testrun import PlannedStep, Prepared, Request, TestRun
+from engine.execution.foretelling.passes import History, Measured, PastPass
+from engine.execution.testrun.ladder import PlannedStep, Prepared, Request, TestRun
 from engine.model import LocationSpec, Migration
 from engine.planning.candidates import Choice, FolderMix
 from engine.planning.churn import Churn, Pass

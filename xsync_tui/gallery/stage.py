@@ -15,7 +15,7 @@ from unittest import mock
 from textual.pilot import Pilot
 
 import xsync_tui
-from engine.execution.planner import Gathered
+from engine.execution.foretelling.planner import Gathered
 from engine.planning.prices import load_prices
 from engine.survey.cutting import Folders
 from xsync_tui.app import XsyncApp

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.execution.testrun import TestRun
+from engine.execution.testrun.ladder import TestRun
 from engine.home import Home, prepare_home, private_folder
 from engine.journal.records import Estimate, Execution, Runner
 from engine.journal.writer import Journal

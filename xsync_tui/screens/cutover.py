@@ -20,7 +20,7 @@ from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.starting import run
 
 if TYPE_CHECKING:
-    from engine.execution.passes import History
+    from engine.execution.foretelling.passes import History
     from engine.planning.cutover import Readiness
     from engine.planning.freeze import Verify
     from profiles.schema import Profile
@@ -64,7 +64,7 @@ class CutoverScreen(BaseScreen[Seen]):
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
         """Readiness, at most every 30 s or when an execution begins; the record each time. Raises XsyncError."""
         from engine.execution.cutover.record import read_cutover
-        from engine.execution.schedule import read_record
+        from engine.execution.scheduling.schedule import read_record
 
         profile = bridge.profiles().get(subject.profile or "")
         if profile is None or isinstance(profile, str):

@@ -30,7 +30,7 @@ from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
-    from engine.execution.planner import Gathered, PlanRequest
+    from engine.execution.foretelling.planner import Gathered, PlanRequest
     from engine.model import Migration
 
 WAS_SECONDS = 3.0
@@ -91,7 +91,7 @@ class PlanScreen(BaseScreen[Ground]):
 
     def sample(self, subject: Subject, bridge: Bridge) -> Ground:
         """Read what plans need, unless it is what was read before. Slow: the catalog of the survey."""
-        from engine.execution.planner import gather
+        from engine.execution.foretelling.planner import gather
 
         facts = bridge.facts(subject)
         if facts.profile is None:
@@ -158,7 +158,7 @@ class PlanScreen(BaseScreen[Ground]):
     @work(group="plan", exclusive=True)
     async def _work_out(self) -> None:
         """In a thread: milliseconds, but a second where a level has tens of thousands of folders."""
-        from engine.execution.planner import work_out
+        from engine.execution.foretelling.planner import work_out
 
         ground = self.value
         if ground is None or ground.request is None or ground.gathered is None:
@@ -178,7 +178,7 @@ class PlanScreen(BaseScreen[Ground]):
     @work(group="settle", exclusive=True)
     async def _settle(self, request: PlanRequest) -> None:
         """Read the catalog once more for just this request, where it may be cut finer."""
-        from engine.execution.planner import gather
+        from engine.execution.foretelling.planner import gather
 
         home, ground, draft = self.xsync.bridge.home, self.value, self._draft
         try:
@@ -194,7 +194,7 @@ class PlanScreen(BaseScreen[Ground]):
         """When the timetable allows less than the fleet could do, as far as the plan reaches."""
         if self._plan is None or self.value is None or self.value.request is None:
             return []
-        from engine.execution.planner import timetable_of
+        from engine.execution.foretelling.planner import timetable_of
 
         timetable = timetable_of(self.value.request.migration)
         found: list[Slow] = []

@@ -28,7 +28,7 @@ from xsync_tui.screens.base import BaseScreen, Drawn, defect
 from xsync_tui.surveying import Reports, SurveyJob, look_inside
 
 if TYPE_CHECKING:
-    from engine.execution.planner import PlanRequest
+    from engine.execution.foretelling.planner import PlanRequest
     from engine.planning.values import Roofline
     from engine.survey.report import SurveyReport
     from profiles.schema import Profile
@@ -385,8 +385,8 @@ def _specs(facts: Facts) -> tuple[LocationSpec, LocationSpec | None]:
 
 def _roofline(facts: Facts, bridge: Bridge) -> Roofline:
     """What one agent of this migration does, as far as is known."""
-    from engine.execution.passes import reports_of
-    from engine.execution.planner import roofline_of
+    from engine.execution.foretelling.passes import reports_of
+    from engine.execution.foretelling.planner import roofline_of
     from engine.planning.surroundings import default_roofline
 
     if facts.profile is None:

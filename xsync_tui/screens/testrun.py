@@ -17,7 +17,7 @@ from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 
 if TYPE_CHECKING:
-    from engine.execution.testrun import TestRun
+    from engine.execution.testrun.ladder import TestRun
     from profiles.schema import Profile
 
 _STOP_SECONDS = 2.0
@@ -71,7 +71,7 @@ class TestScreen(BaseScreen[Seen]):
         folder = bridge.home.test_runs
         stamp = (subject, folder.stat().st_mtime_ns) if folder.is_dir() else None
         if stamp is not None and stamp != self._read[0]:
-            from engine.execution.testrun import latest_test_run
+            from engine.execution.testrun.ladder import latest_test_run
             from profiles.convert import to_migration
 
             migration = to_migration(profile)

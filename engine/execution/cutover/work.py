@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.execution.passes import History, Measured
+from engine.execution.foretelling.passes import History, Measured
 from engine.home import Home, list_execution_folders
 from engine.journal.reader import read_identities
 from engine.locations.registry import scheme_of

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from engine.catalog.files import replacing
-from engine.execution.learning import Learned, learn
-from engine.execution.passes import History, history_of
+from engine.execution.foretelling.learning import Learned, learn
+from engine.execution.foretelling.passes import History, history_of
 from engine.model import FilterSpec, Migration
 from engine.planning.capacity import Fleet
 from engine.planning.estimate import MARGINS, EstimateOptions, estimate

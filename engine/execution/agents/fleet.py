@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.execution import agent as agent_process
-from engine.execution import wire
-from engine.execution.channel import Channel, ChannelClosedError, listen, new_credentials
+from engine.execution.agents import agent as agent_process
+from engine.execution.agents import wire
+from engine.execution.agents.channel import Channel, ChannelClosedError, listen, new_credentials
+from engine.execution.agents.forks import Forked, ForkError, fork_agent
 from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
-from engine.execution.forks import Forked, ForkError, fork_agent
 from engine.transfer.units import AgentConfig, AgentProgress, Unit
 
 GRACE_SECONDS = 4.0

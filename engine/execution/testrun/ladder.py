@@ -15,7 +15,7 @@ from engine.catalog.state import read_state
 from engine.errors import StoppedError, UsageError
 from engine.execution.prepare import open_sides
 from engine.execution.session import earlier_results, state_folder_of
-from engine.execution.testrun_step import run_step
+from engine.execution.testrun.step import run_step
 from engine.execution.uploads import PART_BYTES
 from engine.model import Migration, Snapshot
 from engine.names import text_of

@@ -6,9 +6,9 @@ import asyncio
 import time
 from concurrent.futures import Future
 
-from engine.execution import wire
+from engine.execution.agents import wire
+from engine.execution.agents.fleet import FleetEvent, UnitBroken
 from engine.execution.coordination.messages import AgentLost, AgentReady, UnitDone
-from engine.execution.fleet import FleetEvent, UnitBroken
 from engine.transfer.engine import Engine
 from engine.transfer.units import AgentConfig, Unit, UnitOutcome
 

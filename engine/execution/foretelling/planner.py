@@ -13,8 +13,8 @@ import msgspec
 import psutil
 
 from engine.errors import UsageError
-from engine.execution.learning import learn
-from engine.execution.passes import reports_of
+from engine.execution.foretelling.learning import learn
+from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
 from engine.home import Home
 from engine.locations.mounts import mount_of, read_mounts

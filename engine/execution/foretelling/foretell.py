@@ -7,8 +7,8 @@ from pathlib import Path
 
 from engine import home
 from engine.errors import XsyncError
-from engine.execution.forecast import forecast, keep
-from engine.execution.passes import read_history, reports_of
+from engine.execution.foretelling.forecast import forecast, keep
+from engine.execution.foretelling.passes import read_history, reports_of
 from engine.execution.prepare import Sides
 from engine.filters import Filters
 from engine.journal.records import Execution

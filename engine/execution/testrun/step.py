@@ -15,7 +15,7 @@ from engine.catalog.files import replacing
 from engine.errors import XsyncError
 from engine.execution import launch
 from engine.execution.retry import ONLY
-from engine.execution.testrun_host import Host
+from engine.execution.testrun.host import Host
 from engine.filters import only_record
 from engine.journal.commands import ask
 from engine.journal.reader import SnapshotReader

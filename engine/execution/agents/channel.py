@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.execution.wire import Frame
+from engine.execution.agents.wire import Frame
 
 _LENGTH = struct.Struct(">Q")
 _LONGEST = 1 << 32

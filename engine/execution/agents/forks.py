@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-_SHARED = ("engine.execution.agent", "engine.transfer.engine", "pyarrow.compute")
+_SHARED = ("engine.execution.agents.agent", "engine.transfer.engine", "pyarrow.compute")
 """What all agents import. Among it awscrt, which has no threads before its first client is made."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -189,7 +189,7 @@ def _become_agent(name: str, line: socket.socket, others: Iterable[socket.socket
         with line, line.makefile("rb") as request:
             (length,) = _LENGTH.unpack(request.read(_LENGTH.size))
             arguments = pickle.loads(request.read(length))
-        from engine.execution import agent
+        from engine.execution.agents import agent
 
         agent.main(*arguments)
         code = 0

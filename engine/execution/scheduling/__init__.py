@@ -1,0 +1,1 @@
+"""Runs by the clock: what is due, and the timers of the system that start it."""
