@@ -7,8 +7,9 @@ With N entries (folders and links too), S bytes, F files/s and B bytes/s the thr
   tail of the largest file;
 - high: nothing overlaps in a scope, ``N / F + S / B``, the tail, and what is sent again.
 
-Around likely lies at least a margin by the origin of F and B (``MARGINS``): each end is the farther of the two. It is
-wider to the late side, because a roofline is a ceiling that transfers rarely beat.
+Each scope may also do less or more than was said, by a margin of the origin of its F and B (``MARGINS``): low is not
+above what the fleet takes if all scopes do as well as they may, and high not below what it takes if one of them does as
+badly. Margins are wider to the late side, because a roofline is a ceiling that transfers rarely beat.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from engine.planning.walltime import wall_seconds
 
 MARGINS = {
     "default": (0.30, 0.70),
-    "profile": (0.05, 0.20),
+    "profile": (0.0, 0.20),
     "survey": (0.15, 0.30),
     "probe": (0.15, 0.30),
     "test run": (0.04, 0.08),
@@ -31,7 +32,8 @@ MARGINS = {
 """By the kind of origin: how much less and how much more than likely.
 
 With a history of transfers the best published models are off by 5 to 8 % in the median (Globus, HPDC 2017: 4.6 %
-nonlinear and 7.0 % linear for each edge, 7.8 % for one global model). Defaults come from other people's machines.
+nonlinear and 7.0 % linear for each edge, 7.8 % for one global model). Defaults come from other people's machines; what
+a profile states is what a link carries at most.
 """
 
 PART_BYTES = 16 << 20
@@ -78,18 +80,16 @@ def estimate(
     if not entries and not dataset.bytes:
         return Seconds(0.0, 0.0, 0.0)
     listed = entries / options.listing.value if options.listing else 0.0
-    slowest = fleet.slowest(dataset)
-    by_files, by_bytes = busy_seconds(dataset, slowest)
-    tail = tail_seconds(dataset, by_files + by_bytes, one or fleet, whole=options.whole_files)
+    busy = sum(busy_seconds(dataset, fleet.slowest(dataset)))
+    tail = tail_seconds(dataset, busy, one or fleet, whole=options.whole_files)
     serial = max(
         entries / each.files_per_second.value + dataset.bytes / each.bytes_per_second.value for each in fleet.scopes
     )
     floor = max(entries / fleet.files_per_second.value, dataset.bytes / fleet.bytes_per_second.value, listed)
-    likely = max(by_files + by_bytes + tail, listed)
+    likely = max(busy + tail, listed)
     latest = max(serial + tail, listed) + options.again * serial
-    copying = _at_least_margin(
-        Seconds(min(floor, likely), likely, max(latest, likely)), _margin(slowest, by_files, by_bytes)
-    )
+    best, worst = _ends(dataset, fleet, tail, options.listing)
+    copying = Seconds(min(floor, best, likely), likely, max(latest, worst, likely))
     if timetable is not None and start is not None:
         copying = wall_seconds(copying, dataset.bytes, start + options.start_seconds, timetable)
     return _started(copying, options).plus(verifying(dataset, options))
@@ -176,18 +176,28 @@ def _stretched(pending: Dataset, files_per_second: float, bytes_per_second: floa
     return Seconds(planned.low / reached, planned.likely / reached, planned.high / reached)
 
 
-def _margin(slowest: Roofline, by_files: float, by_bytes: float) -> tuple[float, float]:
+def _ends(dataset: Dataset, fleet: Fleet, tail: float, listing: Figure | None) -> tuple[float, float]:
+    """Seconds if every scope does as well as it may, and if the one that is slowest then does as badly."""
+    ends = [(0.0, 0.0)]
+    for scope in fleet.scopes:
+        by_files, by_bytes = busy_seconds(dataset, scope)
+        less, more = _margin(scope, by_files, by_bytes)
+        busy = by_files + by_bytes
+        ends.append((busy * (1 - less), (busy + tail) * (1 + more)))
+    if listing is not None:
+        less, more = MARGINS[listing.origin.kind]
+        listed = (dataset.files + dataset.others) / listing.value
+        ends.append((listed * (1 - less), listed * (1 + more)))
+    return max(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _margin(scope: Roofline, by_files: float, by_bytes: float) -> tuple[float, float]:
     """Those of F and B, weighed by the time in which each of them binds."""
-    files, size = (MARGINS[each.origin.kind] for each in (slowest.files_per_second, slowest.bytes_per_second))
-    share = by_files / (by_files + by_bytes) if by_files + by_bytes > 0 else 0.0
+    if not by_files + by_bytes:
+        return 0.0, 0.0
+    files, size = (MARGINS[each.origin.kind] for each in (scope.files_per_second, scope.bytes_per_second))
+    share = by_files / (by_files + by_bytes)
     return files[0] * share + size[0] * (1 - share), files[1] * share + size[1] * (1 - share)
-
-
-def _at_least_margin(range_: Seconds, margin: tuple[float, float]) -> Seconds:
-    less, more = margin
-    return Seconds(
-        min(range_.low, range_.likely * (1 - less)), range_.likely, max(range_.high, range_.likely * (1 + more))
-    )
 
 
 def _started(range_: Seconds, options: EstimateOptions) -> Seconds:

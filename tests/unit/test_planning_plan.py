@@ -11,6 +11,13 @@ from engine.planning.values import Dataset
 from xsync_tui.gallery.four_years import TB, dataset, example_plan
 
 
+def test_no_range_begins_before_a_stated_link_could_be_done_and_no_agent_makes_it_end_later() -> None:
+    plan = example_plan()
+    assert all(row.seconds.low >= plan.dataset.bytes / 2.5e9 for row in plan.what_if)
+    ends = [row.seconds.high for row in plan.what_if]
+    assert ends == sorted(ends, reverse=True)
+
+
 def test_hours_with_limits_that_double_the_time_are_what_limits() -> None:
     assert example_plan().answer.endswith("The limit is each agent's path.")
     assert example_plan(timetable=Timetable((), always=1.5e9)).answer.endswith("The limit is each agent's path.")
