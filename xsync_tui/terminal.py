@@ -21,7 +21,12 @@ def is_interactive() -> bool:
 
 
 def prepare(*, slow: bool) -> None:
-    """Set what Textual reads when it is first imported: nothing moves by itself; ``slow``: fewer frames too."""
+    """Set what Textual reads when it is first imported: nothing moves by itself; ``slow``: fewer frames too.
+
+    Lines and columns that a shell has exported would stand for the terminal's, also once that has another size.
+    """
+    for fixed in ("COLUMNS", "LINES"):
+        os.environ.pop(fixed, None)
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
     if slow:
         os.environ.update(_LOW_BANDWIDTH)

@@ -38,7 +38,7 @@ class Tmux:
 
     def __init__(self, folder: Path) -> None:
         self._name = f"xsync-{os.getpid()}-{next(_NUMBERS)}"  # a server that ends still holds its socket
-        surroundings = {**os.environ, "LC_ALL": "C.UTF-8", "HISTFILE": ""}
+        surroundings = {**os.environ, "LC_ALL": "C.UTF-8", "HISTFILE": "", "COLUMNS": "80", "LINES": "24"}
         for name in ("TMUX", "ENV"):
             surroundings.pop(name, None)
         command = ["new-session", "-d", "-x", "80", "-y", "24", "-c", str(folder), "sh"]

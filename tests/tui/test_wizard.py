@@ -170,7 +170,7 @@ def test_next_says_why_it_waits(source: Path, tmp_path: Path) -> None:
         await paste(driver, str(tmp_path / "nowhere"))
         await driver.press("enter")
         seen = await driver.sees("! Next waits: it cannot be read, see above")
-        assert str(tmp_path / "nowhere") in seen
+        assert "/nowhere" in seen
         await driver.press("ctrl+u")
         await paste(driver, str(source))
         await driver.press("enter")
@@ -359,7 +359,7 @@ def test_a_recent_survey_is_used_and_its_screen_leads_here(source: Path) -> None
         await driver.sees("100 files")
         await driver.press("N")
         seen = await driver.sees("is there and is used")
-        assert str(source)[:40] in seen
+        assert f"/{source.name}" in seen
         await driver.press("enter")
         await driver.sees("[2 destination]")
         assert driver.app.surveying == {}
