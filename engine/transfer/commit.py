@@ -60,15 +60,25 @@ class Commit:
         self._folds = folds
         self._waits = waits
 
-    def run(self, written: Sequence[Written], step: memoryview, *, synced: bool) -> int:
-        """Commit all; ``synced``: each is on its device already. ``step`` is a buffer. Returns how many got a name."""
+    def run(
+        self,
+        written: Sequence[Written],
+        step: memoryview,
+        *,
+        synced: bool,
+        counts: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Commit all; ``synced``: each is on its device already. ``step`` is a buffer.
+
+        ``counts`` is told how many got a name before the last row of a unit is resolved, which ends the unit.
+        """
         if not synced:
             written = self._sync(written)
         if self._verifies:
             written = [entry for entry in written if self._same(entry, step)]
         named = [entry for entry in written if self._name(entry)]
+        counts(len(named))
         self._keep_names({entry.folder.fd: entry.folder for entry in named}, named)
-        return len(named)
 
     def _sync(self, written: Sequence[Written]) -> Sequence[Written]:
         try:

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import cast
 
 from engine.locations.base import OpenFile
@@ -318,7 +319,8 @@ class FileCopying(Copying):
         )
         step = self.shared.buffers.take(BODY_STEP)
         try:
-            self.shared.count(commit.run(self._written, memoryview(step), synced=self._syncs_each), 0)
+            counts = partial(self.shared.count, size=0)
+            commit.run(self._written, memoryview(step), synced=self._syncs_each, counts=counts)
         finally:
             self.shared.buffers.give(step)
 
