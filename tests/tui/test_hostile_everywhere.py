@@ -207,7 +207,7 @@ ACTS = {"1": "RFD", "2": "R", "5": "RFPLAC", "6": "R"}
 
 
 @pytest.mark.parametrize(
-    ("size", "unicode", "whole"), [((80, 23), True, True), ((120, 40), False, True), ((60, 15), True, False)]
+    ("size", "unicode", "whole"), [((80, 23), True, True), ((120, 40), False, False), ((60, 15), True, False)]
 )
 def test_nothing_hostile_reaches_the_terminal(running: Path, size: tuple[int, int], unicode: bool, whole: bool) -> None:
     subjects = [Subject("lab"), Subject("done"), Subject("broken"), Subject(location=EVIL_PATH)]
