@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,13 +14,12 @@ from tests.tui.reading import golden
 from tests.tui.reading import lines as text
 from xsync_tui.drawing.past import Past
 from xsync_tui.drawing.rows import Canvas, Role, plain
-from xsync_tui.drawing.run import RunView, answer, body, no_run, state_words
+from xsync_tui.drawing.run import RunView, answer, body, state_words
 from xsync_tui.gallery.runs import (
     ASCII,
     CANVAS,
     HOSTILE,
     NOW,
-    TOTALS,
     WIDE,
     agent,
     fleet,
@@ -312,114 +310,6 @@ def test_what_was_asked_and_is_not_acknowledged_stands_in_the_title_and_first_am
     assert " 03:12:04 pause asked by kim@agent-01: not acknowledged yet" in _body(run(), asked=asked)
     limit = (Command(8, NOW - 3, "kim@agent-01", "limit", {}),)
     assert state_words(view(run(), CANVAS, asked=limit), CANVAS)[:2] == ("TRANSFERRING", "live")
-
-
-def test_runner_gone() -> None:
-    gone = run(heartbeat_at=NOW - 266, runner_alive=False, message="No space left on device: /var/lib/xsync")
-    assert state_words(view(gone, CANVAS), CANVAS) == ("RUNNER GONE since 03:07:41 (4 min)", "", Role.ALARM)
-    assert _body(
-        run(heartbeat_at=NOW - 266, runner_alive=False, message="No space left on device: /var/lib/xsync")
-    ) == golden("""
- ✗ The runner (pid 21634 on agent-01) ended about 03:07:41. Nothing moves.
-   Safe: 7,571,203 files transferred, no half file under its final name.
-   4,841,701 files left. R goes on with them.
-   Last words: No space left on device: /var/lib/xsync
- copied 29.4 TB of 48.1 TB  ████████████▎······· 61 %  listed all
-   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-   GB/s│⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉  ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
-      0│                        ╌╌
-       └02:07             02:22             02:37             02:52        03:07
- 4 agents:  4 ended
- 1 2022 58 %                      ended  2 2023 61 %                      ended
- ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇        ⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⣦⣾⣾⣴⣴⣷⣧⡆
- 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
- 3 2024 64 %                      ended  4 2025 67 %                      ended
- ⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⣦⣾⣴⣴⣴⣧⣦⡆        ⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⣧⣾⣾⣾⣴⣷⣷⡇
- 0 files, 5.00 kB since it joined        0 files, 5.00 kB since it joined
- discovered = transferred + skipped + failed + excluded +   pending │  verified
- 12,412,907     7,571,203         0        3          0   4,841,701 │ 7,571,203
- ✗ 3 failed: 2 changed while read, 1 unreadable
- 03:11:58 agent-2: x.svs changed: sent again
-""")
-
-
-def test_a_silent_runner_is_not_gone() -> None:
-    silent = run(heartbeat_at=NOW - 40)
-    assert state_words(view(silent, CANVAS), CANVAS) == ("TRANSFERRING", "silent 40 s", Role.LOOK)
-
-
-def test_success_says_what_to_do_next() -> None:
-    assert _body(run(status=Status.SUCCESS, totals=DONE, **ENDED)) == golden("""
- 12,412,907 files, 48.1 TB transferred in 5 h 22.
- copied 48.1 TB of 48.1 TB  ████████████████████ 100 %  listed all
-   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-   GB/s│⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒  ⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑⠊⠉⠑⠊⠉⠑⠊⠉⠒⠊⠉⠒⠉⠉⠒⠉⠉⠒⠉⠑
-       │
-       │
-       │
-       │
-       │
-       │
-       │
-       │
-       │
-      0│                        ╌╌
-       └02:11             02:26             02:41             02:56        03:11
- discovered = transferred + skipped + failed + excluded + pending │   verified
- 12,412,907    12,412,907         0        0          0         0 │ 12,412,907
-   7 what was said and what it took, and the report to keep
-   R another pass: sends only what changed since
-   6 cutover: freeze, last pass, verification, hand-over
-""")
-
-
-def test_done_but_some_failed() -> None:
-    assert _body(
-        run(status=Status.ERROR, totals=SOME_FAILED, **{**ENDED, "failure_counts": {"unreadable": 4}})
-    ) == golden("""
- 4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
- copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
-   2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-   GB/s│⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒  ⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑
-       │
-       │
-       │
-       │
-       │
-       │
-       │
-       │
-      0│                        ╌╌
-       └02:11             02:26             02:41             02:56        03:11
- discovered = transferred + skipped + failed + excluded + pending │ verified
-      1,000           996         0        4          0         0 │      996
- ✗ 4 failed: 4 unreadable
-   f the 4 that failed, by cause and what helps
-   F retries only them, once that is put right
-   7 the report to keep
-""")
-
-
-@pytest.mark.parametrize(
-    ("status", "said", "key"),
-    [
-        (Status.CANCELLED, " Cancelled with 4,841,701 files left. Finished files stay.", "   R runs it again"),
-        (Status.INTERRUPTED, " 4,841,701 files left. R goes on with them.", "   R goes on where it ended"),
-        (Status.ERROR, " Ended early, 4,841,701 files left. R goes on with them.", "   R goes on where it ended"),
-    ],
-)
-def test_other_ends(status: Status, said: str, key: str) -> None:
-    rows = _body(run(status=status, totals=TOTALS, **ENDED))
-    assert rows[0] == said
-    assert any(row.startswith(key) for row in rows)
-
-
-def test_no_run_says_which_key_starts_it() -> None:
-    assert text(no_run("lab-images", CANVAS), CANVAS) == golden("""
- lab-images has not been run yet: nothing is at the destination by xsync.
- R starts it, once the strip is confirmed; 3 shows how long it will take, 4
- measures that first.
-""")
 
 
 def _foretold(before: tuple[float, float], snapshot: Snapshot) -> list[str]:

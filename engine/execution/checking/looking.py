@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from engine.errors import LocationError, UsageError
 from engine.execution.checking.findings import Finding, failure, ok
@@ -14,6 +14,9 @@ from engine.locations.registry import file_path, open_location, overlap, scheme_
 from engine.model import LocationSpec
 from engine.names import text_of
 from engine.quantities import format_bytes
+
+if TYPE_CHECKING:
+    from engine.locations.s3 import S3Location
 
 
 def look_at_source(spec: LocationSpec) -> Iterator[Finding]:
@@ -50,7 +53,7 @@ def _look(spec: LocationSpec, about: str, ask: Any) -> Iterator[Finding]:
             yield credentials
             if credentials.level == "failure":
                 return
-            yield ok("identity", identity_of(spec, location.connection.endpoint))  # type: ignore[attr-defined]
+            yield ok("identity", identity_of(spec, cast("S3Location", location).connection.endpoint))
             network = list(check_endpoint(location))
             yield from network
             if any(each.level == "failure" for each in network):

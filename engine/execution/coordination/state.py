@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from engine.execution.coordination import messages as m
 from engine.execution.coordination.deletions import DeletionQueue, only_deletions
 from engine.execution.coordination.largefiles import LargeFiles, to_be_cut
 from engine.execution.coordination.links import LinkQueue
+from engine.execution.coordination.members import Agent, Task
 from engine.execution.coordination.pieces import (
     LEAST_BATCH,
     SCAN_FOLDERS,
@@ -35,9 +35,6 @@ from engine.transfer.units import UnitOutcome
 COPIES_PER_AGENT = 2
 """Batches in an agent's hands: one that drains, one that feeds."""
 
-FIRST_BATCH = 250
-"""Files in a batch until the agent's pace is known."""
-
 BATCH_SECONDS = 1.5
 """How long a batch may take: what a crash does again, and how late results are seen."""
 
@@ -52,32 +49,6 @@ UNCOMMITTED_SLICES = 4
 
 MAX_DEATHS = 8
 """Agents that may die one after the other with nothing done in between, before the run is stopped."""
-
-
-@dataclass(slots=True)
-class _Agent:
-    ready: bool = False
-    draining: bool = False
-    units: dict[int, Piece] = field(default_factory=dict)
-    batch: int = FIRST_BATCH
-    rest: ScanPiece | None = None  # of a folder whose names it still knows
-
-    def count(self, kind: type) -> int:
-        return sum(isinstance(piece, kind) for piece in self.units.values())
-
-
-@dataclass(slots=True)
-class _Task:
-    chunks: deque[m.Chunk] = field(default_factory=deque)
-    copies: deque[CopyPiece] = field(default_factory=deque)
-    parts: deque[PartsPiece] = field(default_factory=deque)
-    expanding: bool = False
-    files: int = 0  # in chunks, copies and parts
-    bytes: int = 0
-
-    def change(self, files: int, size: int) -> None:
-        self.files += files
-        self.bytes += size
 
 
 class Coordinator:
@@ -103,9 +74,9 @@ class Coordinator:
         first_unit: int = 0,
         file_cost: int = 256 << 10,
     ) -> None:
-        self._agents = {name: _Agent() for name in agents}
+        self._agents = {name: Agent() for name in agents}
         self._preferred = preferred
-        self._tasks = [_Task() for _ in range(tasks)]
+        self._tasks = [Task() for _ in range(tasks)]
         self._frontier = list(frontier)
         self._rests: deque[ScanPiece] = deque()
         self._suspects: deque[Piece] = deque()
@@ -149,7 +120,7 @@ class Coordinator:
         """Take one event and say what is to be done about it."""
         match event:
             case m.AgentReady(agent):
-                self._agents.setdefault(agent, _Agent()).ready = True
+                self._agents.setdefault(agent, Agent()).ready = True
             case m.AgentLost(agent, reason):
                 self._lost(agent, reason)
             case m.UnitDone(agent, outcome):
@@ -198,7 +169,7 @@ class Coordinator:
         if self._deaths >= MAX_DEATHS:
             self._stop(f"{self._deaths} agents died one after the other, the last because: {reason}")
         elif not (self._stopping or agent.draining):
-            self._agents[name] = _Agent()
+            self._agents[name] = Agent()
             self._out.append(m.StartAgent(name))
 
     def _mourn(self, unit_id: int, piece: Piece) -> None:
@@ -296,7 +267,7 @@ class Coordinator:
                 self._out += [m.Tell(agent, "release") for agent in self._agents]
             case "add_agent":
                 name = name or self._free_name()
-                self._agents[name] = _Agent()
+                self._agents[name] = Agent()
                 self._large.limit += 2
                 self._out.append(m.StartAgent(name))
             case "drain_agent":
@@ -377,7 +348,7 @@ class Coordinator:
         self._agents[name].units[self._unit_id] = piece
         self._out.append(m.Send(name, piece.unit(self._unit_id, self._epoch)))
 
-    def _next(self, name: str, agent: _Agent) -> Piece | None:
+    def _next(self, name: str, agent: Agent) -> Piece | None:
         if any(piece.deaths for piece in agent.units.values()):
             return None  # a suspect runs alone
         if self._suspects and name == min(self._by_load()):
@@ -395,7 +366,7 @@ class Coordinator:
             isinstance(piece, ScanPiece) for piece in self._suspects
         )
 
-    def _next_scan(self, agent: _Agent) -> ScanPiece | None:
+    def _next_scan(self, agent: Agent) -> ScanPiece | None:
         if not (self._frontier or self._rests or agent.rest) or agent.count(ScanPiece):
             return None
         backlog = sum(task.files for task in self._tasks)
@@ -414,7 +385,7 @@ class Coordinator:
         del self._frontier[-share:]
         return ScanPiece(folders, hurry=not backlog)
 
-    def _next_parts(self, name: str, agent: _Agent) -> PartsPiece | None:
+    def _next_parts(self, name: str, agent: Agent) -> PartsPiece | None:
         if agent.count(PartsPiece) >= PARTS_PER_AGENT:
             return None
         for index in self._task_order(name):
@@ -427,7 +398,7 @@ class Coordinator:
                 self._out += self._large.returned(piece, [], None)
         return None
 
-    def _next_copy(self, name: str, agent: _Agent) -> CopyPiece | None:
+    def _next_copy(self, name: str, agent: Agent) -> CopyPiece | None:
         if agent.count(CopyPiece) >= COPIES_PER_AGENT:
             return None
         for index in self._task_order(name):
@@ -442,7 +413,7 @@ class Coordinator:
                 return piece
         return None
 
-    def _next_folders(self, agent: _Agent) -> FoldersPiece | None:
+    def _next_folders(self, agent: Agent) -> FoldersPiece | None:
         # one batch after the other: a parent's times must be set after its children's
         if not self._folders or any(other.count(FoldersPiece) for other in self._agents.values()) or agent.units:
             return None
@@ -458,7 +429,7 @@ class Coordinator:
         task = self._tasks[index]
         return task.bytes + self._file_cost * task.files
 
-    def _leave(self, agent: _Agent) -> None:
+    def _leave(self, agent: Agent) -> None:
         """Let others go on with what an agent that goes has begun."""
         if agent.rest is not None:
             self._rests.append(agent.rest)
@@ -494,7 +465,7 @@ class Coordinator:
         return out
 
 
-def _word(agent: _Agent) -> str:
+def _word(agent: Agent) -> str:
     if not agent.ready:
         return "starting"
     if agent.draining:
