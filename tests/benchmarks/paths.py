@@ -159,7 +159,7 @@ def test_run(place: Paths, folder: Path, where: str, *options: str, prefix: Sequ
     return found
 
 
-test_run.__test__ = False  # type: ignore[attr-defined]
+test_run.__test__ = False  # type: ignore[attr-defined]  # pytest takes its name for a test
 
 
 def _xsync(place: Paths, folder: Path, *arguments: str, prefix: Sequence[str] = ()) -> str:

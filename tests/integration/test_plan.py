@@ -104,7 +104,7 @@ def _plan_of(tmp_path: Path, source: Path, **more: object) -> Plan:
     filters = more.pop("filters", FilterSpec())
     assert isinstance(filters, FilterSpec)
     migration = Migration(LocationSpec(source.as_uri()), LocationSpec("s3://lab-archive"), filters=filters)
-    return plan(PlanRequest(migration, 1_800_000_000.0, **more), home)  # type: ignore[arg-type]
+    return plan(PlanRequest(migration, 1_800_000_000.0, **more), home)  # type: ignore[arg-type]  # each test says which
 
 
 def test_filters_leave_folders_out_of_the_plan(xsync: Xsync, source: Path, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_names_appear_only_after_everything_is_on_the_device(
 
     def renaming(*args: object, **kwargs: object) -> None:
         story.append("rename")
-        rename(*args, **kwargs)  # type: ignore[arg-type]
+        rename(*args, **kwargs)  # type: ignore[arg-type]  # whatever it was called with
 
     def syncing_folder(fd: int) -> None:
         story.append("fsync folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync")

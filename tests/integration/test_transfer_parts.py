@@ -209,7 +209,7 @@ def test_parts_to_a_folder_keep_holes_and_are_read_back(tmp_path: Path, source: 
     location = PosixLocation(spec)
     location.check_destination()
     upload = location.begin(b"big", SIZE, {})
-    options = TransferOptions(verify_mode=verify)  # type: ignore[arg-type]
+    options = TransferOptions(verify_mode=verify)  # type: ignore[arg-type]  # a parameter, not a literal
     with engine_of(config_of(source, spec, options=options)) as engine:
         outcome = engine.submit(parts_unit(source, "big", upload, PART)).result(SECONDS)
     parts = parts_of(outcome)

@@ -247,7 +247,7 @@ def test_on_home_the_bell_rings_for_every_run_that_ends() -> None:
     rung: list[str] = []
 
     async def play(driver: Driver) -> None:
-        driver.app.bell = lambda: rung.append("")  # type: ignore[method-assign]
+        driver.app.bell = lambda: rung.append("")  # type: ignore[method-assign]  # instead of a sound
         await driver.sees("TRANSFERRING")
         for number, folder in enumerate(folders, start=1):
             with Journal.open(folder) as journal:
