@@ -16,16 +16,16 @@ import msgspec
 from engine.errors import ProfileError, UsageError
 from engine.filters import Rule, parse_pattern, split_patterns
 from engine.locations.registry import bucket_and_prefix, scheme_of
-from engine.model import LimitRule, LocationSpec
-from engine.quantities import parse_days, parse_hours, parse_rate
+from engine.locations.storage_classes import STORAGE_CLASSES, StorageClass, storage_class
+from engine.model import FilterSpec, LocationSpec
+from engine.quantities import parse_bytes, parse_duration, parse_rate
 from profiles.schema import Profile
 from profiles.validate import NAME, validate
+from xsync_tui.limits_typed import entries, rules
 
 STEPS = ("source", "destination", "leave out", "limits", "name")
 
 MOST_AGENTS = 1_000
-
-_ALL_DAYS, _ALL_HOURS = "Mon-Sun", "00:00-24:00"
 
 
 class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,8 +44,13 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: str = ""
     region: str = ""
     aws_profile: str = ""
+    storage_class: str = ""
     include: str = ""
     exclude: str = ""
+    min_age: str = ""
+    max_age: str = ""
+    min_size: str = ""
+    max_size: str = ""
     limits: str = ""
     own_limits: str = ""
     agents: str = ""
@@ -63,6 +68,8 @@ class Field(NamedTuple):
     choices: tuple[str, ...] = ()
     act: bool = False
 
+
+_CLASSES = tuple(each.name for each in STORAGE_CLASSES)
 
 _REACH = (
     ("endpoint", "URL of an S3 server that is not AWS"),
@@ -83,12 +90,17 @@ def fields(draft: Draft) -> tuple[Field, ...]:
             return (
                 Field("destination", "to", "s3://bucket/prefix or /mnt/new"),
                 *_reach(draft.destination, ("endpoint", "region", "aws_profile")),
+                *([Field("storage_class", "class", choices=_CLASSES)] if is_bucket(draft.destination) else []),
                 Field("canary", "canary", act=True),
             )
         case 3:
             return (
                 Field("exclude", "leave out", "nothing; *.tmp|/scratch is what ends in .tmp, and /scratch"),
                 Field("include", "only", "no, all; /2024|/2025 is only these two folders"),
+                Field("min_age", "min age", "any; 15m leaves out files modified in the last 15 minutes"),
+                Field("max_age", "max age", "any; 365d leaves out files not modified for a year"),
+                Field("min_size", "min size", "any; 1KiB leaves out smaller files"),
+                Field("max_size", "max size", "any; 100GB leaves out larger files"),
             )
         case 4:
             return (
@@ -101,8 +113,13 @@ def fields(draft: Draft) -> tuple[Field, ...]:
             return (Field("name", "name", suggested_name(draft)),)
 
 
+def is_bucket(url: str) -> bool:
+    """Whether a location that was typed is in a bucket."""
+    return url.strip().lower().startswith("s3://")
+
+
 def _reach(url: str, keys: tuple[str, str, str]) -> list[Field]:
-    if not url.strip().lower().startswith("s3://"):
+    if not is_bucket(url):
         return []
     return [Field(key, label, empty) for key, (label, empty) in zip(keys, _REACH, strict=True)]
 
@@ -115,7 +132,7 @@ def problem(draft: Draft, names: Iterable[str] = ()) -> str:
     checks: dict[int, Callable[[], None]] = {
         1: lambda: _check_place(draft.source, source_of(draft), "where the data is"),
         2: lambda: _check_place(draft.destination, destination_of(draft), "where the data is to go"),
-        3: lambda: _check_patterns(draft),
+        3: lambda: _check_filters(draft),
         4: lambda: _check_limits(draft),
         5: lambda: _check_name(draft, names),
     }
@@ -145,11 +162,18 @@ def has_password(text: str) -> bool:
         return True
 
 
-def _check_patterns(draft: Draft) -> None:
+def _check_filters(draft: Draft) -> None:
     sides: tuple[tuple[str, Rule], ...] = ((draft.exclude, "exclude"), (draft.include, "include"))
     for text, rule in sides:
         for pattern in patterns(text):
             parse_pattern(pattern, rule)
+    found = filters_of(draft)
+    for what, least, most, texts in (
+        ("age", found.min_age_seconds, found.max_age_seconds, (draft.min_age, draft.max_age)),
+        ("size", found.min_size_bytes, found.max_size_bytes, (draft.min_size, draft.max_size)),
+    ):
+        if least is not None and most is not None and least > most:
+            raise UsageError(f"min {what} {texts[0]} is above max {what} {texts[1]}: no file would be copied")
 
 
 def _check_limits(draft: Draft) -> None:
@@ -185,14 +209,34 @@ def source_of(draft: Draft) -> LocationSpec:
 
 def destination_of(draft: Draft) -> LocationSpec:
     """Where it goes."""
-    return _spec(draft.destination, draft.endpoint, draft.region, draft.aws_profile)
+    kept_as = draft.storage_class.strip()
+    return _spec(draft.destination, draft.endpoint, draft.region, draft.aws_profile, kept_as)
 
 
-def _spec(url: str, endpoint: str, region: str, aws_profile: str) -> LocationSpec:
+def buckets_of(draft: Draft) -> LocationSpec:
+    """How to ask for the buckets that its step could be about."""
+    reach = (draft.source_endpoint, draft.source_region, draft.source_profile)
+    return _spec("s3://-", *(reach if draft.step == 1 else (draft.endpoint, draft.region, draft.aws_profile)))
+
+
+def _spec(url: str, endpoint: str, region: str, aws_profile: str, kept_as: str = "") -> LocationSpec:
     url = location(url)
-    if not url.lower().startswith("s3://"):
+    if not is_bucket(url):
         return LocationSpec(url)
-    return LocationSpec(url, region.strip() or None, endpoint.strip() or None, aws_profile.strip() or None)
+    return LocationSpec(
+        url, region.strip() or None, endpoint.strip() or None, aws_profile.strip() or None, kept_as or None
+    )
+
+
+def bucket_typed(text: str) -> str:
+    """What stands where the name of a bucket is typed."""
+    return text.strip().removeprefix("s3://").partition("/")[0]
+
+
+def with_bucket(text: str, name: str) -> str:
+    """A location with that bucket, and the prefix that was typed."""
+    _, slash, prefix = text.strip().removeprefix("s3://").partition("/") if is_bucket(text) else ("", "", "")
+    return f"s3://{name}{slash}{prefix}"
 
 
 def patterns(text: str) -> tuple[str, ...]:
@@ -200,39 +244,43 @@ def patterns(text: str) -> tuple[str, ...]:
     return split_patterns(text.strip()) if text.strip() else ()
 
 
-def entries(text: str) -> list[dict[str, str]]:
-    """``Mon-Fri 08:00-18:00 2Gbps; Sat 5Gbps`` as a profile's timetable: no days are all, no hours the whole day."""
-    found = []
-    for part in (each.strip() for each in text.split(";")):
-        words = part.split()
-        if not words:
-            continue
-        days = words.pop(0) if words[0][0].isalpha() else _ALL_DAYS
-        hours = words.pop(0) if words and ":" in words[0] else _ALL_HOURS
-        if not words:
-            raise UsageError(f"{part!r} has no rate: expected such as Mon-Fri 08:00-18:00 2Gbps")
-        found.append({"days": days, "hours": hours, "limit": " ".join(words)})
-    return found
+def filters_of(draft: Draft) -> FilterSpec:
+    """What is to be copied, as a run would be told. Raises UsageError."""
 
-
-def rules(text: str) -> tuple[LimitRule, ...]:
-    """The limits that were typed. Raises UsageError."""
-    found = []
-    for entry in entries(text):
-        hours = parse_hours(entry["hours"])
-        found.append(LimitRule(parse_days(entry["days"]), hours.start, hours.end, parse_rate(entry["limit"])))
-    return tuple(found)
-
-
-def rules_so_far(text: str) -> tuple[LimitRule, ...]:
-    """The limits among what was typed that are whole; those that are not yet are left out."""
-    found: list[LimitRule] = []
-    for part in text.split(";"):
+    def parsed(text: str, label: str, parse: Callable[[str], int]) -> int | None:
         try:
-            found += rules(part)
-        except UsageError:
-            continue
-    return tuple(found)
+            return parse(text) if text.strip() else None
+        except UsageError as error:
+            raise UsageError(f"{label}: {error}") from None
+
+    return FilterSpec(
+        include=patterns(draft.include),
+        exclude=patterns(draft.exclude),
+        min_age_seconds=parsed(draft.min_age, "min age", parse_duration),
+        max_age_seconds=parsed(draft.max_age, "max age", parse_duration),
+        min_size_bytes=parsed(draft.min_size, "min size", parse_bytes),
+        max_size_bytes=parsed(draft.max_size, "max size", parse_bytes),
+    )
+
+
+def filter_texts(draft: Draft) -> tuple[str, ...]:
+    """All that filters, as it was typed."""
+    texts = (draft.include, draft.exclude, draft.min_age, draft.max_age, draft.min_size, draft.max_size)
+    return tuple(text.strip() for text in texts)
+
+
+def class_of(draft: Draft) -> StorageClass:
+    """The storage class of what is written; the usual one for folders, too."""
+    return storage_class(draft.storage_class if is_bucket(draft.destination) else "")
+
+
+def choose(draft: Draft, key: str, step: int) -> Draft:
+    """With the next or the last of what a field offers."""
+    if key == "preset":
+        return with_preset(draft, step)
+    at = _CLASSES.index(class_of(draft).name) + step if class_of(draft).name in _CLASSES else 0
+    name = _CLASSES[at % len(_CLASSES)]
+    return msgspec.structs.replace(draft, storage_class="" if name == _CLASSES[0] else name)
 
 
 def presets(draft: Draft) -> tuple[tuple[str, str], ...]:
@@ -283,7 +331,8 @@ def profile_of(draft: Draft) -> Profile:
     network: dict[str, Any] = {"timetable": entries(draft.limits)} if draft.limits.strip(" ;") else {}
     if draft.bandwidth.strip():
         network["bandwidth"] = draft.bandwidth.strip()
-    filters = {"include": list(patterns(draft.include)), "exclude": list(patterns(draft.exclude))}
+    filters: dict[str, Any] = {"include": list(patterns(draft.include)), "exclude": list(patterns(draft.exclude))}
+    filters |= {key: getattr(draft, key).strip() for key in ("min_age", "max_age", "min_size", "max_size")}
     table: dict[str, Any] = {
         "schema": 1,
         "name": name_of(draft),
@@ -298,7 +347,8 @@ def profile_of(draft: Draft) -> Profile:
 
 
 def _place(spec: LocationSpec) -> dict[str, str]:
-    return {key: value for key in ("url", "region", "endpoint_url", "aws_profile") if (value := getattr(spec, key))}
+    keys = ("url", "region", "endpoint_url", "aws_profile", "storage_class")
+    return {key: value for key in keys if (value := getattr(spec, key))}
 
 
 def _is_auto(draft: Draft) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from engine.execution.checking.findings import Expected, Finding
 from engine.home import Home
 from engine.model import LocationSpec
-from xsync_tui.drafting import Draft, destination_of, patterns, source_of
-from xsync_tui.drawing.wizard import SILENT_SECONDS, Look
+from xsync_tui.drafting import Draft, buckets_of, class_of, destination_of, filter_texts, filters_of, source_of
+from xsync_tui.drawing.wizard_view import BUCKETS_SECONDS, SILENT_SECONDS, Buckets, Look
 from xsync_tui.jobs import Job
 
 if TYPE_CHECKING:
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 class LookJob(Job):
     """A look at a place, in a thread. One that hangs cannot be ended: it is left alone, and ends with the process."""
 
-    def __init__(self, about: tuple[LocationSpec, ...], find: Callable[[], Iterator[Finding]], *, tried: bool) -> None:
+    def __init__(self, draft: Draft, find: Callable[[], Iterator[Finding]], *, tried: bool) -> None:
         super().__init__()
-        self.about = about
+        self._about = _places(draft, tried=tried)
         self._findings: tuple[Finding, ...] = ()
         self._find, self._tried = find, tried
         self._began = time.monotonic()
         self.start(self._run)
+
+    def is_about(self, draft: Draft) -> bool:
+        """Whether its answer still counts: until what it is about was changed."""
+        return draft.step <= 2 and self._about == _places(draft, tried=self._tried)
 
     @property
     def look(self) -> Look:
@@ -56,7 +62,7 @@ def look_at(draft: Draft) -> LookJob:
 
         return look_at_source(source) if draft.step == 1 else look_at_destination(destination, source)
 
-    return LookJob(places(draft), find, tried=False)
+    return LookJob(draft, find, tried=False)
 
 
 def write_canary(draft: Draft, expected: Expected | None = None) -> LookJob:
@@ -74,21 +80,57 @@ def write_canary(draft: Draft, expected: Expected | None = None) -> LookJob:
         finally:
             location.close()
 
-    return LookJob(places(draft), find, tried=True)
+    return LookJob(draft, find, tried=True)
 
 
-def places(draft: Draft) -> tuple[LocationSpec, ...]:
-    """What a look of its step is about: its answer counts until one of these is changed."""
-    return (source_of(draft),) if draft.step == 1 else (source_of(draft), destination_of(draft))
+def _places(draft: Draft, *, tried: bool) -> tuple[LocationSpec, ...]:
+    """What a look of its step is about; a storage class matters only to what is written."""
+    source, destination = source_of(draft), destination_of(draft)
+    if draft.step == 1:
+        return (source,)
+    return source, destination if tried else msgspec.structs.replace(destination, storage_class=None)
+
+
+class BucketsJob(Job):
+    """A list of buckets, in a thread; one that hangs is left alone."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._spec, self._step = buckets_of(draft), draft.step
+        self._names: tuple[str, ...] = ()
+        self._began = time.monotonic()
+        self.start(self._run)
+
+    def is_about(self, draft: Draft) -> bool:
+        """Whether it is what would be asked for now."""
+        return draft.step == self._step and buckets_of(draft) == self._spec
+
+    @property
+    def buckets(self) -> Buckets:
+        """How far it is."""
+        seconds = time.monotonic() - self._began
+        silent = self.at_work and seconds > BUCKETS_SECONDS
+        return Buckets(self.at_work and not silent, seconds, silent, self._names, self.trouble)
+
+    def _run(self) -> None:
+        from engine.locations.s3_buckets import bucket_names
+
+        self._names = tuple(bucket_names(self._spec))
+
+
+def counted_of(draft: Draft) -> tuple[object, ...]:
+    """What a count over a draft's source rests on."""
+    return (source_of(draft), *filter_texts(draft), class_of(draft).small_bytes)
 
 
 class Counter:
-    """Counts what a draft's patterns keep: each file of a catalog once, as long as the patterns stay the same."""
+    """Counts what a draft's filters keep: each file of a catalog once, as long as the filters stay the same."""
 
     def __init__(self) -> None:
         self._wanted: object = None
         self._counted: dict[Path, Kept] = {}
         self._identity: tuple[LocationSpec, str] | None = None
+        self._began = time.time()
 
     def count(
         self, draft: Draft, report: SurveyReport | None, home: Home, *, scanning: bool, cancelled: Callable[[], bool]
@@ -102,23 +144,23 @@ class Counter:
         try:
             files = being_listed(survey_folder(home.surveys, self._identity_of(source_of(draft)))) if scanning else []
             if files:
-                return self._count(draft, files, cancelled)
+                return self._count(draft, files, self._began, cancelled)
             if report is not None:
                 with reading(home.surveys, report) as files:
-                    return self._count(draft, files, cancelled)
+                    return self._count(draft, files, report.surveyed_at, cancelled)
         except OSError:  # the survey has just ended, and its files are others now
             pass
         return None
 
-    def _count(self, draft: Draft, files: list[Path], cancelled: Callable[[], bool]) -> Kept | None:
-        from engine.survey.matching import count_kept, total
+    def _count(self, draft: Draft, files: list[Path], at: float, cancelled: Callable[[], bool]) -> Kept | None:
+        from engine.survey.matching import Wanted, count_kept, total
 
-        wanted = (patterns(draft.include), patterns(draft.exclude))
+        wanted = Wanted(filters_of(draft), at, class_of(draft).small_bytes)
         if wanted != self._wanted:
             self._wanted, self._counted = wanted, {}
         for file in files:
             if file not in self._counted:
-                kept = count_kept([file], *wanted, cancelled)
+                kept = count_kept([file], wanted, cancelled)
                 if kept is None:
                     return None
                 self._counted[file] = kept

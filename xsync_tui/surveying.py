@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from engine.errors import XsyncError
 from engine.model import LocationSpec
 from engine.names import path_of_text
+from xsync_tui.drawing.evidence import weakest
 from xsync_tui.drawing.facts import plain_url
 from xsync_tui.drawing.filtered import Inside
 from xsync_tui.drawing.survey import Scanning
+from xsync_tui.drawing.wizard_view import Source
 from xsync_tui.processes import start_resource_tracker
 
 if TYPE_CHECKING:
     from engine.catalog.stopping import Stopper
     from engine.home import Home
+    from engine.planning.values import Origin, Roofline
     from engine.survey.facts import FolderStatistics
     from engine.survey.report import SurveyReport
     from engine.survey.scan import SurveyProgress
@@ -107,6 +110,32 @@ class Reports:
         except (OSError, msgspec.DecodeError):
             return None
         return self._kept[path][1]
+
+
+def found_by(report: SurveyReport) -> Source:
+    """What a survey found, with what one agent is taken to do before anything is known of the way."""
+    from engine.planning.sizes import decimal_bins, size_times
+    from engine.planning.surroundings import default_roofline
+    from engine.planning.values import SizeBin
+
+    one = default_roofline()
+    bins = [SizeBin(each.from_, each.to or each.from_, each.files, each.bytes) for each in report.size_histogram]
+    times = size_times(decimal_bins(bins), one, report.largest_bytes)
+    return Source(times, _origin(one), first_level(report), report.bytes, report.surveyed_at, report.partial)
+
+
+def found_so_far(scanning: Scanning) -> Source:
+    """The same of a survey under way: all sizes from the first, so that none moves."""
+    from engine.planning.sizes import ROWS, decimal_bins, size_times
+    from engine.planning.surroundings import default_roofline
+
+    one = default_roofline()
+    times = size_times(decimal_bins(scanning.bins, ROWS), one, scanning.largest)
+    return Source(times, _origin(one), bytes=scanning.bytes, so_far=True)
+
+
+def _origin(one: Roofline) -> Origin:
+    return weakest((one.bytes_per_second.origin, one.files_per_second.origin))
 
 
 def first_level(report: SurveyReport) -> tuple[FolderStatistics, ...]:

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.catalog.limits import is_limited
 from engine.errors import UsageError
 from engine.filters import Filters
-from engine.model import FilterSpec
 from engine.planning.partition import Partition, TaskLimits, partition
 from engine.planning.partition.scope import within
 from engine.planning.plan import part_of
 from engine.planning.values import Dataset, FolderNode, NameGroup
 from engine.survey.dataset import dataset_of
-from engine.survey.matching import kept_sizes
+from engine.survey.matching import Wanted, kept_sizes
 from engine.survey.report import SurveyReport, reading
 from engine.survey.tree import SHARE, folder_tree, name_groups
 
@@ -114,25 +114,29 @@ def cut_folders(
 def surveyed(surveys: Path, survey: SurveyReport, filters: Filters, spill: Path) -> Dataset:
     """What the filters leave of a survey. Raises UsageError if its entries are gone.
 
-    Patterns are matched with the path of every file (two million a second) where ``counts_names``; else, and as to
-    folders, links, ages, sizes and manifests, it is as far as folders tell.
+    Patterns, ages and sizes are held against every file (two million a second) where ``counts_files``; else, and as to
+    folders, links and manifests, it is as far as folders tell. Ages are those at the time of the survey.
     """
     whole = dataset_of(survey)
-    if filters.trivial(b""):
+    if keeps_all(filters):
         return whole
     with reading(surveys, survey) as files:
         root = within(folder_tree(files, spill, 1, level=2), filters)[0]
-        if counts_names(survey, filters):
-            kept = kept_sizes(files, filters.spec.include, filters.spec.exclude)
+        if counts_files(survey, filters):
+            kept = kept_sizes(files, Wanted(filters.spec, survey.surveyed_at))
             others = max(0, root.entries - root.files)
             return Dataset(sum(kept.files), sum(kept.bytes), others, kept.largest, kept.bins())
     return part_of(whole, root.files, root.bytes, root.entries)
 
 
-def counts_names(survey: SurveyReport, filters: Filters) -> bool:
-    """Whether patterns are all that filters, and the files few enough to match the path of each."""
-    patterns = FilterSpec(filters.spec.include, filters.spec.exclude)
-    return filters.spec == patterns and survey.files <= MOST_MATCHED
+def counts_files(survey: SurveyReport, filters: Filters) -> bool:
+    """Whether no list of paths filters, and the files are few enough to look at each."""
+    return filters.spec.manifest is None and filters.spec.only is None and survey.files <= MOST_MATCHED
+
+
+def keeps_all(filters: Filters) -> bool:
+    """Whether nothing is left out but what always is."""
+    return filters.trivial(b"") and not is_limited(filters.spec)
 
 
 def scaled(folders: Folders, filters: Filters, left: Dataset) -> Folders:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.locations.storage_classes import storage_class
 from engine.model import Fate, Kind
 from engine.survey.columns import IS_ENTRY, IS_FILE, PATH
 
@@ -14,10 +15,6 @@ WIDE_ENTRIES = 1_000_000
 
 DEEP_NAMES = 100
 """Names of a path from which on tools begin to fail; 4,095 bytes is the limit of a path on Linux."""
-
-BILLED_AS_128_KIB = frozenset({"STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"})
-WITH_40_KIB_MORE = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-"""Storage classes by what they charge for small objects (S3 User Guide, Understanding storage classes)."""
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """Classes whose objects cannot be read before they are restored."""
@@ -135,24 +132,16 @@ def _too_long(target: Target) -> Rule:
 
 def _small_objects(target: Target) -> list[Rule]:
     """What a cold storage class charges more for."""
-    name = target.storage_class or ""
-    if name in BILLED_AS_128_KIB:
-        return [
-            Rule(
-                f"object under 128 KiB in {name}",
-                f"{IS_FILE} AND size < {128 << 10}",
-                "Copied, and billed as 128 KiB each. Put small files into STANDARD, or pack them first.",
-            )
-        ]
-    if name in WITH_40_KIB_MORE:
-        return [
-            Rule(
-                f"object under 40 KiB in {name}",
-                f"{IS_FILE} AND size < {40 << 10}",
-                "Copied; each is billed 40 KiB of index beside its data. Pack small files first, or use STANDARD.",
-            )
-        ]
-    return []
+    kind = storage_class(target.storage_class)
+    if not kind.small_bytes:
+        return []
+    return [
+        Rule(
+            f"object under {kind.small_bytes >> 10} KiB in {kind.name}",
+            f"{IS_FILE} AND size < {kind.small_bytes}",
+            f"Copied, and {kind.small}. Put small files into STANDARD, or pack them first.",
+        )
+    ]
 
 
 def folder_rules(target: Target) -> list[Rule]:

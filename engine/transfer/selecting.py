@@ -7,10 +7,9 @@ import stat
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.catalog.limits import beyond_limits
 from engine.filters import Filters
-from engine.model import Fate, FilterSpec, Kind
-
-_SECOND_NS = 10**9
+from engine.model import Fate, Kind
 
 
 def selected(rows: pa.Table, filters: Filters, began_at: float) -> pa.Table:
@@ -21,7 +20,7 @@ def selected(rows: pa.Table, filters: Filters, began_at: float) -> pa.Table:
     spec = filters.spec
     if spec.only is not None:
         rows = _without_rest(rows, filters)
-    unwanted = _unwanted(rows, spec, began_at)
+    unwanted = beyond_limits(rows, spec, began_at)
     if unwanted is None:
         return rows
     candidate = pc.and_(pc.equal(rows["kind"], int(Kind.FILE)), pc.equal(rows["fate"], int(Fate.CANDIDATE)))
@@ -36,24 +35,6 @@ def with_devices(rows: pa.Table) -> pa.Table:
     is_device = pc.is_in(form, pa.array([stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO], pa.uint32()))
     kind = pc.if_else(pc.fill_null(is_device, False), pa.scalar(int(Kind.DEVICE), pa.uint8()), rows["kind"])
     return rows.set_column(rows.schema.get_field_index("kind"), rows.schema.field("kind"), kind)
-
-
-def _unwanted(rows: pa.Table, spec: FilterSpec, began_at: float) -> pa.ChunkedArray | None:
-    """Which rows a limit of age or size leaves out, or None where there is no limit."""
-    began_ns = round(began_at * _SECOND_NS)
-    found = []
-    if spec.min_age_seconds is not None:
-        found.append(pc.greater(rows["mtime_ns"], began_ns - spec.min_age_seconds * _SECOND_NS))
-    if spec.max_age_seconds is not None:
-        found.append(pc.less(rows["mtime_ns"], began_ns - spec.max_age_seconds * _SECOND_NS))
-    if spec.min_size_bytes is not None:
-        found.append(pc.less(rows["size"], spec.min_size_bytes))
-    if spec.max_size_bytes is not None:
-        found.append(pc.greater(rows["size"], spec.max_size_bytes))
-    unwanted = None
-    for each in found:
-        unwanted = each if unwanted is None else pc.or_kleene(unwanted, each)
-    return unwanted
 
 
 def _without_rest(rows: pa.Table, filters: Filters) -> pa.Table:

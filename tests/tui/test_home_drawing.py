@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from engine.model import Bytes, Snapshot, Status
+from profiles.schema import ScheduleSection
 from xsync_tui.drafting import Draft
-from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
+from xsync_tui.drawing.facts import Execution
+from xsync_tui.drawing.home import Entry, Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.gallery.executions import (
     ASCII,
@@ -145,6 +147,26 @@ def test_a_schedule_that_stopped_itself_needs_a_person() -> None:
     facts = HomeFacts(HOST, {"lab": profile("lab")}, stopped=frozenset({"lab"}))
     (entry,) = entries(facts, NOW, CANVAS)
     assert (entry.group, entry.next) == (Group.NEEDS, "schedule STOPPED")
+
+
+def test_a_schedule_is_told_beside_what_is_more_urgent_and_when_nothing_starts_it() -> None:
+    scheduled = msgspec.structs.replace(profile("lab-images"), schedule=ScheduleSection(every="6 h"))
+    done, failed = execution(snapshot(Status.SUCCESS)), execution(snapshot(Status.CANCELLED, profile="lab-images"))
+
+    def entry(*executions: Execution, due: float | None = None) -> Entry:
+        known = {} if due is None else {"lab-images": due}
+        (found,) = entries(HomeFacts(HOST, {"lab-images": scheduled}, executions, due=known), NOW, CANVAS)
+        return found
+
+    assert (entry(done, due=NOW + 10_073).next, entry(done, due=NOW + 10_073).group) == ("next 06:00", Group.DUE)
+    assert (entry(done).next, entry(done).details[1]) == ("schedule not installed", "xsync schedule install")
+    assert (entry().next, entry().details[1]) == ("2 survey it", "schedule not installed")
+    broken = execution(snapshot(Status.ERROR, profile="lab-images"))
+    assert (entry(broken, due=NOW + 10_073).group, entry(broken, due=NOW + 10_073).details[1]) == (
+        Group.NEEDS,
+        "next 06:00",
+    )
+    assert entry(failed).next == "schedule not installed"
 
 
 def test_only_the_newest_execution_of_a_profile_or_route_is_listed() -> None:

@@ -328,6 +328,17 @@ def test_an_estimate_that_left_what_was_said_says_so_with_the_reason() -> None:
     assert _foretold((3_600, 4_200), limited)[1].endswith("since 03:02: kim@agent-01 asked to limit: done")
 
 
+def test_a_run_that_may_not_be_over_when_the_next_one_is_due_says_what_becomes_of_it() -> None:
+    six, four = NOW + 10_073, NOW + 3_600
+    (row,) = text(answer(view(run(), WIDE, past=Past(due=six)), WIDE), WIDE)
+    assert row.endswith(" ! may still run at 06:00: the next one, due then, is skipped")
+    said = text(answer(view(run(), CANVAS, past=Past(due=four)), CANVAS), CANVAS)
+    assert said[1] == " ! still runs at 04:12: the next one, due then, is skipped"
+    assert len(text(answer(view(run(), CANVAS, past=Past(due=NOW + 90_000)), CANVAS), CANVAS)[0]) < 42
+    both = text(answer(view(run(), CANVAS, past=Past(window_ends=four, due=four)), CANVAS), CANVAS)
+    assert both[1].startswith(" ! passes the window")
+
+
 def test_the_end_may_pass_the_window_or_passes_it() -> None:
     six = NOW + 10_073  # 06:00
     (row,) = text(answer(view(run(), CANVAS, past=Past(window_ends=six)), CANVAS), CANVAS)

@@ -8,8 +8,9 @@ from engine.model import Status
 from tests.tui.reading import golden
 from tests.tui.reading import lines as text
 from tests.tui.test_run_drawing import DONE, ENDED, SOME_FAILED, _body
+from xsync_tui.drawing.past import Past
 from xsync_tui.drawing.rows import Role
-from xsync_tui.drawing.run import no_run, state_words
+from xsync_tui.drawing.run import body, no_run, state_words
 from xsync_tui.gallery.runs import (
     CANVAS,
     NOW,
@@ -125,3 +126,9 @@ def test_no_run_says_which_key_starts_it() -> None:
  R starts it, once the strip is confirmed; 3 shows how long it will take, 4
  measures that first.
 """)
+    assert text(no_run("lab-images", CANVAS, NOW + 10_073, NOW), CANVAS)[2].endswith("Its schedule begins it at 06:00.")
+
+
+def test_a_finished_pass_says_when_the_schedule_begins_the_next() -> None:
+    done = view(run(status=Status.SUCCESS, totals=DONE, **ENDED), CANVAS, past=Past(due=NOW + 10_073))
+    assert "   R another pass: sends only what changed since; by itself at 06:00" in text(body(done, CANVAS), CANVAS)

@@ -15,6 +15,7 @@ from engine.execution.checking import looking
 from engine.execution.checking.findings import Finding, ok
 from engine.home import find_home
 from engine.journal.reader import list_executions
+from engine.locations import s3_buckets
 from engine.model import LocationSpec, Status
 from engine.survey import scan
 from engine.survey.report import SurveyReport
@@ -28,7 +29,7 @@ from xsync_tui import drafts
 from xsync_tui.app import XsyncApp
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
-from xsync_tui.drawing.wizard import SILENT_SECONDS
+from xsync_tui.drawing.wizard_view import BUCKETS_SECONDS, SILENT_SECONDS
 from xsync_tui.gallery.executions import HOSTILE
 from xsync_tui.screens.strip import Strip
 from xsync_tui.screens.wizard import WizardScreen
@@ -84,7 +85,9 @@ def test_from_nothing_to_a_finished_run(
         await driver.press("enter")
         seen = await driver.sees("enter goes on to 3")
         assert "credentials from the environment" in seen
-        await driver.press("tab", "tab", "tab", "enter")
+        await driver.press("tab", "tab", "tab", "right", "right")
+        await driver.sees("are under 128 KiB: in STANDARD_IA billed as 128 KiB each")
+        await driver.press("left", "left", "tab", "enter")
         assert isinstance(driver.app.screen, Strip)
         await driver.sees(".xsync-canary-*: objects of")
         assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
@@ -130,7 +133,7 @@ def test_keys_that_come_faster_than_they_are_drawn_keep_their_order(source: Path
         await driver.sees("draft, step 3 of 5")
         await driver.press("enter")
         await driver.sees("[3 leave out]")
-        keys = [*"*.tmX", "backspace", "p", "down", *"/2024", "tab", *"|/x", "enter", *"Mon 2Gbps", "down", "down", "7"]
+        keys = [*"*.tmX", "backspace", "p", "down", *"/2024", "up", *"|/x", "enter", *"Mon 2Gbps", "down", "down", "7"]
         for key in keys:  # all at once, as a slow line delivers them
             driver.app.post_message(events.Key(key, key if len(key) == 1 else None))
         await driver.sees("One limit, of 2.00 Gbit/s")
@@ -157,6 +160,102 @@ def test_a_wrong_bucket_is_named_and_mended(source: Path, bucket: str, s3_spec: 
         await driver.sees("enter goes on to 3")
 
     drive(play)
+
+
+def test_a_look_is_repeated_when_what_was_wrong_has_been_mended_elsewhere(
+    source: Path, bucket: str, s3_spec: SpecMaker, boto: S3Client
+) -> None:
+    endpoint, later = s3_spec(bucket).endpoint_url or "", f"{bucket}-later"
+
+    async def play(driver: Driver) -> None:
+        await to_step_2(driver, source)
+        assert "look again" not in driver.read()
+        await paste(driver, f"s3://{later}")
+        await driver.press("tab")
+        await paste(driver, endpoint)
+        await driver.press("enter")
+        assert "ctrl+r look again" in await driver.sees("A run would fail")
+        boto.create_bucket(Bucket=later)
+        await driver.press("ctrl+r")
+        await driver.sees("enter goes on to 3")
+
+    drive(play)
+    boto.delete_bucket(Bucket=later)
+
+
+def test_buckets_are_listed_beside_what_is_typed(source: Path, bucket: str, s3_spec: SpecMaker) -> None:
+    endpoint = s3_spec(bucket).endpoint_url or ""
+
+    async def play(driver: Driver) -> None:
+        await to_step_2(driver, source)
+        await driver.press(*"s3://", "tab")
+        await paste(driver, endpoint)
+        assert "list buckets" not in driver.read()
+        await driver.press("shift+tab", "ctrl+l")
+        await driver.sees("buckets: right takes the first")
+        await paste(driver, bucket[-6:])
+        await driver.sees(f"   {bucket}")
+        await driver.press("right")
+        await driver.until(lambda: driver.app.screen.query_one("#answer", Entry).value == f"s3://{bucket}")
+        await driver.press("escape")
+        await driver.sees("enter looks at it. Nothing is written.")
+        assert "[2 destination]" in driver.read()
+        await driver.press(*"/lab", "enter")
+        await driver.sees("enter goes on to 3")
+
+    drive(play)
+
+
+def test_a_list_of_buckets_may_be_denied_or_hang_and_nobody_waits_for_it(
+    source: Path, bucket: str, s3_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, endpoint = threading.Event(), s3_spec(bucket).endpoint_url or ""
+
+    async def play(driver: Driver) -> None:
+        await to_step_2(driver, source)
+        await driver.press(*"s3://b", "tab")
+        await paste(driver, endpoint)
+        with monkeypatch.context() as wrong:
+            wrong.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+            await driver.press("shift+tab", "ctrl+l")
+            await driver.sees("no list: ")
+            assert "AWS_SECRET_ACCESS_KEY" in driver.read()
+        with monkeypatch.context() as slow:
+            slow.setattr(s3_buckets, "bucket_names", lambda spec: released.wait() or [])
+            await driver.press("ctrl+l")
+            await driver.sees("Asking for the buckets")
+            await driver.press("x")
+            await driver.sees("s3://bx")
+            screen = driver.app.screen
+            assert isinstance(screen, WizardScreen)
+            assert screen._listing is not None
+            screen._listing._began -= BUCKETS_SECONDS
+            await driver.sees("no list within 10 s: type the bucket's name")
+            await driver.press("escape")
+            await driver.sees("enter looks at it.")
+
+    drive(play)
+    released.set()
+
+
+def test_ages_and_sizes_are_counted_as_they_are_typed_and_planned(source: Path, tmp_path: Path) -> None:
+    drafts.save(Draft("0" * 16, 3, str(source), destination=str(tmp_path / "new")))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("draft, step 3 of 5")
+        await driver.press("enter")
+        await driver.sees("Folders in /")
+        await driver.press("tab", "tab", "tab", "tab", *"1kB")
+        await driver.sees("files, and")
+        await driver.press("tab", *"1kB")
+        await driver.sees("It keeps 40 % of 100 files")  # those of 1,000 bytes, the ends included
+        await driver.press("enter", "enter", "enter")
+        await driver.until(lambda: driver.app.current_mode == "plan")
+        await driver.sees("40.0 kB")
+
+    drive(play)
+    filters = store.load("lab").filters
+    assert (filters.min_size, filters.max_size) == ("1kB", "1kB")
 
 
 def test_next_says_why_it_waits(source: Path, tmp_path: Path) -> None:

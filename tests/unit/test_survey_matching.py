@@ -1,7 +1,8 @@
-"""What patterns leave of a survey: counted as ``Filters`` decides it, file by file, of finished and unfinished ones."""
+"""What filters leave of a survey: counted as ``Filters`` decides it, file by file, of finished and unfinished ones."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from engine.errors import UsageError
 from engine.filters import Filters, parse_pattern
 from engine.model import Fate, FilterSpec, Kind, LocationSpec
-from engine.survey.cutting import counts_names, read_folders, scaled, surveyed
-from engine.survey.matching import Kept, count_kept, total
+from engine.survey.cutting import counts_files, read_folders, scaled, surveyed
+from engine.survey.matching import Kept, Wanted, count_kept, total
 from engine.survey.report import being_listed, survey_folder
 from engine.survey.scan import SurveyProgress, survey
 
@@ -22,14 +23,18 @@ PATHS = (b"a", b"a/b", b"a/b.tmp", b"ab/c/d", b"ab/a/x.tmp", b"c/\xff/a", b"c/*/
 
 
 def _catalog(path: Path, paths: tuple[bytes, ...] = PATHS) -> Path:
-    rows = [(b"", b"", Kind.FOLDER, Fate.CANDIDATE, 0), (b"c", b"off", Kind.FILE, Fate.EXCLUDED, 9)]
-    rows += [(*_split(each), Kind.FILE, Fate.CANDIDATE, 10**n) for n, each in enumerate(paths)]
+    rows = [(b"", b"", Kind.FOLDER, Fate.CANDIDATE, 0, 0), (b"c", b"off", Kind.FILE, Fate.EXCLUDED, 9, 0)]
+    rows += [(*_split(each), Kind.FILE, Fate.CANDIDATE, 10**n, n * 60 * 10**9) for n, each in enumerate(paths)]
     columns = list(zip(*rows, strict=True))
-    types = (pa.binary(), pa.binary(), pa.uint8(), pa.uint8(), pa.int64())
-    names = ("dir", "name", "kind", "fate", "size")
+    types = (pa.binary(), pa.binary(), pa.uint8(), pa.uint8(), pa.int64(), pa.int64())
+    names = ("dir", "name", "kind", "fate", "size", "mtime_ns")
     table = pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types, strict=True)})
     pq.write_table(table, path, row_group_size=3)
     return path
+
+
+def leaving_out(*patterns: str) -> Wanted:
+    return Wanted(FilterSpec(exclude=patterns))
 
 
 def _split(path: bytes) -> tuple[bytes, bytes]:
@@ -52,7 +57,7 @@ def test_it_counts_what_filters_would_select(
     exclude = [each for each in exclude if _valid(each, "exclude")]
     filters = Filters(FilterSpec(include=tuple(include), exclude=tuple(exclude)))
     wanted = [n for n, each in enumerate(PATHS) if filters.fate(each, False) == Fate.CANDIDATE]
-    found = count_kept([path], include, exclude)
+    found = count_kept([path], Wanted(filters.spec))
     assert found is not None
     assert (found.files, found.size) == (len(PATHS), sum(10**n for n in range(len(PATHS))))
     assert (found.kept_files, found.kept_size) == (len(wanted), sum(10**n for n in wanted))
@@ -70,15 +75,27 @@ def _valid(text: str, rule: str) -> bool:
 
 def test_it_shows_what_is_left_out_and_can_be_told_to_stop(tmp_path: Path) -> None:
     path = _catalog(tmp_path / "entries.parquet")
-    found = count_kept([path], (), ("*.tmp|/tmp",))
+    found = count_kept([path], leaving_out("*.tmp|/tmp"))
     assert found is not None
     assert found.examples_left_out == (b"a/b.tmp", b"ab/a/x.tmp", b"tmp/a")
-    assert count_kept([], (), ()) == Kept() == total([])
+    assert count_kept([], Wanted()) == Kept() == total([])
     assert total([found, found])[:4] == tuple(2 * each for each in found[:4])
     assert total([found, found]).examples_left_out == (*found.examples_left_out, *found.examples_left_out[:2])
-    assert count_kept([path], (), (), lambda: True) is None
+    assert count_kept([path], Wanted(), lambda: True) is None
     with pytest.raises(UsageError, match="only at its start and end"):
-        count_kept([path], (), ("a*b",))
+        count_kept([path], leaving_out("a*b"))
+
+
+def test_ages_sizes_and_small_files_are_counted_with_the_patterns(tmp_path: Path) -> None:
+    path = _catalog(tmp_path / "entries.parquet")  # file n has 10**n bytes and was modified in minute n
+    filters = FilterSpec(exclude=("*.tmp",), min_age_seconds=120, max_size_bytes=10**6)
+    found = count_kept([path], Wanted(filters, 8 * 60.0, 1_000))
+    assert found is not None
+    assert (found.kept_files, found.kept_size, found.small) == (5, 1 + 10 + 10**3 + 10**5 + 10**6, 2)
+    assert total([found, found]).small == 4
+    younger = count_kept([path], Wanted(FilterSpec(max_age_seconds=60), 8 * 60.0))
+    assert younger is not None
+    assert (younger.examples_kept, younger.small) == (PATHS[-2:], 0)
 
 
 def test_what_a_survey_has_found_so_far_can_be_counted_while_it_goes_on(
@@ -95,7 +112,7 @@ def test_what_a_survey_has_found_so_far_can_be_counted_while_it_goes_on(
     def look(progress: SurveyProgress) -> None:
         folders[:] = surveys.iterdir()
         if (files := being_listed(folders[0])) and progress.files:
-            seen.append(count_kept(files, (), ("/a",)))
+            seen.append(count_kept(files, leaving_out("/a")))
 
     monkeypatch.setattr("engine.survey.scan.PROGRESS_SECONDS", 0.0)
     report = survey(spec, surveys, processes=1, on_progress=look)
@@ -126,11 +143,29 @@ def test_a_plan_counts_what_patterns_of_names_leave(tmp_path: Path) -> None:
     ]
 
 
+def test_a_plan_counts_what_ages_and_sizes_leave(tmp_path: Path) -> None:
+    source, surveys, spill = tmp_path / "source", tmp_path / "surveys", tmp_path / "spill"
+    source.mkdir()
+    for number in range(4):
+        (source / f"{number}.tif").write_bytes(b"x" * 10**number)
+    os.utime(source / "3.tif", (1e9, 1e9))
+    found = survey(LocationSpec(str(source)), surveys, processes=1)
+    for spec, sizes in (
+        (FilterSpec(min_size_bytes=10), 1_110),
+        (FilterSpec(max_size_bytes=10), 11),
+        (FilterSpec(max_age_seconds=86_400), 111),
+        (FilterSpec(min_age_seconds=86_400), 1_000),
+    ):
+        assert surveyed(surveys, found, Filters(spec), spill).bytes == sizes
+
+
 def test_what_only_folders_can_tell_of_is_taken_from_them(tmp_path: Path) -> None:
     source, surveys, spill = tmp_path / "source", tmp_path / "surveys", tmp_path / "spill"
     source.mkdir()
     (source / "a.tif").write_bytes(b"x" * 10)
     found = survey(LocationSpec(str(source)), surveys, processes=1)
-    younger = Filters(FilterSpec(exclude=("*.tif",), min_age_seconds=60))
-    assert not counts_names(found, younger)
-    assert surveyed(surveys, found, younger, spill).files == 1
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("other.tif\n")
+    listed = Filters(FilterSpec(manifest=str(manifest)))
+    assert not counts_files(found, listed)
+    assert surveyed(surveys, found, listed, spill).files == 1

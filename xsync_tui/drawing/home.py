@@ -177,10 +177,26 @@ def _of_profile(
     if name in facts.stopped:
         why = f"the schedule of {name} stopped itself"
         return entry._replace(group=Group.NEEDS, role=Role.ALARM, next="schedule STOPPED", why=why)
-    if name in facts.due and entry.group is Group.REST:
-        when = clock_range(facts.due[name], facts.due[name], canvas.zone, now)
-        return entry._replace(group=Group.DUE, next=f"next {when}", since=-facts.due[name])
-    return entry
+    if name in facts.due:
+        at = facts.due[name]
+        said = f"next {clock_range(at, at, canvas.zone, now)}"
+        return (
+            entry._replace(group=Group.DUE, next=said, since=-at) if entry.group is Group.REST else _beside(entry, said)
+        )
+    if profile.schedule.cron is None and profile.schedule.every is None:
+        return entry
+    if entry.group is Group.REST and latest is not None:
+        return entry._replace(next=_NOT_INSTALLED, details=(entry.details[0], "xsync schedule install"))
+    return _beside(entry, _NOT_INSTALLED)
+
+
+_NOT_INSTALLED = "schedule not installed"
+"""The profile says when it runs, and nothing starts it."""
+
+
+def _beside(entry: Entry, said: str) -> Entry:
+    """With a word in the last cell of its second row, where nothing else stands."""
+    return entry if entry.details[1] else entry._replace(details=(entry.details[0], said))
 
 
 def _without_run(subject: Subject, profile: Profile, survey: SurveyBrief | None) -> Entry:

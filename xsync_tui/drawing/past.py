@@ -40,7 +40,8 @@ class AgentPast(NamedTuple):
 class Past(NamedTuple):
     """``limits``: bytes/s for each bucket of the graph, None for none. ``then``: what follows the limit that holds.
 
-    ``window_ends``: when the run has to be over, if that is agreed (seconds since the epoch).
+    ``window_ends``: when the run has to be over, if that is agreed; ``due``: when the profile's schedule begins another
+    one (seconds since the epoch).
     """
 
     agents: AgentPast = AgentPast()
@@ -48,6 +49,7 @@ class Past(NamedTuple):
     then: Limit | None = None
     estimates: Sequence[Estimate] = ()
     window_ends: float | None = None
+    due: float | None = None
 
 
 class Moved(NamedTuple):

@@ -116,7 +116,7 @@ def body(view: RunView, canvas: Canvas) -> list[Row]:
     lines = [*deleted_lines(snapshot), *failed_lines(snapshot, look)]
     bottom = [*ledger(snapshot.totals.files, canvas), *(_row(line, canvas) for line in lines)]
     if snapshot.status.ended:
-        bottom += _next_steps(snapshot, canvas)
+        bottom += _next_steps(view, canvas)
     room = canvas.height - len(top) - len(bottom)
     middle = _pane_rows(view, canvas)
     left = room - middle
@@ -178,10 +178,12 @@ def limit_sentence(view: RunView, canvas: Canvas) -> str:
     return words
 
 
-def no_run(name: str, canvas: Canvas) -> list[Row]:
-    """The screen of a profile that has not been run."""
+def no_run(name: str, canvas: Canvas, due: float | None = None, now: float = 0.0) -> list[Row]:
+    """The screen of a profile that has not been run; ``due``: when its schedule begins it."""
     said = f"{canvas.text(name, 24)} has not been run yet: nothing is at the destination by xsync."
     how = "R starts it, once the strip is confirmed; 3 shows how long it will take, 4 measures that first."
+    if due is not None:
+        how += f" Its schedule begins it at {clock_range(due, due, canvas.zone, now)}."
     cells = canvas.width - 2
     rows = [row(Piece(f" {line}", Role.STRONG)) for line in wrapped(said, cells)]
     return [*rows, *(row(f" {line}") for line in wrapped(how, cells))]
@@ -203,16 +205,19 @@ def _paused(view: RunView, canvas: Canvas) -> str:
 
 
 def _late(view: RunView, canvas: Canvas) -> str:
-    """By how much the end passes the window, if it may."""
-    snapshot, end = view.snapshot, window_end(view.past, view.snapshot)
-    if end is None or snapshot.eta_seconds is None or snapshot.status is not Status.TRANSFERRING:
+    """By how much the end passes the window, if it may; else what becomes of the next scheduled run."""
+    snapshot, end, due = view.snapshot, window_end(view.past, view.snapshot), view.past.due
+    if snapshot.eta_seconds is None or snapshot.status is not Status.TRANSFERRING:
         return ""
-    low, high = (view.now + seconds - end for seconds in snapshot.eta_seconds)
-    if high <= 0:
-        return ""
-    by = format_duration(high) if low <= 0 else format_duration_range(low, high)
-    window = f"the window ({clock_range(end, end, canvas.zone, view.now)})"
-    return f"! {'may pass' if low <= 0 else 'passes'} {window} by {by}"
+    low, high = (view.now + seconds for seconds in snapshot.eta_seconds)
+    if end is not None and high > end:
+        by = format_duration(high - end) if low <= end else format_duration_range(low - end, high - end)
+        window = f"the window ({clock_range(end, end, canvas.zone, view.now)})"
+        return f"! {'may pass' if low <= end else 'passes'} {window} by {by}"
+    if due is not None and high > due:
+        when = clock_range(due, due, canvas.zone, view.now)
+        return f"! {'may still run' if low <= due else 'still runs'} at {when}: the next one, due then, is skipped"
+    return ""
 
 
 def _moved(moved: Moved, view: RunView, canvas: Canvas) -> str:
@@ -238,12 +243,14 @@ def _reason(moved: Moved, view: RunView, canvas: Canvas, cells: int) -> str:
     return f"the rate went from {before} to {after}" if before != after else ""
 
 
-def _next_steps(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
+def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
     """What to do once it has ended."""
+    snapshot, due = view.snapshot, view.past.due
+    itself = "" if due is None else f"; by itself at {clock_range(due, due, canvas.zone, view.now)}"
     again = "xsync run SOURCE DESTINATION" if snapshot.profile is None else "R"
     if exit_code(snapshot, gone=False) == 0:
         steps = [("7", "what was said and what it took, and the report to keep")]
-        steps.append((again, "another pass: sends only what changed since"))
+        steps.append((again, f"another pass: sends only what changed since{itself}"))
         if snapshot.profile is not None:
             steps.append(("6", "cutover: freeze, last pass, verification, hand-over"))
     elif held_back(snapshot):

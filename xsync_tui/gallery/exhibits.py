@@ -40,7 +40,8 @@ from xsync_tui.drawing.testrun import View as TestView
 from xsync_tui.drawing.testrun import body as test_body
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.verdict import changes_rows, verdict_rows
-from xsync_tui.drawing.wizard import WizardView, wizard_rows
+from xsync_tui.drawing.wizard import wizard_rows
+from xsync_tui.drawing.wizard_view import WizardView
 from xsync_tui.gallery import describing, executions, planning, proving, runs
 
 Draw = Callable[[Canvas], list[Row]]

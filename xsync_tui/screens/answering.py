@@ -9,7 +9,7 @@ import msgspec
 from textual import events
 from textual.app import ComposeResult
 
-from xsync_tui.drafting import Draft, Field, fields, with_preset
+from xsync_tui.drafting import Draft, Field, choose, fields
 from xsync_tui.screens.base import BaseScreen
 from xsync_tui.widgets.entry import Entry
 
@@ -31,6 +31,11 @@ class _Answer(Entry):
         elif event.is_printable and screen.waits:
             event.stop()
             event.prevent_default()
+        elif event.key == "right" and self.cursor_position == len(self.value) and (text := screen.completed()):
+            event.stop()
+            event.prevent_default()
+            self.value = text
+            self.cursor_position = len(text)
 
     def _on_paste(self, event: events.Paste) -> None:
         if cast("AnsweringScreen[Any]", self.screen).waits:
@@ -100,6 +105,10 @@ class AnsweringScreen(BaseScreen[V]):
         """Whether an answer is waited for, and nothing is to be typed."""
         return False
 
+    def completed(self) -> str:
+        """What right at the end of the field makes of it; empty if nothing."""
+        return ""
+
     def way_of(self, key: str) -> Callable[[], None] | None:
         """What a key does that leaves the field, if it does."""
         keys = {each.id: self.xsync.keymap.get(each.id, each.keys).split(",") for each in self.KEYS}
@@ -120,5 +129,5 @@ class AnsweringScreen(BaseScreen[V]):
         """The next of what can be chosen."""
         if not self._here.choices:
             return
-        self.draft = with_preset(self.draft, step)
+        self.draft = choose(self.draft, self._here.key, step)
         self.redraw()

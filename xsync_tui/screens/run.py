@@ -89,14 +89,14 @@ class RunScreen(BaseScreen[RunFacts]):
         """The snapshot, the graph's buckets, and what the runner has not answered."""
         folder, now = bridge.folder_of(subject), self.xsync.now()
         if folder is None:
-            return RunFacts(None, Window(now, 1.0, 1), [], Past(), [])
+            return RunFacts(None, Window(now, 1.0, 1), [], Past(due=_due(subject, bridge, now)), [])
         snapshot = bridge.snapshot(folder)
         over = life_of(snapshot, now) in (Life.ENDED, Life.GONE)
         end = (snapshot.ended_at or snapshot.heartbeat_at) if over else now
         shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas)
         found = bridge.samples(folder, shown.start, shown.step, shown.buckets)
         values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
-        past = self._past(folder, snapshot, shown, end, bridge)
+        past = self._past(folder, snapshot, shown, end, bridge)._replace(due=_due(subject, bridge, now))
         return RunFacts(snapshot, shown, values, past, [] if over else bridge.unanswered(folder))
 
     def _past(self, folder: Path, snapshot: Snapshot, shown: Window, end: float, bridge: Bridge) -> Past:
@@ -114,7 +114,7 @@ class RunScreen(BaseScreen[RunFacts]):
         """The dashboard."""
         snapshot = value.snapshot
         if snapshot is None:
-            return Drawn(no_run(self.facts.subject.name, canvas))
+            return Drawn(no_run(self.facts.subject.name, canvas, value.past.due, now))
         self._look(snapshot, now)
         view = RunView(
             snapshot,
@@ -364,3 +364,12 @@ def _resumable(snapshot: Snapshot) -> bool:
     if snapshot.status in (Status.SUCCESS, Status.CANCELLED):
         return False
     return snapshot.status is not Status.ERROR or work_left(snapshot)
+
+
+def _due(subject: Subject, bridge: Bridge, now: float) -> float | None:
+    """When the schedule of its profile runs it next; a named execution is one that was."""
+    return (
+        None
+        if subject.profile is None or subject.execution is not None
+        else bridge.schedules(now)[0].get(subject.profile)
+    )

@@ -18,26 +18,32 @@ from xsync_tui.bridge import Bridge
 from xsync_tui.drafting import (
     STEPS,
     Draft,
+    bucket_typed,
+    class_of,
     destination_of,
     has_password,
+    is_bucket,
     location,
     name_of,
     problem,
     profile_of,
     source_of,
+    with_bucket,
 )
 from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import FRAME_ROWS, LEAST_HEIGHT, LEAST_WIDTH, Act, Title
 from xsync_tui.drawing.rows import Canvas, Role
-from xsync_tui.drawing.wizard import Look, WizardView, is_recent, wizard_rows
+from xsync_tui.drawing.wizard import wizard_rows
+from xsync_tui.drawing.wizard_view import Look, Source, WizardView, is_recent
 from xsync_tui.keys import Key, Tier
-from xsync_tui.looking import Counter, LookJob, look_at, places, write_canary
+from xsync_tui.looking import BucketsJob, Counter, LookJob, counted_of, look_at, write_canary
 from xsync_tui.screens.answering import AnsweringScreen
 from xsync_tui.screens.base import BaseScreen, Drawn
-from xsync_tui.surveying import Reports, SurveyJob
+from xsync_tui.surveying import Reports, SurveyJob, found_by, found_so_far
 
 if TYPE_CHECKING:
     from engine.survey.matching import Kept
+    from engine.survey.report import SurveyReport
 
 
 class Known(NamedTuple):
@@ -47,6 +53,7 @@ class Known(NamedTuple):
     survey: SurveyBrief | None = None
     kept: Kept | None = None
     names: tuple[str, ...] = ()
+    found: Source = Source()
 
 
 class WizardScreen(AnsweringScreen[Known]):
@@ -61,6 +68,8 @@ class WizardScreen(AnsweringScreen[Known]):
         Key("new.choose", "right", "choose", "choose(1)", Tier.DRAFT),
         Key("new.choose-before", "left", "choose the one before", "choose(-1)", Tier.DRAFT, footer=False),
         Key("new.back", "escape,backspace", "step back", "back", Tier.DRAFT),
+        Key("new.again", "ctrl+r", "look again", "again"),
+        Key("new.buckets", "ctrl+l", "list buckets", "buckets"),
         Key("new.palette", "ctrl+p", "all", "app.palette"),
     )
 
@@ -69,6 +78,8 @@ class WizardScreen(AnsweringScreen[Known]):
         self._kept_draft = self.draft
         self._resumed = self.draft.step == 1 or not self.draft.source.strip()
         self._job: LookJob | None = None
+        self._listing: BucketsJob | None = None
+        self._first = 0
         self._reports: Reports | None = None
         self._counter = Counter()
         self._ended = False
@@ -96,18 +107,19 @@ class WizardScreen(AnsweringScreen[Known]):
             brief = SurveyBrief(
                 report.location, report.surveyed_at, report.partial, report.files, report.bytes, report.seconds
             )
-        kept = None
-        if draft.step == 3 and not problem(draft):
-            wanted = (draft.include, draft.exclude)
-            scanning = (job := self._survey_job(draft)) is not None and not job.ended
-            kept = self._counter.count(
-                draft,
-                report,
-                bridge.home,
-                scanning=scanning,
-                cancelled=lambda: (self.draft.include, self.draft.exclude) != wanted,
-            )
-        return Known(source, brief, kept, tuple(store.names()))
+        kept = self._kept(draft, report, bridge)
+        return Known(source, brief, kept, tuple(store.names()), Source() if report is None else found_by(report))
+
+    def _kept(self, draft: Draft, report: SurveyReport | None, bridge: Bridge) -> Kept | None:
+        """What the filters leave, where the step shows it."""
+        wanted = draft.step == 3 or (draft.step == 2 and class_of(draft).small_bytes)
+        if not wanted or problem(msgspec.structs.replace(draft, step=3)):
+            return None
+        about = counted_of(draft)
+        scanning = (job := self._survey_job(draft)) is not None and not job.ended
+        return self._counter.count(
+            draft, report, bridge.home, scanning=scanning, cancelled=lambda: counted_of(self.draft) != about
+        )
 
     def draw(self, value: Known, canvas: Canvas, now: float) -> Drawn:
         """The step."""
@@ -150,14 +162,15 @@ class WizardScreen(AnsweringScreen[Known]):
             path,
             toml,
             self._unsaved,
+            self._listing.buckets if self._listing is not None and self._listing.is_about(draft) else None,
+            found_so_far(job.scanning) if job is not None and not job.ended else value.found,
+            self._first,
         )
 
     @property
     def _look(self) -> Look | None:
         """The look at what stands there now; what was found of another place counts no more."""
-        if self._job is None or self.draft.step > 2 or self._job.about != places(self.draft):
-            return None
-        return self._job.look
+        return self._job.look if self._job is not None and self._job.is_about(self.draft) else None
 
     @property
     def waits(self) -> bool:
@@ -173,8 +186,22 @@ class WizardScreen(AnsweringScreen[Known]):
         return self.xsync.surveying.get(plain_url(location(draft.source))) if draft.source.strip() else None
 
     def reason(self, key: Key) -> str:
-        """Left and right choose where there is something to choose."""
-        return "" if not key.id.startswith("new.choose") or self._here.choices else "there is nothing to choose here"
+        """Left and right choose where there is something to choose; a look can be repeated once it has answered."""
+        match key.id:
+            case "new.choose" | "new.choose-before":
+                return "" if self._here.choices else "there is nothing to choose here"
+            case "new.again":
+                return "" if self._look is not None and self._look.done else "nothing was looked at yet"
+            case "new.buckets":
+                if not self._is_place:
+                    return "only where a place is typed"
+                typed = getattr(self.draft, self._here.key).strip()
+                return "" if not typed or "s3://".startswith(typed.lower()) or is_bucket(typed) else "it is no bucket"
+        return ""
+
+    @property
+    def _is_place(self) -> bool:
+        return self._here.key in ("source", "destination")
 
     def words(self, key: Key) -> str:
         """What enter does."""
@@ -192,6 +219,9 @@ class WizardScreen(AnsweringScreen[Known]):
         self._take()
         if self._notice:
             super().action_back()
+        elif self._listing is not None:
+            self._listing = None
+            self.redraw()
         elif self._job is not None and self._look is not None and self._look.running:
             self._job.stop()
             self._job = None
@@ -212,14 +242,54 @@ class WizardScreen(AnsweringScreen[Known]):
         elif view.problem or (look is not None and look.running):
             self.redraw()
         elif self.draft.step <= 2 and (look is None or not look.done or (self.draft.step == 1 and look.failed)):
-            self._job = look_at(self.draft)
-            self._follow(self._job)
+            self._look_at_it()
         elif self.draft.step == 1:
             self._source_is_known()
         elif self.draft.step < len(STEPS):
             self._step(self.draft.step + 1)
         else:
             self._save()
+
+    def action_again(self) -> None:
+        """Look once more at what was looked at: what was wrong may have been mended elsewhere."""
+        self._take()
+        if not self.reason(self._key("new.again")):
+            self._look_at_it()
+
+    def _look_at_it(self) -> None:
+        self._listing = None
+        self._job = look_at(self.draft)
+        self._follow(self._job)
+
+    def action_buckets(self) -> None:
+        """List the buckets there are, beside what is typed."""
+        self._take()
+        if not self.reason(self._key("new.buckets")):
+            self._job, self._listing = None, BucketsJob(self.draft)
+            self._follow_list(self._listing)
+
+    def _follow_list(self, job: BucketsJob) -> None:
+        if job is self._listing and self.is_attached:
+            self.redraw()
+            if job.buckets.running:
+                self.set_timer(0.1, partial(self._follow_list, job))
+
+    def completed(self) -> str:
+        """The text of the field with the first bucket of the list; empty where there is none."""
+        if self._listing is None or not self._is_place or not self._listing.is_about(self.draft):
+            return ""
+        typed = getattr(self.draft, self._here.key)
+        names = self._listing.buckets.like(bucket_typed(typed))
+        return with_bucket(typed, names[0]) if names else ""
+
+    def action_page(self, pages: int) -> None:
+        """Further on in the profile that would be saved."""
+        rows = max(1, self.canvas.height - 10)
+        self._first = max(0, self._first + pages * rows)
+        self.redraw()
+
+    def _key(self, key_id: str) -> Key:
+        return next(key for key in self.KEYS if key.id == key_id)
 
     def _follow(self, job: LookJob) -> None:
         """Draw until it has answered; what can be read is surveyed at once."""
@@ -256,6 +326,7 @@ class WizardScreen(AnsweringScreen[Known]):
         if draft.step == 5:
             draft = msgspec.structs.replace(draft, name=draft.name.strip())
         self.draft = msgspec.structs.replace(draft, step=step)
+        self._first, self._listing = 0, None
         self._keep(self.draft)
         self._go_to(0)
 

@@ -31,7 +31,7 @@ from engine.planning.prices import Prices, load_prices
 from engine.planning.surroundings import Surroundings, default_roofline, limits
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import Folders, counts_names, cut_folders, read_folders, scaled, surveyed
+from engine.survey.cutting import Folders, counts_files, cut_folders, keeps_all, read_folders, scaled, surveyed
 from engine.survey.report import SurveyReport, latest_survey
 
 START_SECONDS = 1.5
@@ -338,7 +338,7 @@ def _doubts(gathered: Gathered, filters: Filters, now: float) -> Iterator[str]:
         yield "the survey is partial: there is more than it counted"
     if gathered.alike:
         yield "tasks are cut as if filters took the same share of every folder"
-    if not filters.trivial(b"") and not counts_names(survey, filters):
+    if not keeps_all(filters) and not counts_files(survey, filters):
         yield "filters are counted by folders alone: what they leave out by name, age or size is still in it"
     if now - survey.surveyed_at > OLD_SECONDS:
         yield f"the survey is {(now - survey.surveyed_at) / 86_400:.0f} days old: survey again"
