@@ -108,18 +108,14 @@ def _path(path: bytes, canvas: Canvas) -> Row:
     return (Piece(f"   {canvas.text('/' + text, canvas.width - 5)}", Role.MUTED),)
 
 
-def review_lines(toml: str) -> list[str]:
-    """The lines of a profile as they are shown."""
-    return toml.rstrip().splitlines()
-
-
 def _review(view: WizardView, canvas: Canvas, room: int) -> list[Row]:
     """The file as it will be written; what does not fit is reached by paging."""
     if not view.toml:
         return []
-    lines = review_lines(view.toml)
+    lines = view.toml.rstrip().splitlines()
     most = max(1, room - 1)
     title = [Piece(f" It will be {canvas.text(view.path, canvas.width - 14)}", Role.STRONG)]
+    lines = lines if len(lines) <= most else [line for line in lines if line]
     if len(lines) <= most:
         return [tuple(title), *_toml(lines, canvas)]
     most = max(1, most - 1)

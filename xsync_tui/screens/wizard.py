@@ -67,9 +67,9 @@ class WizardScreen(AnsweringScreen[Known]):
         Key("new.before", "shift+tab,up", "field before", "pane(-1)", Tier.DRAFT, footer=False),
         Key("new.choose", "right", "choose", "choose(1)", Tier.DRAFT),
         Key("new.choose-before", "left", "choose the one before", "choose(-1)", Tier.DRAFT, footer=False),
-        Key("new.back", "escape,backspace", "step back", "back", Tier.DRAFT),
+        Key("new.back", "escape,backspace", "back", "back", Tier.DRAFT),
         Key("new.again", "ctrl+r", "look again", "again"),
-        Key("new.buckets", "ctrl+l", "list buckets", "buckets"),
+        Key("new.buckets", "ctrl+l", "buckets", "buckets"),
         Key("new.palette", "ctrl+p", "all", "app.palette"),
     )
 
