@@ -159,14 +159,14 @@ def test_a_schedule_is_told_beside_what_is_more_urgent_and_when_nothing_starts_i
         return found
 
     assert (entry(done, due=NOW + 10_073).next, entry(done, due=NOW + 10_073).group) == ("next 06:00", Group.DUE)
-    assert (entry(done).next, entry(done).details[1]) == ("schedule not installed", "xsync schedule install")
-    assert (entry().next, entry().details[1]) == ("2 survey it", "schedule not installed")
+    assert (entry(done).next, entry(done).details[1]) == ("schedule has no timer", "see: xsync schedule")
+    assert (entry().next, entry().details[1]) == ("2 survey it", "schedule has no timer")
     broken = execution(snapshot(Status.ERROR, profile="lab-images"))
     assert (entry(broken, due=NOW + 10_073).group, entry(broken, due=NOW + 10_073).details[1]) == (
         Group.NEEDS,
         "next 06:00",
     )
-    assert entry(failed).next == "schedule not installed"
+    assert entry(failed).next == "schedule has no timer"
 
 
 def test_only_the_newest_execution_of_a_profile_or_route_is_listed() -> None:

@@ -186,11 +186,11 @@ def _of_profile(
     if profile.schedule.cron is None and profile.schedule.every is None:
         return entry
     if entry.group is Group.REST and latest is not None:
-        return entry._replace(next=_NOT_INSTALLED, details=(entry.details[0], "xsync schedule install"))
-    return _beside(entry, _NOT_INSTALLED)
+        return entry._replace(next=_NO_TIMER, details=(entry.details[0], "see: xsync schedule"))
+    return _beside(entry, _NO_TIMER)
 
 
-_NOT_INSTALLED = "schedule not installed"
+_NO_TIMER = "schedule has no timer"
 """The profile says when it runs, and nothing starts it."""
 
 
