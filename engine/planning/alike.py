@@ -1,9 +1,9 @@
 """How long parts of a dataset take whose sizes are spread as those of the whole; many parts at once. Pure.
 
 A part has ``x`` of the whole's files and ``y`` of its bytes. A bin of ``n`` files with ``s`` bytes takes a scope of F
-files/s and B bytes/s ``max(x n / F, y s / B)``: files/s bind where the mean ``s / n`` is below ``x / y`` of the knee. So
-of each scope only sums of n up to a bin, and of s from it on, have to be known: then a part is two products, whatever
-the number of bins. ``estimate`` gives the same of each part alone, but for bins in whole files and bytes.
+files/s and B bytes/s ``max(x n / F, y s / B)``: files/s bind where the mean ``s / n`` is below ``x / y`` of the knee.
+So of each scope only sums of n up to a bin, and of s from it on, have to be known: then a part is two products,
+whatever the number of bins. ``estimate`` gives the same of each part alone, but for bins in whole files and bytes.
 """
 
 from __future__ import annotations

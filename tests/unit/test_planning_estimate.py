@@ -185,9 +185,9 @@ def at_random(random: Random) -> tuple[Dataset, list[Part], Fleet, Fleet, Estima
     limits_ = []
     scopes: list[Any] = ["agent", "host", "link", "source", "destination"]
     for scope in random.sample(scopes, random.randrange(1, 6)):
-        files, size = figure(0, 7), figure(5, 11)
+        rate, size = figure(0, 7), figure(5, 11)
         which = random.randrange(3)
-        found = PlanLimit(scope, scope, files.origin, size.value, files.value, adds=random.random() < 0.3)
+        found = PlanLimit(scope, scope, rate.origin, size.value, rate.value, adds=random.random() < 0.3)
         limits_.append(
             msgspec.structs.replace(found, **({}, {"files_per_second": None}, {"bytes_per_second": None})[which])
         )
