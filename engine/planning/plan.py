@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engine.planning.alike import Part
 from engine.planning.capacity import Binding, ScaledLimit
 from engine.planning.cost import Bill
 from engine.planning.datasync_cost import DataSyncCosts
 from engine.planning.estimate import DEFAULTS, EstimateOptions
 from engine.planning.fleet import FleetPlan, WhatIf, spoken
 from engine.planning.network import DataSyncNetwork, Network
-from engine.planning.partition.tasks import EVEN, Partition
-from engine.planning.tasktimes import TaskTimes, TaskWork, estimate_tasks
+from engine.planning.partition.tasks import EVEN, Partition, TaskPlan
+from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
-from engine.planning.values import Dataset, Origin, PlanLimit, Roofline, Seconds, SizeBin
+from engine.planning.values import Dataset, Origin, PlanLimit, Roofline, Seconds
 from engine.quantities import format_bytes, format_duration_range, format_rate, format_share
 
 WIDE = 2.0
@@ -27,7 +28,7 @@ _HELD_BACK = 2.0
 WIDE_ADVICE = "the range is wide, because nothing was measured yet: xsync test-run narrows it"
 
 
-class PlannedTask(msgspec.Struct, frozen=True):
+class PlannedTask(msgspec.Struct, frozen=True, gc=False):
     """A task of the plan. ``agent``: counted from 1. ``begins``: likely seconds after the start, until its ``seconds``.
 
     ``helped``: other agents are done before it, and help.
@@ -119,12 +120,10 @@ class Parts(msgspec.Struct, frozen=True):
 def make_plan(parts: Parts, timetable: Timetable | None = None) -> Plan:
     """Put a plan together. ``parts.helps``: agents that are done help the others, as xsync's do."""
     fleet, dataset = parts.fleet, parts.dataset
-    works = [
-        TaskWork(task.name, part_of(dataset, task.files or 0, task.bytes or 0, task.entries or 0), task.agent)
-        for task in parts.partition.tasks
-    ]
     times = estimate_tasks(
-        works,
+        dataset,
+        list(map(_part, parts.partition.tasks)),
+        [task.agent for task in parts.partition.tasks],
         parts.limits,
         fleet.agents,
         fleet.hosts,
@@ -164,17 +163,9 @@ def make_plan(parts: Parts, timetable: Timetable | None = None) -> Plan:
     )
 
 
-def part_of(whole: Dataset, files: int, size: int, entries: int) -> Dataset:
-    """A part of a dataset of which only counts are known: its sizes are spread as those of the whole.
-
-    ``entries`` are of all kinds. Files and bytes are exact, the bins scaled.
-    """
-    by_files = files / whole.files if whole.files else 0.0
-    by_bytes = size / whole.bytes if whole.bytes else 0.0
-    bins = tuple(
-        SizeBin(each.low, each.high, round(each.files * by_files), round(each.bytes * by_bytes)) for each in whole.bins
-    )
-    return Dataset(files, size, max(0, entries - files), min(whole.largest_bytes, size), bins)
+def _part(task: TaskPlan) -> Part:
+    files = task.files or 0
+    return Part(files, task.bytes or 0, max(0, (task.entries or 0) - files))
 
 
 def _whole(fleet: FleetPlan, times: TaskTimes, *, helps: bool) -> Seconds:

@@ -96,7 +96,7 @@ class Dataset(msgspec.Struct, frozen=True):
     bins: tuple[SizeBin, ...] = ()
 
 
-class Seconds(msgspec.Struct, frozen=True):
+class Seconds(msgspec.Struct, frozen=True, gc=False):
     """A duration as a range, in seconds; low <= likely <= high."""
 
     low: float

@@ -12,9 +12,11 @@ import msgspec
 from engine.catalog.limits import is_limited
 from engine.errors import UsageError
 from engine.filters import Filters
+from engine.model import FilterSpec
+from engine.planning.alike import part_of
 from engine.planning.partition import Partition, TaskLimits, partition
+from engine.planning.partition.levels import Level, deal_level, level_of
 from engine.planning.partition.scope import within
-from engine.planning.plan import part_of
 from engine.planning.values import Dataset, FolderNode, NameGroup
 from engine.survey.dataset import dataset_of
 from engine.survey.matching import Wanted, kept_sizes
@@ -29,11 +31,16 @@ FINENESS = 100
 
 
 class Folders(NamedTuple):
-    """What a catalog tells about folders: a ``tree`` of those that matter, ``names`` in some, as ``agents`` need."""
+    """What a catalog tells about folders: a ``tree`` of those that matter, ``names`` in some, as ``agents`` need.
+
+    All folders down to ``depth`` are in it. ``levels``: what was made of the tree alone, by depth and filters.
+    """
 
     tree: Sequence[FolderNode]
     names: Mapping[bytes, Sequence[NameGroup]]
     agents: int
+    depth: int
+    levels: dict[tuple[int, FilterSpec], Level]
 
 
 class Cut(NamedTuple):
@@ -83,8 +90,9 @@ def read_folders(
     """
     with suppress(UsageError), reading(surveys, survey) as files:
         share = _share(max(agents, most_agents))
-        tree = folder_tree(files, spill, knee_bytes, share=share, level=max(level or 1, most_level))
-        found = Folders(tree, {}, agents)
+        depth = max(level or 1, most_level)
+        tree = folder_tree(files, spill, knee_bytes, share=share, level=depth)
+        found = Folders(tree, {}, agents, depth, {})
         while True:
             made = cut_folders(found, filters, agents, knee_bytes, level=level, limits=limits).partition
             if not made.wide:
@@ -106,9 +114,19 @@ def cut_folders(
     limits: TaskLimits | None = None,
 ) -> Cut:
     """Cut what was read for ``agents``, or for others: then it is settled only where no names are asked for. Pure."""
-    tree = within(_heavy(folders.tree, knee_bytes, _share(agents), level or 1), filters)
-    found = partition(tree, agents, knee_bytes, names=folders.names, level=level, limits=limits)
+    if level is not None:
+        return Cut(deal_level(_level(folders, filters, level), agents, knee_bytes, limits), level <= folders.depth)
+    tree = within(_heavy(folders.tree, knee_bytes, _share(agents), 1), filters)
+    found = partition(tree, agents, knee_bytes, names=folders.names, limits=limits)
     return Cut(found, not found.wide and (agents == folders.agents or not folders.names))
+
+
+def _level(folders: Folders, filters: Filters, depth: int) -> Level:
+    """The folders of a depth that filters leave."""
+    key = depth, filters.spec
+    if key not in folders.levels:
+        folders.levels[key] = level_of(within(folders.tree, filters), depth)
+    return folders.levels[key]
 
 
 def surveyed(surveys: Path, survey: SurveyReport, filters: Filters, spill: Path) -> Dataset:
@@ -167,7 +185,7 @@ def scaled(folders: Folders, filters: Filters, left: Dataset) -> Folders:
         folder: [msgspec.structs.replace(each, **part(each)) for each in groups]
         for folder, groups in folders.names.items()
     }
-    return Folders(tree, names, folders.agents)
+    return folders._replace(tree=tree, names=names, levels={})
 
 
 def _share(agents: int) -> float:

@@ -34,8 +34,8 @@ def test_a_plan_at_80_columns() -> None:
  agents  GB/s target  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4     ████████│         2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link          ████████│▏        2.50 ◇
- ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│████     13.3 ○
-     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4   ████████│████     54.1 ○
+ ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│███»     13.3 ○
+     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4   ████████│███»     54.1 ○
      6   2.50  100 %      no gain      │ │ the target: 2.12 = 85 % of 20 Gbps
  task    bytes  by   22:00     00:00     02:00     04:00      06:00     08:00
  2022  9.80 TB   4  │██████████████████████░░░░░░░░░░░░░░░░░░░░░░            │ │
@@ -60,8 +60,8 @@ def test_a_plan_in_ascii() -> None:
  agents  GB/s target  full copy        | what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 | paths x 4     ########|         2.20 ?
      3   1.61   64 %  5 h 48 - 14 h 06 | link          ########|         2.50 =
- >   4   2.15   85 %  5 h 20 - 10 h 35 | requests      ########|####     13.3 ?
-     5   2.50  100 %  5 h 20 - 8 h 28  | files/s x 4   ########|####     54.1 ?
+ >   4   2.15   85 %  5 h 20 - 10 h 35 | requests      ########|###>     13.3 ?
+     5   2.50  100 %  5 h 20 - 8 h 28  | files/s x 4   ########|###>     54.1 ?
      6   2.50  100 %      no gain      | | the target: 2.12 = 85 % of 20 Gbps
  task    bytes  by   22:00     00:00     02:00     04:00      06:00     08:00
  2022  9.80 TB   4  |######################//////////////////////            | |
@@ -86,8 +86,8 @@ def test_a_plan_at_120_columns() -> None:
  agents  GB/s target  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4              ██████████████████████████│▍                     2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link                   ██████████████████████████│████                  2.50 ◇
- ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests               ██████████████████████████│█████████████████     13.3 ○
-     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4            ██████████████████████████│█████████████████     54.1 ○
+ ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests               ██████████████████████████│████████████████»     13.3 ○
+     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4            ██████████████████████████│████████████████»     54.1 ○
      6   2.50  100 %      no gain      │ │ the target: 2.12 = 85 % of 20 Gbps
  task    bytes  by   22:00            00:00            02:00            04:00             06:00            08:00
  2022  9.80 TB   4  │ █████████████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░                   │   │
@@ -112,8 +112,8 @@ def test_a_plan_that_passes_its_window_crosses_the_line() -> None:
  agents  GB/s target  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4     ████████│         2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link          ████████│▏        2.50 ◇
- ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│████     13.3 ○
-     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4   ████████│████     54.1 ○
+ ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│███»     13.3 ○
+     5   2.50  100 %  5 h 20 - 8 h 28  │ files/s x 4   ████████│███»     54.1 ○
      6   2.50  100 %      no gain      │ │ the target: 2.12 = 85 % of 20 Gbps
  task    bytes  by   22:00      00:00     02:00      04:00     06:00      08:00
  2022  9.80 TB   4  │███████████████████████░░░░░░░░░░░░░░░░░░░!░░░            │
@@ -183,9 +183,9 @@ def test_sixty_agents_have_limits_of_their_own() -> None:
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
  agents  GB/s target  full copy       │ what limits 60 agents, GB/s
     58   2.50  100 %  5 h 20 - 6 h 25 │ link          ████████│▉         2.50 ◇
-    59   2.50  100 %      no gain     │ requests      ████████│█████     13.3 ○
- ▶  60   2.50  100 %  5 h 20 - 6 h 25 │ paths x 60    ████████│█████     33.0 ○
-    61   2.50  100 %      no gain     │ files/s x 60  ████████│█████      811 ○
+    59   2.50  100 %      no gain     │ requests      ████████│████»     13.3 ○
+ ▶  60   2.50  100 %  5 h 20 - 6 h 25 │ paths x 60    ████████│████»     33.0 ○
+    61   2.50  100 %      no gain     │ files/s x 60  ████████│████»      811 ○
     62   2.50  100 %      no gain     │ │ the target: 2.12 = 85 % of 20 Gbps
  task    bytes  by   22:00            00:00             02:00            04:00
 """.strip("\n")

@@ -114,6 +114,8 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     async def story() -> None:
         async with app.run_test(size=(80, 23)) as pilot:
             await surveyed(pilot, app)
+            await pilot.press("x")
+            await until(pilot, app, lambda _: "Written:" in notice(app))
             await pilot.press("3")
             await until(pilot, app, lambda text: "what limits 4" in text)
             await pilot.press("x")
@@ -126,7 +128,13 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     (made,) = tmp_path.glob("plan-lab-*.json")
     assert json.loads(made.read_text())["agents"] == 4
     (text,) = tmp_path.glob("plan-lab-*.md")
-    assert "what limits 4 agents" in text.read_text()
+    assert "## What limits 4 agents" in text.read_text()
+    (survey,) = tmp_path.glob("survey-lab-*.json")
+    assert json.loads(survey.read_text())["files"] == 18
+    (told,) = tmp_path.glob("survey-lab-*.md")
+    assert "Bytes decide" in told.read_text()
+    assert "\x1b" not in told.read_text()
+    assert "| 2022 | 6 | 64.4 GB | 33 % |" in told.read_text()
     assert list((tmp_path / "home" / "executions").iterdir()) == []
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from random import Random
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model import LimitRule
+from engine.planning.alike import Part, estimate_parts, part_of
 from engine.planning.capacity import Fleet, fleet
 from engine.planning.estimate import EstimateOptions, circuit_seconds, estimate, remaining, tail_seconds
 from engine.planning.surroundings import Surroundings, limits
-from engine.planning.tasktimes import TaskWork, estimate_tasks, merged
+from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline, Seconds, SizeBin
 from engine.planning.walltime import wall_seconds
@@ -129,37 +133,97 @@ def test_an_estimate_of_years_is_not_walked_through_by_the_hour() -> None:
 def test_tasks_end_together_where_idle_agents_help() -> None:
     path = [PlanLimit("path of one agent", "agent", MEASURED, 100e6, 1_000.0)]
     sizes = {"2025": 400, "2024": 300, "2023": 200, "2022": 100}
-    tasks = [TaskWork(name, evenly(100, size * 10**9), agent) for agent, (name, size) in enumerate(sizes.items())]
-    helping = estimate_tasks(tasks, path, 4)
+    parts, owners = [Part(100, size * 10**9) for size in sizes.values()], [0, 1, 2, 3]
+    whole = evenly(400, 1_000 * 10**9)
+    helping = estimate_tasks(whole, parts, owners, path, 4)
     assert helping.whole.likely == pytest.approx(2_500, rel=1e-3)
-    assert [(each.name, each.helped) for each in helping.tasks] == [
-        ("2025", True),
-        ("2024", True),
-        ("2023", False),
-        ("2022", False),
-    ]
+    assert [each.helped for each in helping.tasks] == [True, True, False, False]
     assert [round(each.seconds.likely) for each in helping.tasks] == [2_500, 2_500, 2_000, 1_000]
-    alone = estimate_tasks(tasks, path, 4, balanced=False)
+    alone = estimate_tasks(whole, parts, owners, path, 4, balanced=False)
     assert alone.whole.likely == pytest.approx(4_000)
     assert [each.helped for each in alone.tasks] == [False] * 4
 
 
 def test_tasks_of_one_agent_follow_each_other() -> None:
     path = [PlanLimit("path of one agent", "agent", MEASURED, 100e6, 1_000.0)]
-    tasks = [TaskWork("a", evenly(1, 10**9), 0), TaskWork("b", evenly(1, 10**9), 0)]
-    found = estimate_tasks(tasks, path, 1, balanced=False)
+    whole, parts = evenly(2, 2 * 10**9), [Part(1, 10**9), Part(1, 10**9)]
+    found = estimate_tasks(whole, parts, [0, 0], path, 1, balanced=False)
     assert [each.begins for each in found.tasks] == [0, pytest.approx(10)]
     assert found.whole.likely == pytest.approx(20)
-    slowed = estimate_tasks(tasks, path, 1, start=0.0, timetable=Timetable((), 50e6))
+    slowed = estimate_tasks(whole, parts, [0, 0], path, 1, start=0.0, timetable=Timetable((), 50e6))
     assert [slowed.whole.likely, slowed.tasks[1].begins] == pytest.approx([40, 20])
 
 
-def test_datasets_add_up() -> None:
-    one, two = mixed(10**9), evenly(5, 50, 3)
-    both = merged([one, two])
-    assert (both.files, both.bytes, both.others) == (one.files + 5, one.bytes + 50, 2_003)
-    assert sum(each.files for each in both.bins) == both.files
-    assert merged([]) == Dataset(0, 0)
+def scaled_exactly(whole: Dataset, part: Part) -> Dataset:
+    """The part with bins that are not rounded to whole files and bytes."""
+    x, y = part.files / whole.files, part.bytes / whole.bytes
+    bins = tuple(
+        SizeBin(each.low, each.high, each.files * x, each.bytes * y)  # type: ignore[arg-type]
+        for each in whole.bins
+    )
+    return Dataset(part.files, part.bytes, part.others, min(whole.largest_bytes, part.bytes), bins)
+
+
+def at_random(random: Random) -> tuple[Dataset, list[Part], Fleet, Fleet, EstimateOptions]:
+    """A dataset, parts of it, a fleet and one of its agents, and what is done beside copying."""
+
+    def figure(low: float, high: float) -> Figure:
+        kind: Any = random.choice(["default", "profile", "survey", "probe", "test run", "execution"])
+        return Figure(10 ** random.uniform(low, high), Origin(kind, "somewhere"))
+
+    bins = [SizeBin(0, 1, random.randrange(1_000), 0)]
+    for power in range(random.randrange(1, 14)):
+        files = random.randrange(1, 10**6)
+        bins.append(
+            SizeBin(10**power, 10 ** (power + 1), files, files * random.randrange(10**power, 10 ** (power + 1)))
+        )
+    whole = Dataset(
+        sum(each.files for each in bins), sum(each.bytes for each in bins), 9_999, bins[-1].high - 1, tuple(bins)
+    )
+    parts = [Part(random.randrange(10**5), random.randrange(10**13), random.randrange(999)) for _ in range(30)]
+    parts += [Part(0, 0, 0), Part(0, 0, 7), Part(5, 0, 0), Part(1, 10**6, 0)]
+    limits_ = []
+    scopes: list[Any] = ["agent", "host", "link", "source", "destination"]
+    for scope in random.sample(scopes, random.randrange(1, 6)):
+        rate, size = figure(0, 7), figure(5, 11)
+        which = random.randrange(3)
+        found = PlanLimit(scope, scope, rate.origin, size.value, rate.value, adds=random.random() < 0.3)
+        limits_.append(
+            msgspec.structs.replace(found, **({}, {"files_per_second": None}, {"bytes_per_second": None})[which])
+        )
+    limits_.append(PlanLimit("path", "connection", SAID, 1e9, 1e4))
+    options = EstimateOptions(
+        listing=random.choice([None, figure(1, 6)]),
+        whole_files=random.random() < 0.5,
+        read_back=random.choice([None, figure(5, 10)]),
+        rescan=random.random() < 0.5,
+        start_seconds=random.choice([0.0, 7.0]),
+    )
+    return whole, parts, fleet(limits_, 3).shared(3), fleet(limits_, 1), options
+
+
+@given(st.integers(0, 10**9))
+def test_many_parts_at_once_take_what_each_takes_alone(seed: int) -> None:
+    whole, parts, share, one, options = at_random(Random(seed))
+    found = estimate_parts(whole, parts, share, one, options)
+    for part, seconds in zip(parts, found, strict=True):
+        slow = estimate(scaled_exactly(whole, part), share, one, options)
+        assert [seconds.low, seconds.likely, seconds.high] == pytest.approx(
+            [slow.low, slow.likely, slow.high], rel=1e-9
+        )
+        rounded = estimate(part_of(whole, part.files, part.bytes, part.files + part.others), share, one, options)
+        files = max(1 / each.files_per_second.value for each in share.scopes)
+        size = max(1 / each.bytes_per_second.value for each in share.scopes)
+        off = len(whole.bins) * (files + size) * 2  # half a file and half a byte a bin, and what is left of all bins
+        assert seconds.likely == pytest.approx(rounded.likely, rel=1e-9, abs=off)
+
+
+@given(st.integers(0, 10**9))
+def test_parts_of_what_no_bins_tell_of_are_estimated_one_by_one(seed: int) -> None:
+    whole, parts, share, one, options = at_random(Random(seed))
+    bare = Dataset(whole.files, whole.bytes, whole.others, whole.largest_bytes)
+    slow = [estimate(part_of(bare, p.files, p.bytes, p.files + p.others), share, one, options) for p in parts]
+    assert estimate_parts(bare, parts, share, one, options) == slow
 
 
 @given(
@@ -189,13 +253,13 @@ def test_low_likely_and_high_are_in_order(
         assert more.likely <= found.likely * (1 + 1e-9)
 
 
-@given(st.lists(st.tuples(datasets(), st.integers(0, 3)), max_size=6), LIMITS, st.booleans())
-def test_each_task_lies_within_the_whole(
-    work: list[tuple[Dataset, int]], found: list[PlanLimit], balanced: bool
-) -> None:
+@given(st.integers(0, 10**9), LIMITS, st.booleans())
+def test_each_task_lies_within_the_whole(seed: int, found: list[PlanLimit], balanced: bool) -> None:
     capped = [*found, PlanLimit("path", "agent", MEASURED, 1e9, 1e4)]
-    tasks = [TaskWork(str(index), dataset, agent) for index, (dataset, agent) in enumerate(work)]
-    times = estimate_tasks(tasks, capped, 4, balanced=balanced)
+    random = Random(seed)
+    whole, parts, *_ = at_random(random)
+    owners = [random.randrange(4) for _ in parts]
+    times: TaskTimes = estimate_tasks(whole, parts, owners, capped, 4, balanced=balanced)
     assert ordered(times.whole)
     for each in times.tasks:
         assert ordered(each.seconds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.planning.plan import Plan, part_of
+from engine.planning.alike import part_of
+from engine.planning.plan import Plan
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset
 from xsync_tui.gallery.four_years import TB, dataset, example_plan

@@ -15,6 +15,9 @@ NO_GAIN = 1.005
 _LINE_AT = 0.6
 """Of the scale's width: where the target stands."""
 
+_BEYOND = 1 + 1e-9
+"""Of the scale: rates above it are told by their figure alone."""
+
 _NAMES = {
     "target": "link",
     "path of one agent": "paths",
@@ -94,9 +97,11 @@ def _name(limit: ScaledLimit) -> str:
 
 
 def _bar(share: float, cells: int, line: int | None, binds: bool, canvas: Canvas) -> list[Piece]:
-    """A bar with the target's line through it."""
+    """A bar with the target's line through it; one that goes beyond the scale ends with an arrow."""
     drawn = bar(share, cells, unicode=canvas.unicode)
     drawn += " " * (cells - len(drawn))
+    if share > _BEYOND:
+        drawn = drawn[:-1] + ("»" if canvas.unicode else ">")
     role = Role.LOOK if binds else Role.BYTES
     if line is None:
         return [Piece(drawn, role)]

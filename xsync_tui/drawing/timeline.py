@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,10 +39,11 @@ def timeline_rows(
     axis = _axis(plan, canvas, canvas.width - names - 18, window_ends)
     head = Piece(f" {'task':<{names}} {'bytes':>8}  by   ", Role.STRONG)
     rows = [fitted((head, Piece(_ticks(axis, canvas))), canvas.width)]
-    rows += [_task_row(task, plan, axis, names, canvas, window_ends, slow) for task in shown]
+    last = _last(plan)
+    rows += [_task_row(task, plan, last, axis, names, canvas, window_ends, slow) for task in shown]
     if len(shown) < len(tasks):
-        left = [each for each in tasks if each not in shown]
-        said = f" and {format_count(len(left))} more tasks with {format_bytes(sum(each.bytes for each in left))}"
+        size = sum(each.bytes for each in tasks) - sum(each.bytes for each in shown)
+        said = f" and {format_count(len(tasks) - len(shown))} more tasks with {format_bytes(size)}"
         rows.append(fitted((Piece(said, Role.MUTED),), canvas.width))
     return [*rows, _end_row(plan, axis, names, canvas, window_ends)]
 
@@ -86,6 +87,7 @@ def _ticks(axis: _Axis, canvas: Canvas) -> str:
 def _task_row(
     task: PlannedTask,
     plan: Plan,
+    last: Mapping[int, float],
     axis: _Axis,
     names: int,
     canvas: Canvas,
@@ -95,7 +97,7 @@ def _task_row(
     name = canvas.text(task.name, names)
     begins = plan.start_at + task.begins
     bar = _bar(begins, begins + task.seconds.low, min(begins + task.seconds.high, plan.done_at[1]), axis, canvas, slow)
-    if _helps(task, plan):
+    if _helps(task, plan, last):
         bar = _helping(bar, axis.cell(plan.done_at[0]), canvas)
     pieces = [Piece(f" {name}{' ' * (names - width_of(name))} {format_bytes(task.bytes):>8} {task.agent:>3}  ")]
     pieces += _pieces(bar, axis, window_ends, canvas)
@@ -123,11 +125,19 @@ def _helping(bar: str, until: int, canvas: Canvas) -> str:
     return bar + said
 
 
-def _helps(task: PlannedTask, plan: Plan) -> bool:
+def _last(plan: Plan) -> dict[int, float]:
+    """When the last task of each agent begins, in seconds after the start."""
+    found: dict[int, float] = {}
+    for each in plan.tasks:
+        found[each.agent] = max(each.begins, found.get(each.agent, 0.0))
+    return found
+
+
+def _helps(task: PlannedTask, plan: Plan, last: Mapping[int, float]) -> bool:
     """Whether its agent has nothing after it, and others are not done then."""
     end = task.begins + task.seconds.likely
-    last = all(each.begins <= task.begins for each in plan.tasks if each.agent == task.agent)
-    return plan.agents > 1 and last and not task.helped and end < plan.duration_seconds.likely * _EARLY
+    is_last = task.begins >= last[task.agent]
+    return plan.agents > 1 and is_last and not task.helped and end < plan.duration_seconds.likely * _EARLY
 
 
 def _pieces(bar: str, axis: _Axis, window_ends: float | None, canvas: Canvas) -> list[Piece]:

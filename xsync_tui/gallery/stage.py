@@ -62,9 +62,8 @@ class StoryPlan(PlanScreen):
             return super().sample(subject, bridge)
         if self.value is not None and self.value.gathered is not None:
             return self.value
-        gathered = Gathered(
-            survey_report(), dataset(), [], Folders(tree(), {}, MOST_AGENTS), None, True, ("nfs", "s3"), load_prices()
-        )
+        folders = Folders(tree(), {}, MOST_AGENTS, 2, {})
+        gathered = Gathered(survey_report(), dataset(), [], folders, None, True, ("nfs", "s3"), load_prices())
         return Ground(profile_request(facts.profile, self.xsync.now()), gathered, (subject,))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -19,13 +17,15 @@ from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows
 from xsync_tui.drawing.facts import Subject, plain_url
 from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.handout import plan_handout
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
 from xsync_tui.drawing.plan import PlanView, plan_rows
-from xsync_tui.drawing.rows import Canvas, Role, Row, plain
+from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export
 from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
@@ -285,16 +285,11 @@ class PlanScreen(BaseScreen[Ground]):
         """Write the plan as JSON and as Markdown into the current folder."""
         if self._plan is None or self.value is None or self.value.request is None:
             return
-        stem = f"plan-{self.facts.subject.name}-{datetime.fromtimestamp(self.xsync.now()):%Y%m%d-%H%M%S}"
+        now, name = self.xsync.now(), self.facts.subject.name
         try:
-            _write(f"{stem}.json", msgspec.json.format(msgspec.json.encode(self._plan), indent=2).decode())
-            canvas = Canvas(120, 60, self.xsync.unicode, self.xsync.bits)
-            rows = "\n".join(line.rstrip() for line in plain(self._drawn(canvas, self.xsync.now()).rows))
-            _write(f"{stem}.md", f"# Plan of {self.facts.subject.name}\n\n```\n{rows}\n```\n")
-        except OSError as error:
-            self.notice(f"{os.getcwd()}: the plan could not be written there: {error.strerror}", Role.ALARM)
-        else:
-            self.notice(f"Written: {os.path.join(os.getcwd(), stem)}.json and .md")
+            self.notice(export("plan", name, now, self._plan, plan_handout(self._plan, name, now, self.canvas.zone)))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     # Acting.
 
@@ -320,8 +315,3 @@ def _start(bridge: Bridge, migration: Migration, profile: str | None) -> str:
     launched = start(RunRequest(migration, profile), detached=True)
     bridge.runners.append(launched.process)
     return f"{'Continued' if launched.continued else 'Started'}: {launched.execution}. 5 shows it."
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(text)

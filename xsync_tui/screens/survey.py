@@ -19,12 +19,14 @@ from xsync_tui.drawing.facts import Facts, Subject, plain_url
 from xsync_tui.drawing.filtered import Look
 from xsync_tui.drawing.folders import FolderTable, Sort, in_order
 from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.handout import survey_handout
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
 from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
 from xsync_tui.keys import Key, Tier
 from xsync_tui.looks import Looks, next_sort
 from xsync_tui.screens.base import BaseScreen, Drawn, defect
+from xsync_tui.screens.exporting import export
 from xsync_tui.surveying import Reports, SurveyJob, look_inside
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class SurveyScreen(BaseScreen[Found]):
         Key("survey.view", "v", "view", "view"),
         Key("survey.sort", "s", "sort", "sort"),
         Key("survey.zoom", "z", "zoom", "zoom"),
+        Key("survey.export", "x", "export", "export"),
         Key("survey.new", "N", "make a migration", "new", Tier.ACT),
         Key("survey.scan", "R", "survey", "scan", Tier.ACT),
         Key("survey.stop", "C", "stop", "stop", Tier.ACT),
@@ -212,6 +215,19 @@ class SurveyScreen(BaseScreen[Found]):
         path = self._folder_here(table) if table is not None and not self._above else None
         if table is not None and path is not None and (path != table.path or not look.own):
             self._take(look._replace(path=path, own=path == table.path))
+
+    def action_export(self) -> None:
+        """Write the survey as JSON and as Markdown into the current folder."""
+        found = self.value
+        if found is None or found.report is None or found.times is None:
+            self.notice("There is no survey yet.")
+            return
+        now, name = self.xsync.now(), self.facts.subject.name
+        text = survey_handout(found.report, found.times, found.origin, name, now, self.canvas.zone)
+        try:
+            self.notice(export("survey", name, now, found.report, text))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     def copies(self) -> tuple[str, str] | None:
         """The folder under the cursor, as a path or a URL."""

@@ -12,9 +12,9 @@ from engine.catalog.files import replacing
 from engine.execution.foretelling.learning import Learned, learn
 from engine.execution.foretelling.passes import History, history_of
 from engine.model import FilterSpec, Migration
+from engine.planning.alike import part_of
 from engine.planning.capacity import Fleet
 from engine.planning.estimate import MARGINS, EstimateOptions, estimate
-from engine.planning.plan import part_of
 from engine.planning.surroundings import default_roofline
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, Roofline, Seconds

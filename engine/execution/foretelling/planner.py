@@ -111,7 +111,7 @@ def gather(request: PlanRequest, home: Home, *, most_agents: int = 1, most_level
             survey=survey,
             dataset=surveyed(home.surveys, survey, filters, spill),
             reports=reports_of(home, migration, any_filters=True),
-            folders=Folders((), {}, 0),
+            folders=Folders((), {}, 0, 0, {}),
             nic=_nic(),
             source_remote=_is_remote(migration.source),
             places=(_place(migration.source), _place(migration.destination)),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from engine.names import text_of
-from engine.planning.partition.limits import oversized, parcels, warnings_of
+from engine.planning.partition.dealing import Whole, dealt, finished, shown
+from engine.planning.partition.levels import deal_level, level_of
+from engine.planning.partition.limits import oversized, parcels
 from engine.planning.partition.merging import merged
-from engine.planning.partition.pieces import Element, Piece, Pieces, State, can_be_named, load_of, total
-from engine.planning.partition.tasks import EVEN, EVERYTHING_ELSE, Balance, Partition, TaskLimits, TaskPlan
+from engine.planning.partition.pieces import Element, Piece, Pieces, load_of, total
+from engine.planning.partition.tasks import EVEN, Balance, Partition, TaskLimits, TaskPlan
 from engine.planning.values import FolderNode, NameGroup
 
 AIM = EVEN / 2
@@ -47,9 +47,9 @@ def partition(
     """
     if agents < 1:
         raise ValueError("partition needs at least one agent")
-    pieces = Pieces(tree, names or {}, knee_bytes)
     if level is not None:
-        return _by_level(pieces, agents, level, limits)
+        return deal_level(level_of(tree, level), agents, knee_bytes, limits)
+    pieces = Pieces(tree, names or {}, knee_bytes)
     if limits is not None:
         _fit(pieces, limits)
     dealt = _even(pieces, agents)
@@ -105,20 +105,12 @@ def _cut(pieces: Pieces, hand: Hand, ideal: float) -> bool:
 
 def _deal(pieces: Pieces, agents: int) -> list[Hand]:
     """A hand for each agent; what is in no piece is dealt as one."""
-    rest = pieces.rest_load.weight(pieces.knee_bytes)
-    order = [(-piece.weight, 0, piece.elements[0].path, piece) for piece in pieces.pieces]
+    found = sorted(pieces.pieces, key=lambda piece: piece.elements[0].path)
+    deal = dealt([piece.weight for piece in found], pieces.rest_load.weight(pieces.knee_bytes), agents)
     hands: list[list[Piece]] = [[] for _ in range(agents)]
-    loads = [(0, 0, agent) for agent in range(agents)]
-    holder = 0
-    for weight, is_rest, _, piece in sorted([*order, (-rest, 1, b"", Piece((), rest))], key=lambda each: each[:3]):
-        load, count, agent = loads[0]
-        heapq.heapreplace(loads, (load - weight, count + 1, agent))
-        if is_rest:
-            holder = agent
-        else:
-            hands[agent].append(piece)
-    weights = {agent: load for load, _, agent in loads}
-    return [Hand(tuple(hand), weights[agent], agent == holder) for agent, hand in enumerate(hands)]
+    for index in sorted(range(len(found)), key=lambda index: -found[index].weight):
+        hands[deal.agents[index]].append(found[index])
+    return [Hand(tuple(hand), deal.loads[agent], agent == deal.holder) for agent, hand in enumerate(hands)]
 
 
 def _fit(pieces: Pieces, limits: TaskLimits) -> None:
@@ -132,68 +124,26 @@ def _fit(pieces: Pieces, limits: TaskLimits) -> None:
         pass
 
 
-def _by_level(pieces: Pieces, agents: int, level: int, limits: TaskLimits | None) -> Partition:
-    found = [
-        Piece((Element(path, False, load_of(node)),), load_of(node).weight(pieces.knee_bytes))
-        for path, node in pieces.nodes.items()
-        if path and path.count(b"/") + 1 == level and can_be_named(path)
-    ]
-    rest = load_of(pieces.nodes[b""]).minus(total(piece.elements[0].load for piece in found))
-    pieces.state = State({piece.elements[0].path: piece for piece in found}, {b"": rest}, frozenset())
-    pieces.wide.clear()
-    hands = [_elements(hand) for hand in _deal(pieces, agents)]
-    owned = sorted(((element, agent) for agent, hand in enumerate(hands) for element in hand), key=lambda each: each[0])
-    tasks = [_task([element], agent) for element, agent in owned]
-    return _finished(pieces, tasks, hands, limits)
-
-
 def _finished(
     pieces: Pieces, tasks: list[TaskPlan], hands: Sequence[Sequence[Element]], limits: TaskLimits | None
 ) -> Partition:
-    """Put task 0 before the others, with the agent that has least without it, and say how even it is."""
-    knee = pieces.knee_bytes
-    weights = [total(element.load for element in hand).weight(knee) for hand in hands]
-    holder = min(range(len(weights)), key=lambda agent: (weights[agent], len(hands[agent]), agent))
-    rest = pieces.rest_load
-    weights[holder] += rest.weight(knee)
-    exclude = tuple(sorted(pattern for task in tasks for pattern in task.include))
-    everything = (TaskPlan(EVERYTHING_ELSE, (), exclude, holder, *rest), *tasks)
-    slowest = max(range(len(weights)), key=lambda agent: (weights[agent], -agent))
-    balance = Balance(_whole(pieces) / len(hands), weights[slowest], slowest)
-    if balance.over > EVEN:
-        folder, reason = _reason(pieces, hands[slowest], slowest == holder)
-        balance = balance._replace(folder=folder, reason=reason)
-    wide = tuple(sorted(pieces.wide - pieces.by_name))
-    warnings = () if limits is None else warnings_of(everything, limits, load_of(pieces.nodes[b""]).entries)
-    return Partition(everything, balance, wide, warnings)
-
-
-def _reason(pieces: Pieces, hand: Sequence[Element], has_rest: bool) -> tuple[bytes, str]:
-    """The folder that makes an agent slowest, and why it is in one piece."""
-    knee = pieces.knee_bytes
-    heaviest = max(hand, key=lambda element: element.load.weight(knee), default=None)
-    if has_rest:
-        path, load = max(pieces.rest.items(), key=lambda each: each[1].weight(knee))
-        if heaviest is None or load.weight(knee) > heaviest.load.weight(knee):
-            shown = text_of(path) or "the root"
-            return path, f"what lies in {shown} beside what the tasks name cannot be cut by patterns"
-    if heaviest is None:
-        return b"", "nothing else is left to deal"
-    path, shown = heaviest.path, _shown(heaviest)
-    if heaviest.load.entries == 1:
-        return heaviest.folder, f"{shown} is one file"
-    return path, f"{shown} is one piece: neither folders nor names in it cut it finer"
+    whole = Whole(load_of(pieces.nodes[b""]), pieces.rest, pieces.knee_bytes)
+    return finished(
+        whole,
+        tasks,
+        hands,
+        [total(element.load for element in hand).weight(pieces.knee_bytes) for hand in hands],
+        exclude=tuple(sorted(pattern for task in tasks for pattern in task.include)),
+        limits=limits,
+        wide=pieces.wide - pieces.by_name,
+    )
 
 
 def _task(elements: Sequence[Element], agent: int) -> TaskPlan:
-    shown = ", ".join(map(_shown, elements[:2]))
-    name = shown if len(elements) <= 2 else f"{shown} and {len(elements) - 2} more"
+    named = ", ".join(map(shown, elements[:2]))
+    name = named if len(elements) <= 2 else f"{named} and {len(elements) - 2} more"
     include = tuple(element.pattern for element in elements)
     return TaskPlan(name, include, (), agent, *total(element.load for element in elements))
-
-
-def _shown(element: Element) -> str:
-    return text_of(element.path) + ("*" if element.is_open else "")
 
 
 def _elements(hand: Hand) -> list[Element]:

@@ -1,0 +1,185 @@
+"""A survey and a plan as Markdown, for who does not have the app: units, dates, ranges, what it rests on. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+
+from engine.planning.fleet import spoken
+from engine.planning.plan import Plan
+from engine.planning.sizes import SizeTimes, decides
+from engine.planning.values import Origin
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_duration_range,
+    format_rate,
+    format_share,
+)
+from engine.survey.report import SurveyReport
+from xsync_tui.cli.clock import moment
+from xsync_tui.drawing.evidence import word
+from xsync_tui.drawing.histogram import size_label
+from xsync_tui.drawing.limits import in_order
+from xsync_tui.text import shown
+
+MOST_ROWS = 50
+"""Of a table of folders or tasks: the rest is one row, and the JSON beside has each."""
+
+
+def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
+    """A plan; times as date, clock and offset from UTC."""
+    done = " to ".join(moment(at, zone) for at in plan.done_at)
+    facts = [
+        f"- Source: {_safe(plan.source)}",
+        f"- Destination: {_safe(plan.destination)}",
+        (
+            f"- To copy: {format_count(plan.dataset.files)} files, {format_bytes(plan.dataset.bytes)}, "
+            f"as surveyed {moment(plan.surveyed_at, zone)}"
+        ),
+        f"- Started {moment(plan.start_at, zone)}, it is done from {done}",
+        f"- Limit: {spoken(plan.binding_limit)} ({_known(plan.binding_limit.origin, zone)})",
+    ]
+    fleets = [
+        (
+            f"**{each.agents}**" if each.agents == plan.agents else str(each.agents),
+            str(each.hosts),
+            format_rate(each.bytes_per_second),
+            "-" if each.share is None else format_share(each.share, 1.0),
+            format_duration_range(each.seconds.low, each.seconds.high),
+            each.binding,
+        )
+        for each in plan.what_if
+    ]
+    limits = [
+        (each.name, str(each.count), each.scope, format_rate(each.bytes_per_second), _known(each.origin, zone))
+        for each in in_order(plan)
+    ]
+    tasks = sorted((each for each in plan.tasks if each.files or each.bytes), key=lambda each: -each.bytes)
+    rows = [
+        (
+            _safe(each.name),
+            format_count(each.files),
+            format_bytes(each.bytes),
+            str(each.agent),
+            moment(plan.start_at + each.begins, zone),
+            format_duration_range(each.seconds.low, each.seconds.high),
+        )
+        for each in tasks[:MOST_ROWS]
+    ]
+    rest = tasks[MOST_ROWS:]
+    more = [f"And {format_count(len(rest))} more tasks with {format_bytes(sum(each.bytes for each in rest))}.", ""]
+    cost = "not known: neither side is AWS" if plan.cost.run is None else f"${plan.cost.run.dollars:,.2f}"
+    return _page(
+        [
+            f"# Plan of {_safe(name)}",
+            "",
+            f"{plan.answer} Made {moment(now, zone)}.",
+            "",
+            *facts,
+            f"- Requests of the first run: {cost}",
+            "",
+            "## With other numbers of agents",
+            "",
+            *_table(("agents", "hosts", "rate", "of the target", "full copy", "limited by"), fleets),
+            f"## What limits {plan.agents} agent{'' if plan.agents == 1 else 's'}",
+            "",
+            *_table(("limit", "count", "of each", "together", "known from"), limits),
+            "## Tasks",
+            "",
+            *_table(("task", "files", "bytes", "agent", "begins about", "takes"), rows),
+            *(more if rest else []),
+            *_listed("To look at", plan.warnings),
+            *_listed("Rests on", [_known(each, zone) for each in plan.rests_on]),
+        ]
+    )
+
+
+def survey_handout(
+    report: SurveyReport, times: SizeTimes, origin: Origin, name: str, now: float, zone: tzinfo | None
+) -> str:
+    """What a survey found; ``times`` and ``origin``: by what one agent does."""
+    least = "at least " if report.partial else ""
+    sizes = [
+        (
+            size_label(each.bin),
+            format_count(each.bin.files),
+            format_bytes(each.bin.bytes),
+            format_share(each.seconds, times.seconds) if times.seconds else "0 %",
+        )
+        for each in times.bins
+    ]
+    found = sorted((each for each in report.layout.folders if "/" not in each.path), key=lambda each: -each.bytes)
+    folders = [
+        (
+            "files directly in it" if not each.path else _safe(each.path),
+            format_count(each.files),
+            format_bytes(each.bytes),
+            format_share(each.bytes, report.bytes) if report.bytes else "0 %",
+            "-" if each.newest_at is None else moment(each.newest_at, zone),
+        )
+        for each in found[:MOST_ROWS]
+    ]
+    rest = found[MOST_ROWS:]
+    more = [f"And {format_count(len(rest))} more with {format_bytes(sum(each.bytes for each in rest))}.", ""]
+    hazards = [
+        f"{format_count(each.count)} x {_safe(each.kind)}: {_safe(', '.join(each.examples))}. {_safe(each.advice)}"
+        for each in report.hazards
+    ]
+    return _page(
+        [
+            f"# Survey of {_safe(name)}",
+            "",
+            decides(times, so_far=report.partial),
+            "",
+            f"- Source: {_safe(report.location)}",
+            (
+                f"- {least}{format_count(report.files)} files with {format_bytes(report.bytes)}, "
+                f"{format_count(report.directories)} folders, {format_count(report.symlinks)} links"
+            ),
+            (
+                f"- Begun {moment(report.surveyed_at, zone)}, listed in {format_duration(report.seconds)}, "
+                f"{'PARTIAL: it was stopped before all was seen' if report.partial else 'complete'}"
+            ),
+            f"- Written {moment(now, zone)}",
+            "",
+            "## Sizes",
+            "",
+            *_table(("size of a file", "files", "bytes", "share of the time of a copy"), sizes),
+            (
+                f"Above {format_bytes(times.knee_bytes)} the bytes of a file take its time, below it each file does. "
+                f"By what one agent does: {_known(origin, zone)}."
+            ),
+            "",
+            "## Folders",
+            "",
+            *_table(("folder", "files", "bytes", "of all bytes", "newest file"), folders),
+            *(more if rest else []),
+            *_listed("Hazards", hazards or ["none were found"]),
+        ]
+    )
+
+
+def _known(origin: Origin, zone: tzinfo | None) -> str:
+    when = "" if origin.at is None else f", {moment(origin.at, zone)}"
+    return f"{word(origin)}: {_safe(origin.source)}{when}"
+
+
+def _safe(text: str) -> str:
+    """Text from outside: nothing in it is seen as Markdown or leads a terminal astray."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", shown(text))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [*(f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)), ""]
+
+
+def _listed(head: str, texts: Iterable[str]) -> list[str]:
+    found = [f"- {each}" for each in texts]
+    return [f"## {head}", "", *found, ""] if found else []
+
+
+def _page(lines: Iterable[str]) -> str:
+    return "\n".join(lines).rstrip() + "\n"
