@@ -104,9 +104,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
 
     def action_retry(self) -> None:
         """Run what failed once more, as an execution of its own."""
-        key = next(each for each in self.KEYS if each.id == "failures.retry")
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
+        if self.refused("failures.retry"):
             return
         subject = self.facts.subject
         self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))

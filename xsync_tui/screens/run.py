@@ -183,7 +183,7 @@ class RunScreen(BaseScreen[RunFacts]):
         match key.id:
             case "run.run":
                 if runs:
-                    return "it runs"
+                    return "it is paused: P goes on" if snapshot.status is Status.PAUSED else "it runs"
                 return "" if _resumable(snapshot) or self.facts.profile else "it has no profile: use xsync run"
             case "run.retry":
                 if runs:
@@ -295,7 +295,7 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_run(self) -> None:
         """Resume it, or run its profile again."""
-        if self._refused("run.run"):
+        if self.refused("run.run"):
             return
         snapshot, subject = self.value.snapshot if self.value else None, self.facts.subject
         if snapshot is not None and _resumable(snapshot):
@@ -305,7 +305,7 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_retry(self) -> None:
         """Run what failed once more."""
-        if not self._refused("run.retry"):
+        if not self.refused("run.retry"):
             subject = self.facts.subject
             self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))
 
@@ -337,15 +337,9 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def _may(self, key_id: str) -> Snapshot | None:
         """The snapshot if a key can do something now; else says why not."""
-        if self._refused(key_id) or self.value is None:
+        if self.refused(key_id) or self.value is None:
             return None
         return self.value.snapshot
-
-    def _refused(self, key_id: str) -> bool:
-        key = next(each for each in self.KEYS if each.id == key_id)
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
-        return bool(why)
 
 
 def limit_of(text: str) -> float | None:

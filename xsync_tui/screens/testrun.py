@@ -146,8 +146,7 @@ class TestScreen(BaseScreen[Seen]):
 
     def action_look(self) -> None:
         """Choose the folders; nothing is copied."""
-        live = self.value is not None and self.value.live is not None
-        if live or (self._job is not None and self._job.at_work):
+        if self._job is not None and self._job.at_work:  # of another profile, too
             self.notice("A test run is at work.", Role.LOOK)
             return
         profile = self.facts.profile
@@ -155,6 +154,8 @@ class TestScreen(BaseScreen[Seen]):
             self.notice(
                 "A test run needs a saved profile: xsync test-run SOURCE DESTINATION does it without.", Role.LOOK
             )
+            return
+        if self.refused("test.look"):
             return
         from profiles.convert import to_migration
 
@@ -165,14 +166,14 @@ class TestScreen(BaseScreen[Seen]):
     def action_open(self) -> None:
         """Begin: this screen is the review."""
         job = self._mine()
-        if job is not None and job.prepared is not None and not job.at_work:
+        if not self.refused("test.begin") and job is not None:
             job.begin(self.xsync.bridge)
             self.redraw()
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""
         name = self.xsync.subject.profile
-        if name is None or self.value is None or self.value.live is None:
+        if self.refused("test.stop") or name is None:
             return
         home = self.xsync.bridge.home
 
