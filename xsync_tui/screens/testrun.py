@@ -146,7 +146,8 @@ class TestScreen(BaseScreen[Seen]):
 
     def action_look(self) -> None:
         """Choose the folders; nothing is copied."""
-        if self._job is not None and self._job.at_work:  # of another profile, too
+        live = self.value is not None and self.value.live is not None
+        if live or (self._job is not None and self._job.at_work):
             self.notice("A test run is at work.", Role.LOOK)
             return
         profile = self.facts.profile
@@ -154,8 +155,6 @@ class TestScreen(BaseScreen[Seen]):
             self.notice(
                 "A test run needs a saved profile: xsync test-run SOURCE DESTINATION does it without.", Role.LOOK
             )
-            return
-        if self.refused("test.look"):
             return
         from profiles.convert import to_migration
 
