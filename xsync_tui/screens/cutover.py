@@ -17,7 +17,7 @@ from xsync_tui.drawing.rows import Canvas, Piece
 from xsync_tui.jobs import CutoverJob
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
-from xsync_tui.screens.starting import run
+from xsync_tui.screens.starting import at_work, run
 
 if TYPE_CHECKING:
     from engine.execution.foretelling.passes import History
@@ -131,6 +131,8 @@ class CutoverScreen(BaseScreen[Seen]):
                 return "it is handed over"
             case "cutover.pass" if working:
                 return "the cutover is at work"
+            case "cutover.pass" if at_work(self.facts.snapshot, self.xsync.now()):
+                return "a run is at work: 5 shows it"
             case "cutover.pass" if seen is not None and seen.record is not None and seen.record.next is None:
                 return "it is handed over: a pass would replace what users wrote"
             case "cutover.stop" if not working:
@@ -158,7 +160,7 @@ class CutoverScreen(BaseScreen[Seen]):
         job = self._mine()
         if job is not None and job.question:
             self._answer(job)
-        elif not self.reason(self.KEYS[0]):
+        elif not self.refused("cutover.step"):
             self._begin()
 
     @work(group="act")
@@ -208,7 +210,7 @@ class CutoverScreen(BaseScreen[Seen]):
     def action_next_pass(self) -> None:
         """Behind a strip: one more run of the profile."""
         profile = self.facts.profile
-        if profile is None or self.reason(self.KEYS[3]):
+        if self.refused("cutover.pass") or profile is None:
             return
 
         effect = "One more pass runs: what changed since the last one is sent. Users go on at the source."
@@ -220,7 +222,7 @@ class CutoverScreen(BaseScreen[Seen]):
     def action_stop(self) -> None:
         """Behind a strip: no step follows."""
         job = self._mine()
-        if job is None or not job.at_work:
+        if self.refused("cutover.stop") or job is None:
             return
 
         def stop() -> str:

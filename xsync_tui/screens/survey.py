@@ -335,7 +335,7 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
-        if self._job is not None and not self._job.ended:
+        if not self._not_now("survey.stop") and self._job is not None:
             job = self._job
             effect = (
                 "Ends the survey early. What was found is kept, and the next one goes on from there within 12 hours."

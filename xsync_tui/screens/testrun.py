@@ -165,14 +165,14 @@ class TestScreen(BaseScreen[Seen]):
     def action_open(self) -> None:
         """Begin: this screen is the review."""
         job = self._mine()
-        if job is not None and job.prepared is not None and not job.at_work:
+        if not self.refused("test.begin") and job is not None:
             job.begin(self.xsync.bridge)
             self.redraw()
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""
         name = self.xsync.subject.profile
-        if name is None or self.value is None or self.value.live is None:
+        if self.refused("test.stop") or name is None:
             return
         home = self.xsync.bridge.home
 
