@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from engine.planning.values import Range
 from engine.quantities import format_duration_range
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, width
@@ -81,3 +82,12 @@ def heading(text: str) -> Row:
 def lines_of(texts: Iterable[str], role: Role = Role.PLAIN) -> list[Row]:
     """Rows of one piece each."""
     return [(Piece(text, role),) for text in texts]
+
+
+def number_range(found: Range, text: Callable[[float], str]) -> str:
+    """``21 - 64 GB``: in the words of ``text``, the unit once where both ends have the same."""
+    low, high = text(found.low), text(found.high)
+    if low == high:
+        return low
+    first, _, unit = low.partition(" ")
+    return f"{first} - {high}" if unit and high.endswith(f" {unit}") else f"{low} - {high}"
