@@ -6,10 +6,17 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from engine.planning.measurement import Ended, Step
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_duration_range,
+    format_percent,
+    format_rate,
+)
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.markdown import known, listed, page, safe, table
-from xsync_tui.drawing.shapes import counted, percent
+from xsync_tui.drawing.shapes import counted
 from xsync_tui.drawing.verdict import range_said
 
 if TYPE_CHECKING:
@@ -97,7 +104,7 @@ def _step(step: Step) -> tuple[str, ...]:
 def _time(step: Step) -> tuple[str, ...]:
     share = step.shares
     waits = (share.source, share.cpu, share.destination + share.limit, share.idle)
-    return (str(step.agents), *(percent(each) for each in waits))
+    return (str(step.agents), *(format_percent(each) for each in waits))
 
 
 def _folders(step: Step) -> str:
@@ -111,9 +118,9 @@ def _rests_on(found: TestRun, zone: tzinfo | None) -> list[str]:
         files, size = one.roofline.files_per_second, one.roofline.bytes_per_second
         texts.append(f"One agent, small files: {files.value:,.0f} files/s ({known(files.origin, zone)})")
         texts.append(f"One agent, large files: {format_rate(size.value)} ({known(size.origin, zone)})")
-        texts.append(f"Both may be off by {percent(one.margin)}")
+        texts.append(f"Both may be off by {format_percent(one.margin)}")
         if one.note:
             texts.append(f"{one.note[:1].upper()}{safe(one.note[1:])}")
     if found.steps:
-        texts.append(f"The sizes of the files that were copied are {percent(found.mix)} like those of the whole")
+        texts.append(f"The sizes of the files that were copied are {format_percent(found.mix)} like those of the whole")
     return texts

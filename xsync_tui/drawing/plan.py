@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.planning.fleet import spoken
 from engine.planning.plan import WIDE, WIDE_ADVICE, Plan
 from engine.planning.values import Seconds
-from engine.quantities import format_bytes, format_duration, format_duration_range, format_rate
+from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.evidence import legend, mark
 from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
@@ -197,7 +197,7 @@ def _fits(view: PlanView, plan: Plan, canvas: Canvas) -> Row:
         pieces.append(Piece(" Neither side is AWS: no bill. ", Role.MUTED))
     network = plan.network.datasync
     if network is not None and network.addresses:
-        addresses = Piece(f" DataSync: {network.addresses} IPs", Role.MUTED)
+        addresses = Piece(f" DataSync: {format_count(network.addresses)} IPs", Role.MUTED)
         pieces += [addresses] if width((*pieces, addresses)) <= canvas.width else []
     return fitted(tuple(pieces), canvas.width)
 

@@ -63,11 +63,6 @@ def within(rows: Sequence[Row], canvas: Canvas) -> list[Row]:
     return [fitted(row, canvas.width) if width(row) > canvas.width else row for row in rows[: canvas.height]]
 
 
-def percent(share: float) -> str:
-    """``71 %`` of what was measured."""
-    return f"{100 * share:,.0f} %"
-
-
 def when(at: float, canvas: Canvas, now: float) -> str:
     """``21:05``, ``21:05 Tue``, ``21:05 14 May``: at most 12 cells."""
     said = clock(at, canvas.zone, now)
