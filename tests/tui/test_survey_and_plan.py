@@ -118,6 +118,8 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
             await until(pilot, app, lambda text: "The knee" in text and "rests on" in text)
             await pilot.press("escape")
             await until(pilot, app, lambda text: "The knee" not in text and "2022" in text)
+            await pilot.press("i", "v")
+            await until(pilot, app, lambda text: "The knee" not in text and "Modified" in text)
             await pilot.press("x")
             await until(pilot, app, lambda _: "Written:" in notice(app))
             await pilot.press("3")

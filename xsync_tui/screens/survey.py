@@ -179,6 +179,7 @@ class SurveyScreen(BaseScreen[Found]):
             return
         panes = panes_of(self.value.report, self.canvas)
         self._enter_pane(above=False)
+        self._why = False
         self._pane, self.cursor = panes[(panes.index(self._pane) + 1) % len(panes)], 0
         self.redraw()
 
@@ -197,7 +198,7 @@ class SurveyScreen(BaseScreen[Found]):
         """Sort the folders by the next column."""
         if self._pane == "folders":
             self._enter_pane(above=False)
-            self._sort, self.cursor = next_sort(self._sort), 0
+            self._sort, self.cursor = next_sort(self._sort, filtered=self._looks.present.only is not None), 0
             self.redraw()
 
     def action_why(self) -> None:
@@ -215,6 +216,7 @@ class SurveyScreen(BaseScreen[Found]):
         """Look closer: folders with files of the size under the cursor, or the sizes in the folder under it."""
         if self._looks.reading is not None or not self.count():
             return
+        self._why = False
         look, times, table = self._looks.present, self._looks.times(), self._looks.table(self._sort)
         if self._above and times is not None:
             low = times.bins[self.cursor].bin.low
