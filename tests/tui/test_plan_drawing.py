@@ -272,3 +272,11 @@ def test_addresses_of_many_datasync_tasks_have_commas() -> None:
     )
     rows = plan_rows(PlanView(NOW, msgspec.structs.replace(PLAN, network=network), knobs=KNOBS), WIDE)
     assert "DataSync: 79,920 IPs" in text(rows, WIDE)
+
+
+def test_an_old_survey_is_told_with_the_answer_alone() -> None:
+    old = msgspec.structs.replace(PLAN, surveyed_at=PLAN.start_at - 40 * 86_400)
+    assert " look at   the survey is of 2025-" in text(why_rows(old, 0, NARROW), NARROW)
+    assert "40 days before the start" in " ".join(text(why_rows(old, 0, NARROW), NARROW).split())
+    assert "the survey is of" not in text(why_rows(old, 1, NARROW), NARROW)
+    assert "the survey is of" not in text(why_rows(PLAN, 0, NARROW), NARROW)

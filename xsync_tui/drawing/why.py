@@ -22,6 +22,7 @@ from engine.quantities import (
 )
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.evidence import mark, weakest, word
+from xsync_tui.drawing.journey import OLD_SECONDS
 from xsync_tui.drawing.limits import in_order
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted
 
@@ -45,7 +46,15 @@ def figure_count(plan: Plan) -> int:
 
 def why_rows(plan: Plan, figure: int, canvas: Canvas) -> list[Row]:
     """The reason of a figure, and what the plan warns of if it is asked about the answer."""
-    return reason_rows(reason(plan, figure), canvas, plan.warnings if not figure else ())
+    return reason_rows(reason(plan, figure), canvas, [*_old(plan, canvas), *plan.warnings] if not figure else ())
+
+
+def _old(plan: Plan, canvas: Canvas) -> list[str]:
+    """Whether what is planned was seen long before it begins."""
+    days = int((plan.start_at - plan.surveyed_at) / 86_400)
+    if plan.start_at - plan.surveyed_at <= OLD_SECONDS:
+        return []
+    return [f"the survey is of {moment(plan.surveyed_at, canvas.zone)}, {days} days before the start: 2 surveys again"]
 
 
 def reason_rows(found: Reason, canvas: Canvas, warnings: Sequence[str] = ()) -> list[Row]:
