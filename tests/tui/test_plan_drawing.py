@@ -280,3 +280,13 @@ def test_an_old_survey_is_told_with_the_answer_alone() -> None:
     assert "40 days before the start" in " ".join(text(why_rows(old, 0, NARROW), NARROW).split())
     assert "the survey is of" not in text(why_rows(old, 1, NARROW), NARROW)
     assert "the survey is of" not in text(why_rows(PLAN, 0, NARROW), NARROW)
+
+
+def test_why_the_answer_is_so_tells_the_timetable_and_the_window() -> None:
+    slow = [Slow(PLAN.start_at, PLAN.start_at + 2 * HOUR)]
+    view = PlanView(NOW, PLAN, KNOBS, slow=slow, window_ends=PLAN.done_at[1] - HOUR, why=True)
+    said = " ".join(text(plan_rows(view, WIDE), WIDE).split())
+    assert "look at the timetable allows less than the agents can for 2 h 00 of the likely 6 h 13" in said
+    assert "look at the window ends 2025-" in said
+    assert "up to 1 h 00 before it is done" in said
+    assert "the timetable allows" not in text(plan_rows(view._replace(figure=1), WIDE), WIDE)

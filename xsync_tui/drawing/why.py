@@ -44,9 +44,9 @@ def figure_count(plan: Plan) -> int:
     return 2 + len(plan.what_if) + len(plan.limits)
 
 
-def why_rows(plan: Plan, figure: int, canvas: Canvas) -> list[Row]:
-    """The reason of a figure, and what the plan warns of if it is asked about the answer."""
-    return reason_rows(reason(plan, figure), canvas, [*_old(plan, canvas), *plan.warnings] if not figure else ())
+def why_rows(plan: Plan, figure: int, canvas: Canvas, held: Sequence[str] = ()) -> list[Row]:
+    """The reason of a figure, and what ``held`` it back and the plan warns of if it is asked about the answer."""
+    return reason_rows(reason(plan, figure), canvas, [*held, *_old(plan, canvas), *plan.warnings] if not figure else ())
 
 
 def _old(plan: Plan, canvas: Canvas) -> list[str]:
