@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from engine.errors import XsyncError
 from engine.home import JOURNAL_NAME
 from xsync_tui import testing
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.handout_testrun import handout_of_test
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.scaling import Ceiling
 from xsync_tui.drawing.testrun import Live, View, body
 from xsync_tui.jobs import TestRunJob
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export
 
 if TYPE_CHECKING:
     from engine.execution.testrun.ladder import TestRun
@@ -50,6 +53,7 @@ class TestScreen(BaseScreen[Seen]):
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("test.begin", "enter", "begin", "open", Tier.ACT),
         Key("test.look", "T", "test run", "look", Tier.ACT),
+        Key("test.export", "x", "export", "export"),
         Key("test.stop", "S", "stop", "stop", Tier.ACT),
     )
 
@@ -137,6 +141,8 @@ class TestScreen(BaseScreen[Seen]):
                 return "a test run is at work"
             case "test.stop" if live is None or live.stopping:
                 return "nothing is at work"
+            case "test.export" if self.value is None or self.value.found is None:
+                return "no test run has ended yet"
         return ""
 
     def copies(self) -> tuple[str, str] | None:
@@ -182,6 +188,18 @@ class TestScreen(BaseScreen[Seen]):
 
         effect = "Files under way are finished, then it ends. What was copied stays and counts."
         self.act(Act("S", "stop the test run", effect, "stop", "go on", asked=False), stop)
+
+    def action_export(self) -> None:
+        """Write the newest test run that ended as JSON and as Markdown into the current folder."""
+        found = self.value.found if self.value is not None else None
+        if found is None:
+            self.notice("No test run has ended yet.")
+            return
+        now, name = self.xsync.now(), self.facts.subject.name
+        try:
+            self.notice(export("test-run", name, now, found, handout_of_test(found, name, now, self.canvas.zone)))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     def on_unmount(self) -> None:
         """The app is closed: look for no folders any more; what was begun goes on."""
