@@ -154,17 +154,17 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
 
 
 def _refuse_after_hand_over(folder: Path) -> None:
-    """Raise RefusedError if the destination belongs to its users since a cutover of the same profile."""
-    from engine.execution.cutover.record import handed_over
+    """Raise RefusedError if a cutover gave the destination, or what overlaps it, to its users: of any profile."""
+    from engine.execution.cutover.record import taken_by_users
     from engine.journal.reader import read_migration
 
     migration = read_migration(folder)
-    done = handed_over(home.find_home(), migration.name) if migration.name else None
-    if done is not None:
+    cutover = taken_by_users(home.find_home(), migration.destination)
+    if cutover is not None:
         raise RefusedError(
-            f"{migration.destination.url} was handed over to its users by the cutover of {migration.name}: another run "
-            "would replace what they wrote there by what the source has. To take it back all the same: "
-            f"xsync cutover {migration.name} --restart"
+            f"{cutover.migration.destination.url} was handed over to its users by the cutover of {cutover.profile}: "
+            "another run would replace what they wrote there by what the source has. To take it back all the same: "
+            f"xsync cutover {cutover.profile} --restart"
         )
 
 

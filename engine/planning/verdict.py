@@ -174,8 +174,8 @@ def _nothing(steps: Sequence[Step]) -> Verdict:
     if short := [step for step in steps if step.ended == "out of data"]:
         return Verdict(
             "TOO SMALL",
-            f"{_capital(_agents(short[0]))} had copied all after {short[0].whole_seconds:.0f} s, before a rate was "
-            "steady: choose larger folders (--folder), or a shorter time (--seconds).",
+            f"{_capital(_agents(short[0]))} had copied all after {max(1.0, short[0].whole_seconds):.0f} s, before a "
+            "rate was steady: choose larger folders (--folder), or a shorter time (--seconds).",
         )
     return Verdict(
         "NOT STEADY",
