@@ -158,6 +158,10 @@ async def test_a_test_run_that_is_over_is_shown_with_the_file_it_is_kept_in(
         await until(pilot, lambda: bool(app.bridge.runners))
         (process,) = app.bridge.runners
         await shows(pilot, "TOO SMALL")
+        await pilot.press("apostrophe", "c")
+        await until(pilot, lambda: "Next:" not in screen_text(pilot))
+        await pilot.press("backspace")
+        await shows(pilot, "Next:")
         assert process.wait() == 0
         assert at_work(find_home()) == {}
         await pilot.press("x")
@@ -188,6 +192,9 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("6")
         await shows(pilot, "UNKNOWN: how much the source changes is not known")
+        await pilot.press("apostrophe", "c")
+        await shows(pilot, "read the freeze above")
+        await pilot.press("apostrophe", "r")
         await confirm(pilot, "enter")
         await shows(pilot, "WAITS FOR YOU")
         assert read_cutover(find_home(), "lab") is None
@@ -204,6 +211,10 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         await shows(pilot, "Written:")
         await pilot.press("7")
         await shows(pilot, "SUCCESS:")
+        await pilot.press("apostrophe")
+        await shows(pilot, "jump to")
+        await pilot.press("o")
+        await shows(pilot, "folder with most bytes")
         await pilot.press("x")
         await shows(pilot, "Written:")
         await pilot.press("c")

@@ -11,7 +11,7 @@ from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.checklist import Work, checklist
 from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.freeze import Bar, freeze_rows
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, headed
 from xsync_tui.drawing.shapes import heading, lines_of, number_range, seconds_range, sentence, when, within, wrapped
 from xsync_tui.text import cut_end
 
@@ -50,7 +50,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
         rows += lines_of([f" ! {line}" for line in wrapped(text, canvas.width - 4, 1)], Role.LOOK)
     both = canvas.height >= _TALL
     if both or view.pane == "readiness":
-        rows += _readiness(view, canvas)
+        rows += headed("readiness", _readiness(view, canvas))
     if both or view.pane == "checklist":
         if view.pane == "checklist" and not both:
             rows += _bars(view, canvas)[:2]
@@ -172,7 +172,7 @@ def _short(text: str, cells: int) -> str:
 def _work(view: View, canvas: Canvas) -> list[Row]:
     """The checklist, and what it said last."""
     rows: list[Row] = [()]
-    rows += checklist(view.record, view.work, view.cursor, canvas, view.now)
+    rows += headed("checklist", checklist(view.record, view.work, view.cursor, canvas, view.now))
     if not view.verifies:
         rows.append((Piece(" ! Both sides are not compared after the final delta: v chooses that.", Role.LOOK),))
     said = [line for text in view.work.said for line in wrapped(canvas.text(text), canvas.width - 4)]

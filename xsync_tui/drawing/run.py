@@ -20,7 +20,7 @@ from xsync_tui.drawing.graph import Window, ceiling, graph
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.past import Moved, Past, moved, window_end
 from xsync_tui.drawing.progress import copied, percent_done, share_done
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row, width
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, headed, row, width
 from xsync_tui.drawing.seen import Seen
 from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.text import width_of
@@ -126,7 +126,8 @@ def body(view: RunView, canvas: Canvas) -> list[Row]:
     drawn = max(_LEAST_GRAPH, left - happened)
     middle = max(0, min(middle, room - drawn))
     rows = [*top, *_graph(view, canvas._replace(height=drawn)), *_pane(view, canvas._replace(height=middle)), *bottom]
-    return [*rows, *events(view, canvas._replace(height=canvas.height - len(rows)))][: canvas.height]
+    happened_rows = events(view, canvas._replace(height=canvas.height - len(rows)))
+    return [*rows, *headed("events", happened_rows)][: canvas.height]
 
 
 def progress(view: RunView, canvas: Canvas) -> Row:
@@ -308,11 +309,12 @@ def _pane(view: RunView, canvas: Canvas) -> list[Row]:
     if canvas.height < 1:
         return []
     if view.pane == "tasks":
-        return task_table(view.snapshot, canvas, min(view.first, max(0, len(view.snapshot.tasks) - 1)))
+        table = task_table(view.snapshot, canvas, min(view.first, max(0, len(view.snapshot.tasks) - 1)))
+        return headed("tasks", table)
     snapshot, now = view.snapshot, view.now
     if life_of(snapshot, now) is Life.GONE:
         snapshot, now = ended_with_runner(snapshot), snapshot.heartbeat_at
-    return agents_block(Look(snapshot, view.seen, view.past.agents, now), canvas)
+    return headed("agents", agents_block(Look(snapshot, view.seen, view.past.agents, now), canvas))
 
 
 def _graph(view: RunView, canvas: Canvas) -> list[Row]:
@@ -323,7 +325,7 @@ def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
     limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
     top = ceiling(view.values, limit, words, canvas, limits)
-    return graph(view.values, view.window, top, end, canvas)
+    return headed("graph", graph(view.values, view.window, top, end, canvas))
 
 
 def _zoomed(view: RunView, canvas: Canvas) -> list[Row]:
@@ -331,7 +333,7 @@ def _zoomed(view: RunView, canvas: Canvas) -> list[Row]:
         return _graph(view, canvas)
     if view.zoomed == "events":
         return [
-            row(Piece(" What happened, newest first", Role.STRONG)),
+            row(Piece(" What happened, newest first", Role.STRONG, "events")),
             *events(view, canvas._replace(height=canvas.height - 1)),
         ]
     return _pane(view, canvas)

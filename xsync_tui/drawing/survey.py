@@ -14,7 +14,7 @@ from xsync_tui.drawing.filtered import EVERYTHING, Look
 from xsync_tui.drawing.folders import FolderTable, in_order, left_over
 from xsync_tui.drawing.histogram import Marks, histogram_rows, size_label
 from xsync_tui.drawing.journey import OLD_SECONDS
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row, width
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, headed, row, width
 from xsync_tui.drawing.survey_panes import Pane, pane_rows
 from xsync_tui.drawing.survey_why import survey_why_rows
 
@@ -80,19 +80,19 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
     if view.why and report is not None and view.times is not None and view.one is not None and view.times.bins:
         return _why(view, report, view.times, view.one, rows, canvas)
     if view.times is not None and view.origin is not None and view.times.bins and not (report and view.zoomed):
-        rows += histogram_rows(view.times, view.origin, canvas, _marks(view))
+        rows += headed("sizes", histogram_rows(view.times, view.origin, canvas, _marks(view)))
     if report is None or view.times is None:
         return [*rows, *_nothing_yet(view, canvas)][: canvas.height]
     if view.scanning is not None:
         rows.append(_between(view.scanning, report, canvas))
     room = max(0, canvas.height - len(rows) - (view.pane != "hazards"))
-    last = [] if view.pane == "hazards" else [_hazards(report, view, canvas, room)]
+    last = [] if view.pane == "hazards" else headed("hazards", [_hazards(report, view, canvas, room)])
     cursor = None if view.above else view.cursor
     filtered = view.look != EVERYTHING
     pane = pane_rows(view.pane, report, view.table, cursor, canvas, room, filtered=filtered)
     if view.reading is not None and pane:
         pane = [_reading(view.reading, canvas), *pane[1:]]
-    return [*rows, *pane[:room], *last][: canvas.height]
+    return [*rows, *headed(view.pane, pane[:room]), *last][: canvas.height]
 
 
 def _why(

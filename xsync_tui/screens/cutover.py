@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -19,6 +20,7 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role
 from xsync_tui.drawing.runbook import runbook
 from xsync_tui.jobs import CutoverJob
 from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Pane as Jumped
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
 from xsync_tui.screens.starting import at_work, run
@@ -145,6 +147,17 @@ class CutoverScreen(BaseScreen[Seen]):
             case "cutover.stop" if not working:
                 return "nothing is at work"
         return ""
+
+    def panes(self) -> Sequence[Jumped]:
+        """Readiness and checklist."""
+        if self.facts.profile is None:
+            return ()
+        return [Jumped("r", "readiness", "show('readiness')"), Jumped("c", "checklist", "show('checklist')")]
+
+    def action_show(self, pane: Pane) -> None:
+        """One of the two."""
+        self._pane = pane
+        self.redraw()
 
     def action_view(self) -> None:
         """Readiness or checklist."""

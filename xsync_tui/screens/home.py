@@ -19,10 +19,17 @@ from xsync_tui.drawing.frame import Title
 from xsync_tui.drawing.home import Entry as HomeEntry
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens import starting
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.widgets.entry import Entry
+
+_GROUPS = {
+    Group.NEEDS: ("n", "needs you"),
+    Group.RUNS: ("r", "runs"),
+    Group.DUE: ("d", "due"),
+    Group.REST: ("o", "others"),
+}
 
 
 class HomeScreen(BaseScreen[HomeFacts]):
@@ -87,6 +94,13 @@ class HomeScreen(BaseScreen[HomeFacts]):
         here = self._here()
         return here.subject if here else None
 
+    def panes(self) -> Sequence[Pane]:
+        """The groups that there are, from what needs a person to the rest."""
+        groups = sorted({entry.group for entry in self._entries()})
+        if len(groups) < 2:
+            return ()
+        return [Pane(*_GROUPS[group], f"show({int(group)})", group.name) for group in groups]
+
     def reason(self, key: Key) -> str:
         """What state forbids."""
         here = self._here()
@@ -130,6 +144,11 @@ class HomeScreen(BaseScreen[HomeFacts]):
             self.xsync.describe(here.draft)
         elif here is not None:
             self.xsync.go(here.place, here.subject)
+
+    def action_show(self, group: int) -> None:
+        """To the first entry of a group."""
+        found = self._entries()
+        self._move_to(next((at for at, entry in enumerate(found) if entry.group == group), self.cursor))
 
     def action_new(self) -> None:
         """Describe a migration, step by step: nothing is begun but a survey."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from xsync_tui.drawing.plan import PlanView, plan_rows
 from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
 from xsync_tui.screens.starting import at_work
@@ -147,6 +148,15 @@ class PlanScreen(BaseScreen[Ground]):
         """Both ways to turn a knob stand as one in the footer."""
         return "- change" if key.id == "plan.more" else key.words
 
+    def panes(self) -> Sequence[Pane]:
+        """The knobs, and what is below them."""
+        if self._plan is None:
+            return ()
+        parts = [("w", "what if"), ("m", "limits"), ("t", "tasks"), ("i", "why")]
+        return [Pane(name[0], name, f"show('{name}')") for name in NAMES] + [
+            Pane(letter, name, f"show('{name}')") for letter, name in parts
+        ]
+
     def legend(self, canvas: Canvas) -> list[Row]:
         """How well figures are known."""
         return glyph_rows(canvas)
@@ -225,6 +235,19 @@ class PlanScreen(BaseScreen[Ground]):
     def action_pane(self, panes: int) -> None:
         """To the next knob."""
         self._knob = (self._knob + panes) % len(NAMES)
+        self.redraw()
+
+    def action_show(self, name: str) -> None:
+        """To a knob, to the figures of what if or of the limits, or to tasks or the reason below."""
+        if self._plan is None:
+            return
+        figures = {"what if": 1, "limits": 1 + len(self._plan.what_if)}
+        if name in NAMES:
+            self._knob = NAMES.index(name)
+        elif name in figures:
+            self._move_to(figures[name])
+        else:
+            self._why = name == "why"
         self.redraw()
 
     def action_step(self, step: int) -> None:

@@ -13,14 +13,15 @@ from engine.errors import XsyncError
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.handout_report import report_handout
-from xsync_tui.drawing.report import View, body
+from xsync_tui.drawing.report import View, body, tables_of
 from xsync_tui.drawing.rows import Canvas, Role
-from xsync_tui.keys import Key
+from xsync_tui.keys import Key, Pane
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
 
 CSV = "report.csv"
 _FILES = ("report.json", "report.html", CSV, "files.parquet")
+_LETTERS = {"tasks": "t", "agents": "a", "folders": "o"}
 
 
 class Seen(NamedTuple):
@@ -70,6 +71,14 @@ class ReportScreen(BaseScreen[Seen]):
         view = View(value.report, name, value.files, value.number + 1, len(value.folders), self._table, now=now)
         return Drawn(body(view, canvas))
 
+    def panes(self) -> Sequence[Pane]:
+        """What failed, and the tables."""
+        report = self.value.report if self.value else {}
+        if not report:
+            return ()
+        failed = [Pane("f", "failures", "app.go('failures')")] if report["failure_counts"] else []
+        return [*failed, *(Pane(_LETTERS[name], name, f"show('{name}')") for name in tables_of(report))]
+
     def copies(self) -> tuple[str, str] | None:
         """Where the report is; the CSV once it was exported."""
         files = list(self.value.files) if self.value else []
@@ -93,6 +102,12 @@ class ReportScreen(BaseScreen[Seen]):
         if self.value is not None and self.value.folders:
             self._before = max(0, min(len(self.value.folders) - 1, self._before - step))
             self.reread()
+
+    def action_show(self, table: str) -> None:
+        """A table by its name."""
+        if self.value is not None and self.value.report:
+            self._table = tables_of(self.value.report).index(table)
+            self.redraw()
 
     def action_table(self) -> None:
         """The next table."""

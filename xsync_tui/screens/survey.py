@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from textual import work
 
@@ -24,6 +25,7 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.survey import Scanning, SurveyView, survey_rows
 from xsync_tui.drawing.survey_panes import Pane, pane_length, panes_of
 from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Pane as Jumped
 from xsync_tui.looks import Looks, next_sort
 from xsync_tui.screens.base import BaseScreen, Drawn, defect
 from xsync_tui.screens.exporting import export
@@ -35,6 +37,16 @@ if TYPE_CHECKING:
     from engine.survey.report import SurveyReport
     from profiles.schema import Profile
 
+
+_LETTERS: Mapping[Pane, str] = {
+    "folders": "f",
+    "map": "m",
+    "ages": "a",
+    "kinds": "k",
+    "hazards": "h",
+    "facts": "t",
+    "samples": "p",
+}
 
 _STOPPED = "Stopped. What was found is kept: R goes on from there within 12 hours."
 
@@ -189,6 +201,13 @@ class SurveyScreen(BaseScreen[Found]):
             self._enter_pane(above=not self._above)
             self.redraw()
 
+    def action_show(self, pane: Pane | Literal["sizes"]) -> None:
+        """The keys to the sizes, or to a view of the lower part."""
+        self._enter_pane(above=pane == "sizes")
+        if pane != "sizes" and pane != self._pane:
+            self._pane, self.cursor = pane, 0
+        self.redraw()
+
     def _enter_pane(self, *, above: bool) -> None:
         if above != self._above:
             self._above = above
@@ -238,6 +257,14 @@ class SurveyScreen(BaseScreen[Found]):
             self.notice(export("survey", name, now, found.report, text))
         except XsyncError as error:
             self.notice(str(error), Role.ALARM)
+
+    def panes(self) -> Sequence[Jumped]:
+        """Sizes, and each view of the lower part."""
+        report = self.value.report if self.value else None
+        if report is None or self._scanning is not None:
+            return ()
+        sizes = [] if self._zoomed else [Jumped("s", "sizes", "show('sizes')")]
+        return [*sizes, *(Jumped(_LETTERS[pane], pane, f"show('{pane}')") for pane in panes_of(report, self.canvas))]
 
     def copies(self) -> tuple[str, str] | None:
         """The folder under the cursor, as a path or a URL."""

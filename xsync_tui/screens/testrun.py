@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from engine.errors import XsyncError
@@ -13,15 +14,21 @@ from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.handout_testrun import handout_of_test
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.scaling import Ceiling
-from xsync_tui.drawing.testrun import Live, View, body
+from xsync_tui.drawing.testrun import Live, View, Zoomed, body
 from xsync_tui.jobs import TestRunJob
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
 
 if TYPE_CHECKING:
     from engine.execution.testrun.ladder import TestRun
     from profiles.schema import Profile
+
+_PANES = (
+    Pane("c", "curve", "show('curve')"),
+    Pane("t", "where the time went", "show('where the time went')"),
+    Pane("w", "the whole", "show('')"),
+)
 
 _STOP_SECONDS = 2.0
 
@@ -60,6 +67,7 @@ class TestScreen(BaseScreen[Seen]):
     def __init__(self) -> None:
         super().__init__()
         self._job: TestRunJob | None = None
+        self._zoomed: Zoomed = ""
         self._read: tuple[object, TestRun | None] = (None, None)
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
@@ -127,7 +135,7 @@ class TestScreen(BaseScreen[Seen]):
             view = view._replace(trouble=last.progress.trouble or _GONE)
         elif last is not None and found is not None and last.progress.found == found.id:
             view = view._replace(kept_in=last.progress.kept_in)
-        return Drawn(body(view, canvas))
+        return Drawn(body(view._replace(zoomed=self._zoomed), canvas))
 
     def reason(self, key: Key) -> str:
         """What cannot be done now, and why."""
@@ -144,6 +152,27 @@ class TestScreen(BaseScreen[Seen]):
             case "test.export" if self.value is None or self.value.found is None:
                 return "no test run has ended yet"
         return ""
+
+    def panes(self) -> Sequence[Pane]:
+        """Curve and times of a test run that is over, each over the whole body, and all of it."""
+        seen, job = self.value, self._mine()
+        if seen is None or seen.found is None or not seen.found.steps or seen.live is not None:
+            return ()
+        if job is not None and (job.trouble or job.looking or job.prepared is not None):
+            return ()
+        return _PANES
+
+    def action_show(self, zoomed: Zoomed) -> None:
+        """One part over the whole body, or all of them."""
+        self._zoomed = zoomed
+        self.redraw()
+
+    def action_back(self) -> None:
+        """Out of a part, else back."""
+        if self._zoomed and not self._notice:
+            self.action_show("")
+        else:
+            super().action_back()
 
     def copies(self) -> tuple[str, str] | None:
         """The command that does the same."""
