@@ -106,6 +106,22 @@ def test_a_manifest_that_cannot_be_used_stops_a_run_before_it_begins(
     assert expected in done.message
 
 
+def test_paths_of_a_manifest_that_the_source_lacks_are_named(xsync: Xsync, tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source", files=4)
+    (source / "at the top").write_text("x")
+    there = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("\n".join(there))
+    whole = xsync.run("run", source, tmp_path / "whole", "--manifest", manifest)
+    assert whole.code == 0
+    manifest.write_text("\n".join([*there, "gone/a", "gone/b", "gone/c", "gone/d"]))
+    lacking = xsync.run("run", source, tmp_path / "lacking", "--manifest", manifest)
+    assert lacking.code == 1
+    total = len(there) + 4
+    assert f"4 of {total} paths of the manifest are no files at the source" in lacking.lines[-1]["message"]
+    assert "gone/a, gone/b, gone/c and 1 more" in lacking.lines[-1]["message"]
+
+
 def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
