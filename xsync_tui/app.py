@@ -32,7 +32,7 @@ from xsync_tui.drawing.choices import Choice
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.drawing.journey import progress
 from xsync_tui.drawing.rows import Canvas, Role, Row
-from xsync_tui.keys import EVERYWHERE, MOVES, Key, Tier, bindings, digit, shown_key
+from xsync_tui.keys import EVERYWHERE, JUMP, MOVES, Key, Tier, bindings, digit, shown_key
 from xsync_tui.places import BY_NAME, PLACES, Place
 from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.overlays import HelpScreen, Jump, Palette
@@ -330,7 +330,7 @@ def goodbye(live: list[Snapshot], now: float, tested: Mapping[str, str] | None =
 def check_keymap(keymap: dict[str, str]) -> None:
     """Raise SettingsError for ids that no key has; imports every screen."""
     keys = [key for place in PLACES if place.screen for key in _class_of(place).KEYS]
-    known = {key.id for key in (*keys, *_GO, *EVERYWHERE, *MOVES)}
+    known = {key.id for key in (*keys, *_GO, *EVERYWHERE, JUMP, *MOVES)}
     for unknown in keymap.keys() - known:
         nearest = difflib.get_close_matches(unknown, known, n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else f"; there are: {', '.join(sorted(known))}"

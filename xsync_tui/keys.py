@@ -32,11 +32,20 @@ class Key(NamedTuple):
 
 
 class Pane(NamedTuple):
-    """A part of a screen that one can jump to: by which letter, its name, and the action that goes there."""
+    """A part of a screen that one can jump to: by which letter, its name, and the action that goes there.
+
+    ``heads``: what drawings call it (``Piece.heads``), if not by its words.
+    """
 
     letter: str
     words: str
     action: str
+    heads: str = ""
+
+    @property
+    def heads_what(self) -> str:
+        """What drawings call it."""
+        return self.heads or self.words
 
 
 _SHOWN = {
@@ -79,9 +88,11 @@ MOVES = (
     Key("next-pane", "tab", "next pane", "pane(1)", Tier.MOVE, footer=False),
     Key("last-pane", "shift+tab", "pane before", "pane(-1)", Tier.MOVE, footer=False),
     Key("open", "enter", "open", "open", Tier.MOVE, footer=False),
-    Key("jump", "apostrophe", "jump to a pane", "jump", Tier.MOVE, footer=False),
 )
 """What moves on every screen."""
+
+JUMP = Key("jump", "apostrophe", "jump", "jump")
+"""Shows a letter at each pane of a screen that has several."""
 
 EVERYWHERE = (
     Key("units", "u", "bits or bytes", "units", footer=False),

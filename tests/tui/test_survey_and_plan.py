@@ -15,6 +15,7 @@ from xsync_tui.app import XsyncApp
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.rows import plain
 from xsync_tui.screens.base import BaseScreen
+from xsync_tui.screens.overlays import Jump
 
 PROFILE = """\
 schema = 1
@@ -114,6 +115,12 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     async def story() -> None:
         async with app.run_test(size=(80, 23)) as pilot:
             await surveyed(pilot, app)
+            await pilot.press("i")
+            await until(pilot, app, lambda text: "The knee" in text and "rests on" in text)
+            await pilot.press("escape")
+            await until(pilot, app, lambda text: "The knee" not in text and "2022" in text)
+            await pilot.press("i", "v")
+            await until(pilot, app, lambda text: "The knee" not in text and "Modified" in text)
             await pilot.press("x")
             await until(pilot, app, lambda _: "Written:" in notice(app))
             await pilot.press("3")
@@ -156,3 +163,45 @@ def notice(app: XsyncApp) -> str:
     """What is said above the footer."""
     screen = next(each for each in reversed(app.screen_stack) if isinstance(each, BaseScreen))
     return "\n".join(plain(screen._notice))
+
+
+async def jumped(pilot: Pilot[None], app: XsyncApp, letter: str) -> None:
+    """Jump as a person does, who sees the letters first."""
+    await pilot.press("apostrophe")
+    await until(pilot, app, lambda _: isinstance(app.screen, Jump))
+    await pilot.press(letter)
+    await until(pilot, app, lambda _: not isinstance(app.screen, Jump))
+
+
+def test_a_letter_leads_to_each_pane_of_survey_and_plan(app: XsyncApp) -> None:
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await surveyed(pilot, app)
+            await jumped(pilot, app, "a")
+            await until(pilot, app, lambda text: "Modified" in text)
+            await jumped(pilot, app, "s")
+            await pilot.press("enter")
+            await until(pilot, app, lambda text: "Files of" in text)
+            await pilot.press("3")
+            await until(pilot, app, lambda text: "what limits 4" in text)
+            await jumped(pilot, app, "i")
+            await until(pilot, app, lambda text: "better by" in text)
+            await jumped(pilot, app, "t")
+            await until(pilot, app, lambda text: "better by" not in text)
+            await pilot.press("apostrophe")
+            await until(pilot, app, lambda _: isinstance(app.screen, Jump))
+            screen = app.screen_stack[-2]
+            assert isinstance(screen, BaseScreen)
+            heads = ["".join(piece.text for piece in row) for row in screen._body.rows]
+            assert heads[1].startswith("llink ")
+            assert "aagents [" in heads[1]
+            assert any(line.startswith("ttask") for line in heads)
+            assert any(line.startswith("wagents") for line in heads)
+            await pilot.press("u")
+            await until(pilot, app, lambda _: not isinstance(app.screen, Jump))
+            before = shown(app)
+            await pilot.press("minus")
+            await until(pilot, app, lambda text: "use [80 %]" in text)
+            assert "use [80 %]" not in before
+
+    asyncio.run(story())

@@ -16,7 +16,7 @@ from xsync_tui.drafting import STEPS, Draft
 from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import route_text
 from xsync_tui.drawing.journey import progress
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, headed, row
 
 _ONE_ROW_FROM = 110
 _BAR_CELLS = 9
@@ -129,7 +129,9 @@ def home_rows(
     at = None
     for index in range(first, min(first + fit, len(found))):
         at = len(rows) if index == cursor else at
-        rows += _entry_rows(found[index], index == cursor, canvas)
+        entry = _entry_rows(found[index], index == cursor, canvas)
+        begins = index == 0 or found[index - 1].group is not found[index].group
+        rows += headed(found[index].group.name, entry) if begins else entry
     return rows, at
 
 

@@ -15,12 +15,13 @@ from xsync_tui.cli.outcome import foretold, remedy_for
 from xsync_tui.drawing.bars import bar_piece
 from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.ledger import ledger
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, headed
 from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, unsure, within, wrapped
 from xsync_tui.text import cut_end
 
 _SHOWN = 4
 _WIDE = 110
+_HEADS = {"tasks": "task", "agents": "agent", "folders": "folder with most bytes"}
 
 
 class View(NamedTuple):
@@ -53,7 +54,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     tail = _files(view, canvas)
     rows = [*_answer(report, canvas), *_range_taken(report, canvas), *_amounts(view, canvas)]
     rows += ledger(_tally(report), canvas)
-    rows += _failures(report, canvas)
+    rows += headed("failures", _failures(report, canvas))
     room = canvas.height - len(rows) - len(tail)
     rows += _tables(report, view.table, canvas._replace(height=max(0, room)))
     return within([*rows[: max(0, canvas.height - len(tail))], *tail], canvas)
@@ -149,8 +150,8 @@ def _tables(report: Mapping[str, Any], chosen: int, canvas: Canvas) -> list[Row]
     work = [(agent["agent"] or "several", agent["files"], agent["bytes"]) for agent in report["agents"]]
     folders = [(folder["folder"] or "/", folder["files"], folder["bytes"]) for folder in report.get("top_folders", ())]
     split = [(name, files["transferred"], size) for name, files, size in tasks] if len(tasks) > 1 else []
-    named = (("task", split), ("agent", work), ("folder with most bytes", folders))
-    tables = [_table(name, values, each) for name, values in named if values]
+    values = {"tasks": split, "agents": work, "folders": folders}
+    tables = [headed(name, _table(_HEADS[name], values[name], each)) for name in tables_of(report)]
     if not tables:
         return []
     if not wide:
@@ -160,6 +161,12 @@ def _tables(report: Mapping[str, Any], chosen: int, canvas: Canvas) -> list[Row]
     for table in reversed(rows[:-1]):
         joined = beside(table, joined, cells, "  ")
     return [(), *joined]
+
+
+def tables_of(report: Mapping[str, Any]) -> list[str]:
+    """The tables that there are of a report, in the order in which v shows them."""
+    there = {"tasks": len(report["tasks"]) > 1, "agents": report["agents"], "folders": report.get("top_folders")}
+    return [name for name, values in there.items() if values]
 
 
 def _cut(table: list[Row], most: int, tables: int, canvas: Canvas) -> list[Row]:

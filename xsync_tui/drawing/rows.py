@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from enum import StrEnum
 from typing import NamedTuple
@@ -30,10 +30,11 @@ class Role(StrEnum):
 
 
 class Piece(NamedTuple):
-    """Text that may be shown as it is, and what it means."""
+    """Text that may be shown as it is, and what it means; ``heads``: the pane that begins with it, if one does."""
 
     text: str
     role: Role = Role.PLAIN
+    heads: str = ""
 
 
 Row = tuple[Piece, ...]
@@ -65,6 +66,39 @@ def row(*pieces: Piece | str) -> Row:
     return tuple(Piece(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
+def headed(pane: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows of a pane, so that a letter can be drawn where it begins."""
+    found = list(rows)
+    first = next((index for index, each in enumerate(found) if each), None)
+    if first is not None:
+        found[first] = (found[first][0]._replace(heads=pane), *found[first][1:])
+    return found
+
+
+def lettered(rows: Sequence[Row], letters: Mapping[str, str]) -> list[Row]:
+    """Each pane's letter in the space that its heading begins with, or stands after; ``letters``: by pane."""
+    return [_lettered(each, letters) for each in rows]
+
+
+def _lettered(of: Row, letters: Mapping[str, str]) -> Row:
+    found: list[Piece] = []
+    for piece in of:
+        mark = Piece(letters.get(piece.heads, "") if piece.heads else "", Role.HERE)
+        if mark.text and piece.text.startswith(" "):
+            found += [mark, piece._replace(text=piece.text[1:])]
+        elif mark.text and found and found[-1].text.endswith(" "):
+            found[-1] = found[-1]._replace(text=found[-1].text[:-1])
+            found += [mark, piece]
+        else:
+            found.append(piece)
+    return tuple(found)
+
+
+def drawn_panes(rows: Iterable[Row]) -> set[str]:
+    """The panes whose beginning is among the rows."""
+    return {piece.heads for each in rows for piece in each if piece.heads}
+
+
 def plain(rows: Iterable[Row]) -> list[str]:
     """Rows as bare text, as tests read them."""
     return ["".join(piece.text for piece in each) for each in rows]
@@ -82,7 +116,7 @@ def fitted(of: Row, cells: int) -> Row:
     for piece in of:
         text = cut_end(piece.text, room)
         if text:
-            found.append(Piece(text, piece.role))
+            found.append(piece._replace(text=text))
         room -= width_of(text)
         if text != piece.text:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from engine.names import text_of
 from engine.planning.measurement import Step
@@ -12,14 +12,15 @@ from engine.quantities import (
     format_count,
     format_duration,
     format_duration_range,
+    format_percent,
     format_rate,
 )
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.attribution import by_agents, steps_said, where_time_went
 from xsync_tui.drawing.figures import cross
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, headed
 from xsync_tui.drawing.scaling import LEFT, Ceiling, Curve, curve_of, link_said, scaling
-from xsync_tui.drawing.shapes import counted, heading, lines_of, percent, sentence, within, wrapped
+from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, within, wrapped
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _LEAST_FIELD = 5
 _RIGHT = 37
 _SHOWN_STEPS = 6
+
+
+Zoomed = Literal["", "curve", "where the time went"]
 
 
 class Live(NamedTuple):
@@ -60,6 +64,7 @@ class View(NamedTuple):
     ceilings: tuple[Ceiling, ...] = ()
     since: bool = False
     kept_in: str = ""
+    zoomed: Zoomed = ""
     trouble: str = ""
     now: float = 0.0
 
@@ -124,7 +129,7 @@ def _steps(prepared: Prepared, states: Mapping[int, str], canvas: Canvas) -> lis
     for step in prepared.steps:
         choice = step.choice
         files, size = sum(each.files for each in choice.bins), sum(each.bytes for each in choice.bins)
-        state = states.get(step.agents, "waits") if states else f"{percent(1 - choice.distance)} like the whole"
+        state = states.get(step.agents, "waits") if states else f"{format_percent(1 - choice.distance)} like the whole"
         names = _folders(choice.folders, cells, canvas)
         role = Role.MUTED if state == "waits" else Role.PLAIN
         rows.append(
@@ -180,18 +185,29 @@ def _state(step: Step) -> str:
 def _concluded(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     """The verdict, the curve beside where the time went, what changes, the sample, and what to do next."""
     curve = curve_of(found, view.ceilings)
+    if found.steps and view.zoomed:
+        return _zoomed(view, found, curve, canvas)
     rows = verdict_rows(found.verdict, canvas)
     if said := link_said(curve):
         rows += _paragraph(said[:1].upper() + said[1:] + ".", canvas)
     changes = changes_rows(found.changes, canvas)
     last = _paragraph(f"Next: {next_step(found.verdict)}", canvas, Role.STRONG)
-    right = _evidence(found, canvas)
+    right = headed("where the time went", _evidence(found, canvas))
     room = canvas.height - len(rows) - len(changes) - len(last)
     tail = _tail(view, found, canvas)[: max(1, room - max(len(right), _LEAST_FIELD + 2))]
     if found.steps:
-        left = _picture(curve, canvas, room - len(tail), bool(right))
+        left = headed("curve", _picture(curve, canvas, room - len(tail), bool(right)))
         rows += beside(left, right, canvas.width - _RIGHT - 1) if right else left
     return [*rows, *changes, *tail, *last]
+
+
+def _zoomed(view: View, found: TestRun, curve: Curve, canvas: Canvas) -> list[Row]:
+    """The verdict, and one part of what it rests on over all the room."""
+    rows = verdict_rows(found.verdict, canvas)
+    if view.zoomed == "curve":
+        return [*rows, *headed("curve", _picture(curve, canvas, canvas.height - len(rows), False))]
+    times: list[Row] = [(Piece(" "), *each) for each in _evidence(found, canvas, len(found.steps))]
+    return [*rows, *headed("where the time went", times)]
 
 
 def _picture(curve: Curve, canvas: Canvas, room: int, beside_it: bool) -> list[Row]:
@@ -201,8 +217,8 @@ def _picture(curve: Curve, canvas: Canvas, room: int, beside_it: bool) -> list[R
     return scaling(curve, canvas._replace(width=width, height=rows + rows % 2 - 1 + 2))
 
 
-def _evidence(found: TestRun, canvas: Canvas) -> list[Row]:
-    """Where the time went, and what each number of agents reached."""
+def _evidence(found: TestRun, canvas: Canvas, most: int = _SHOWN_STEPS) -> list[Row]:
+    """Where the time went, and what each number of agents reached, of the last ``most`` steps."""
     if not found.steps:
         return []
     steady = sorted((step for step in found.steps if step.steady), key=lambda step: step.agents) or [*found.steps]
@@ -210,7 +226,7 @@ def _evidence(found: TestRun, canvas: Canvas) -> list[Row]:
     step = steady[-1] if shared else steady[0]
     by_files = found.one is not None and found.one.files_measured and not found.one.bytes_measured
     narrow = canvas._replace(width=_RIGHT)
-    return [*where_time_went(step, narrow), *by_agents(found.steps[-_SHOWN_STEPS:], canvas, by_files=by_files)]
+    return [*where_time_went(step, narrow), *by_agents(found.steps[-most:], canvas, by_files=by_files)]
 
 
 def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
@@ -221,7 +237,7 @@ def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     names = canvas.text("/" + folders[0], 20) + (f" and {len(folders) - 1} more" if len(folders) > 1 else "")
     size = f"{format_bytes(found.bytes)} in {format_duration(found.seconds)}"
     texts = [f"The run skips its {counted(found.files, 'file')}.{_left(view, found)}"]
-    texts.append(f"Sample: {names}: {size}; its size mix is {percent(found.mix)} like the whole.")
+    texts.append(f"Sample: {names}: {size}; its size mix is {format_percent(found.mix)} like the whole.")
     if found.stopped:
         texts.append("It was stopped: steps that were not steady count for nothing.")
     if found.one is not None and found.one.note:

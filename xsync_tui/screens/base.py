@@ -30,9 +30,9 @@ from xsync_tui.drawing.frame import (
     title_row,
 )
 from xsync_tui.drawing.journey import steps_of, title_of
-from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, drawn_panes, lettered
 from xsync_tui.drawing.shapes import wrapped
-from xsync_tui.keys import EVERYWHERE, MOVES, Key, Pane, Tier, bindings, shown_key
+from xsync_tui.keys import EVERYWHERE, JUMP, MOVES, Key, Pane, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
@@ -73,7 +73,7 @@ class BaseScreen(Screen[None], Generic[V]):
     """
 
     KEYS: ClassVar[tuple[Key, ...]] = ()
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings((*MOVES, JUMP))]
 
     AUTO_FOCUS = ""  # keys are the screen's, unless somebody goes to an entry
 
@@ -94,6 +94,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.filter = ""
         self._notice: list[Row] = []
         self._guide: Sequence[Row] = ()
+        self._letters: dict[str, str] = {}
         self._busy = False
         self._timer: Timer | None = None
 
@@ -130,7 +131,16 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def why_not(self, key: Key) -> str:
         """``reason`` for keys of this screen; the app's own for its keys."""
+        if key == JUMP:
+            return "" if self.panes() else "there is one pane here"
         return self.reason(key) if key in self.KEYS else self.xsync.why_not(key)
+
+    def refused(self, key_id: str) -> bool:
+        """Whether a key of this screen can do nothing now; then it has been said why."""
+        key = next(each for each in self.KEYS if each.id == key_id)
+        if why := self.reason(key):
+            self.notice(f"{key.words}: not now, {why}.")
+        return bool(why)
 
     def runs(self) -> Sequence[Snapshot]:
         """Executions that are watched here: the bell rings for them."""
@@ -190,7 +200,7 @@ class BaseScreen(Screen[None], Generic[V]):
     def all_keys(self) -> tuple[Key, ...]:
         """The keys of this screen and of the app, looks before acts."""
         ranked = sorted(self.KEYS, key=lambda key: key.tier in (Tier.ACT, Tier.DESTROY))
-        return (*ranked, *self.xsync.extra_keys, *EVERYWHERE, *MOVES)
+        return (*ranked, *self.xsync.extra_keys, JUMP, *EVERYWHERE, *MOVES)
 
     def on_mount(self) -> None:
         """Find the parts once, and begin to sample."""
@@ -228,7 +238,7 @@ class BaseScreen(Screen[None], Generic[V]):
         if canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT:
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:
-            self._body.show(drawn.rows, drawn.cursor)
+            self._body.show(lettered(drawn.rows, self._letters), drawn.cursor)
         self._notices.show([*self._notice, *self._guide])
         self._foot.show([footer_row(self._hints(), canvas)])
         self.xsync.tell_terminal(self.facts, self.runs(), now)
@@ -369,12 +379,20 @@ class BaseScreen(Screen[None], Generic[V]):
 
     @work(group="jump", exclusive=True)
     async def action_jump(self) -> None:
-        """Wait for the letter of a pane and go there."""
+        """Show a letter at each pane, and go where the one that is pressed says; any other key leaves."""
         from xsync_tui.screens.overlays import Jump
 
         if not (panes := self.panes()):
             self.notice("There is one pane here.", Role.MUTED)
-        elif action := await self.app.push_screen_wait(Jump(panes)):
+            return
+        self._letters = {pane.heads_what: pane.letter for pane in panes}
+        self.redraw()
+        try:
+            action = await self.app.push_screen_wait(Jump(panes, drawn_panes(self._body.rows)))
+        finally:
+            self._letters = {}
+        self.redraw()
+        if action:
             await self.run_action(action)
 
     def action_open(self) -> None:

@@ -19,10 +19,17 @@ from xsync_tui.drawing.frame import Title
 from xsync_tui.drawing.home import Entry as HomeEntry
 from xsync_tui.drawing.home import Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens import starting
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.widgets.entry import Entry
+
+_GROUPS = {
+    Group.NEEDS: ("n", "needs you"),
+    Group.RUNS: ("r", "runs"),
+    Group.DUE: ("d", "due"),
+    Group.REST: ("o", "others"),
+}
 
 
 class HomeScreen(BaseScreen[HomeFacts]):
@@ -87,6 +94,13 @@ class HomeScreen(BaseScreen[HomeFacts]):
         here = self._here()
         return here.subject if here else None
 
+    def panes(self) -> Sequence[Pane]:
+        """The groups that there are, from what needs a person to the rest."""
+        groups = sorted({entry.group for entry in self._entries()})
+        if len(groups) < 2:
+            return ()
+        return [Pane(*_GROUPS[group], f"show({int(group)})", group.name) for group in groups]
+
     def reason(self, key: Key) -> str:
         """What state forbids."""
         here = self._here()
@@ -131,6 +145,11 @@ class HomeScreen(BaseScreen[HomeFacts]):
         elif here is not None:
             self.xsync.go(here.place, here.subject)
 
+    def action_show(self, group: int) -> None:
+        """To the first entry of a group."""
+        found = self._entries()
+        self._move_to(next((at for at, entry in enumerate(found) if entry.group == group), self.cursor))
+
     def action_new(self) -> None:
         """Describe a migration, step by step: nothing is begun but a survey."""
         self.xsync.go("new")
@@ -143,7 +162,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def action_run(self) -> None:
         """Resume it, or run its profile."""
         here = self._here()
-        if here is None or not self._may("home.run"):
+        if self.refused("home.run") or here is None:
             return
         profile = self._profile(here)
         if here.resumable:
@@ -154,7 +173,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def action_retry(self) -> None:
         """Run what failed once more."""
         here = self._here()
-        if here is not None and self._may("home.retry"):
+        if not self.refused("home.retry") and here is not None:
             self.act(starting.retry_act(here.subject.name), partial(starting.retry, self.xsync.bridge, here.subject))
 
     def action_delete(self) -> None:
@@ -163,7 +182,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if here is not None and here.draft is not None:
             self.act(starting.forget_act(here.draft), partial(starting.forget, self.xsync.bridge, here.draft))
             return
-        if here is not None and here.subject.profile and self._may("home.delete"):
+        if not self.refused("home.delete") and here is not None and here.subject.profile:
             self.act(starting.delete_act(here.subject.profile), partial(starting.delete, here.subject.profile))
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
@@ -215,13 +234,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def _profile(self, entry: HomeEntry) -> Profile | None:
         found = self.value.profiles.get(entry.subject.profile or "") if self.value else None
         return found if isinstance(found, Profile) else None
-
-    def _may(self, key_id: str) -> bool:
-        """Whether a key can do something; says why not."""
-        key = next(each for each in self.KEYS if each.id == key_id)
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
-        return not why
 
     def _entries(self) -> list[HomeEntry]:
         return filtered(self._all(), self.filter)

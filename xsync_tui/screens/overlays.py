@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
@@ -62,9 +62,10 @@ class HelpScreen(Modal[None]):
 class Jump(Modal[str]):
     """Waits for the letter of a pane; returns its action. Any other key closes it."""
 
-    def __init__(self, panes: Sequence[Pane]) -> None:
+    def __init__(self, panes: Sequence[Pane], drawn: Set[str] = frozenset()) -> None:
+        """``drawn``: panes that have their letter on the screen below."""
         super().__init__()
-        self._panes = panes
+        self._panes, self._drawn = panes, drawn
 
     def compose(self) -> ComposeResult:
         """One row over the footer."""
@@ -85,8 +86,11 @@ class Jump(Modal[str]):
 
     def _draw(self) -> None:
         app = cast("XsyncApp", self.app)
+        canvas = Canvas(app.size.width, 1, app.unicode)
         hints = [Hint(pane.letter, pane.words) for pane in self._panes]
-        self.query_one(Lines).show([footer_row([Hint("jump to", ""), *hints], Canvas(app.size.width, 1, app.unicode))])
+        if sum(len(hint.key) + len(hint.words) + 3 for hint in hints) + len("jump to ") + 2 > canvas.width:
+            hints = [Hint(pane.letter, pane.words) for pane in self._panes if pane.heads_what not in self._drawn]
+        self.query_one(Lines).show([footer_row([Hint("jump to", ""), *hints], canvas)])
 
 
 class Palette(Modal[str]):

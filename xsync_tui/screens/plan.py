@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -23,9 +24,10 @@ from xsync_tui.drawing.plan import PlanView, plan_rows
 from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
+from xsync_tui.screens.starting import at_work
 from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
@@ -136,11 +138,24 @@ class PlanScreen(BaseScreen[Ground]):
 
     def reason(self, key: Key) -> str:
         """Why a key can do nothing now."""
-        return "" if self._plan is not None else "there is no plan yet"
+        if key.id == "plan.test":
+            return ""
+        if key.id == "plan.run" and at_work(self.facts.snapshot, self.xsync.now()):
+            return "it runs: 5 shows it"
+        return "" if self._plan is not None else "there is no plan yet: 2 surveys the source"
 
     def words(self, key: Key) -> str:
         """Both ways to turn a knob stand as one in the footer."""
         return "- change" if key.id == "plan.more" else key.words
+
+    def panes(self) -> Sequence[Pane]:
+        """The knobs, and what is below them."""
+        if self._plan is None:
+            return ()
+        parts = [("w", "what if"), ("m", "limits"), ("t", "tasks"), ("i", "why")]
+        return [Pane(name[0], name, f"show('{name}')") for name in NAMES] + [
+            Pane(letter, name, f"show('{name}')") for letter, name in parts
+        ]
 
     def legend(self, canvas: Canvas) -> list[Row]:
         """How well figures are known."""
@@ -222,6 +237,19 @@ class PlanScreen(BaseScreen[Ground]):
         self._knob = (self._knob + panes) % len(NAMES)
         self.redraw()
 
+    def action_show(self, name: str) -> None:
+        """To a knob, to the figures of what if or of the limits, or to tasks or the reason below."""
+        if self._plan is None:
+            return
+        figures = {"what if": 1, "limits": 1 + len(self._plan.what_if)}
+        if name in NAMES:
+            self._knob = NAMES.index(name)
+        elif name in figures:
+            self._move_to(figures[name])
+        else:
+            self._why = name == "why"
+        self.redraw()
+
     def action_step(self, step: int) -> None:
         """Turn the knob."""
         if self.value is not None and self.value.request is not None and self._plan is not None:
@@ -295,8 +323,7 @@ class PlanScreen(BaseScreen[Ground]):
 
     def action_run(self) -> None:
         """Run what is planned, after its strip."""
-        if self._plan is None or self.value is None or self.value.request is None:
-            self.notice("There is no plan yet: 2 surveys the source.")
+        if self.refused("plan.run") or self._plan is None or self.value is None or self.value.request is None:
             return
         plan, request = self._plan, request_of_draft(self.value.request, self._draft)
         agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from engine.errors import XsyncError
 from engine.home import JOURNAL_NAME
 from xsync_tui import testing
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.handout_testrun import handout_of_test
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.scaling import Ceiling
-from xsync_tui.drawing.testrun import Live, View, body
+from xsync_tui.drawing.testrun import Live, View, Zoomed, body
 from xsync_tui.jobs import TestRunJob
-from xsync_tui.keys import Key, Tier
+from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export
 
 if TYPE_CHECKING:
     from engine.execution.testrun.ladder import TestRun
     from profiles.schema import Profile
+
+_PANES = (
+    Pane("c", "curve", "show('curve')"),
+    Pane("t", "where the time went", "show('where the time went')"),
+    Pane("w", "the whole", "show('')"),
+)
 
 _STOP_SECONDS = 2.0
 
@@ -50,12 +60,14 @@ class TestScreen(BaseScreen[Seen]):
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("test.begin", "enter", "begin", "open", Tier.ACT),
         Key("test.look", "T", "test run", "look", Tier.ACT),
+        Key("test.export", "x", "export", "export"),
         Key("test.stop", "S", "stop", "stop", Tier.ACT),
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._job: TestRunJob | None = None
+        self._zoomed: Zoomed = ""
         self._read: tuple[object, TestRun | None] = (None, None)
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
@@ -123,7 +135,7 @@ class TestScreen(BaseScreen[Seen]):
             view = view._replace(trouble=last.progress.trouble or _GONE)
         elif last is not None and found is not None and last.progress.found == found.id:
             view = view._replace(kept_in=last.progress.kept_in)
-        return Drawn(body(view, canvas))
+        return Drawn(body(view._replace(zoomed=self._zoomed), canvas))
 
     def reason(self, key: Key) -> str:
         """What cannot be done now, and why."""
@@ -137,7 +149,30 @@ class TestScreen(BaseScreen[Seen]):
                 return "a test run is at work"
             case "test.stop" if live is None or live.stopping:
                 return "nothing is at work"
+            case "test.export" if self.value is None or self.value.found is None:
+                return "no test run has ended yet"
         return ""
+
+    def panes(self) -> Sequence[Pane]:
+        """Curve and times of a test run that is over, each over the whole body, and all of it."""
+        seen, job = self.value, self._mine()
+        if seen is None or seen.found is None or not seen.found.steps or seen.live is not None:
+            return ()
+        if job is not None and (job.trouble or job.looking or job.prepared is not None):
+            return ()
+        return _PANES
+
+    def action_show(self, zoomed: Zoomed) -> None:
+        """One part over the whole body, or all of them."""
+        self._zoomed = zoomed
+        self.redraw()
+
+    def action_back(self) -> None:
+        """Out of a part, else back."""
+        if self._zoomed and not self._notice:
+            self.action_show("")
+        else:
+            super().action_back()
 
     def copies(self) -> tuple[str, str] | None:
         """The command that does the same."""
@@ -165,14 +200,14 @@ class TestScreen(BaseScreen[Seen]):
     def action_open(self) -> None:
         """Begin: this screen is the review."""
         job = self._mine()
-        if job is not None and job.prepared is not None and not job.at_work:
+        if not self.refused("test.begin") and job is not None:
             job.begin(self.xsync.bridge)
             self.redraw()
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""
         name = self.xsync.subject.profile
-        if name is None or self.value is None or self.value.live is None:
+        if self.refused("test.stop") or name is None:
             return
         home = self.xsync.bridge.home
 
@@ -182,6 +217,18 @@ class TestScreen(BaseScreen[Seen]):
 
         effect = "Files under way are finished, then it ends. What was copied stays and counts."
         self.act(Act("S", "stop the test run", effect, "stop", "go on", asked=False), stop)
+
+    def action_export(self) -> None:
+        """Write the newest test run that ended as JSON and as Markdown into the current folder."""
+        found = self.value.found if self.value is not None else None
+        if found is None:
+            self.notice("No test run has ended yet.")
+            return
+        now, name = self.xsync.now(), self.facts.subject.name
+        try:
+            self.notice(export("test-run", name, now, found, handout_of_test(found, name, now, self.canvas.zone)))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     def on_unmount(self) -> None:
         """The app is closed: look for no folders any more; what was begun goes on."""

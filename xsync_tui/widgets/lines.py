@@ -44,7 +44,7 @@ def changed_runs(before: Row, after: Row) -> list[tuple[int, int]]:
 def _cells(row: Row) -> tuple[Cell, ...]:
     """One item a cell; the second half of a wide character is an item of its own."""
     found: list[Cell] = []
-    for text, role in row:
+    for text, role, _ in row:
         if text.isascii():
             found += [(char, role) for char in text]
             continue
@@ -99,7 +99,7 @@ class Lines(Widget):
         base = self.get_component_rich_style("role-plain")
         here = y == self._cursor
         segments = []
-        for text, role in _at(self._rows, y):
+        for text, role, _ in _at(self._rows, y):
             style = self.get_component_rich_style(f"role-{role}")
             words = text.lstrip() if role is Role.ALARM else text
             if len(words) < len(text):  # where alarms are reversed, what only holds them apart is not
