@@ -36,6 +36,7 @@ def throw_away(name: str, days: int, *, loopback: Sequence[str] = ()) -> Credent
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -53,7 +54,7 @@ def throw_away(name: str, days: int, *, loopback: Sequence[str] = ()) -> Credent
     if loopback:
         names = [_alternative(each) for each in loopback]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        server = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(server, critical=False)
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

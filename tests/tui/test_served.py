@@ -189,14 +189,16 @@ def test_pages_beyond_the_limit_are_told_so_and_a_closed_one_makes_room(served: 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_no_app_outlives_the_server_and_no_log_holds_the_token(number: signal.Signals, served: Served) -> None:
     async def main() -> None:
-        async with browser(served, inside=True) as session:
-            async with session.ws_connect("/ws", headers={"Origin": served.origin}) as page:
-                await read_until(page, b"Where is the data?")
-                apps = served.apps()
-                ended = asyncio.create_task(asyncio.to_thread(served.ends, number))
-                async for _ in page:
-                    pass
-                code, said = await ended
+        async with (
+            browser(served, inside=True) as session,
+            session.ws_connect("/ws", headers={"Origin": served.origin}) as page,
+        ):
+            await read_until(page, b"Where is the data?")
+            apps = served.apps()
+            ended = asyncio.create_task(asyncio.to_thread(served.ends, number))
+            async for _ in page:
+                pass
+            code, said = await ended
         assert code == (-signal.SIGKILL if number is signal.SIGKILL else 0)
         assert said == b""
         assert len(apps) == 1
