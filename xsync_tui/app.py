@@ -359,7 +359,7 @@ def main(subject: Subject | None = None, *, kind: type[XsyncApp] = XsyncApp, **o
         app.run(mouse=False)  # the terminal's own selection and copy keep working
         if app._exception is not None:
             raise app._exception
-        for line in app.farewell():
+        for line in [] if terminal.in_browser() else app.farewell():  # nobody would read it
             print(line, file=sys.stdout)
     finally:
         app.bridge.close()

@@ -11,6 +11,9 @@ from xsync_tui.cli.output import shows_unicode
 _SECONDS = 2.0
 """How long tmux may take to answer."""
 
+BROWSER_DRIVER = "xsync_tui.serving.browser:BrowserDriver"
+"""What TEXTUAL_DRIVER says to an app that a browser shows."""
+
 _LOW_BANDWIDTH = {"TEXTUAL_FPS": "10", "TEXTUAL_SMOOTH_SCROLL": "0"}
 
 
@@ -20,12 +23,17 @@ def is_interactive() -> bool:
     return all(each.isatty() for each in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def in_browser() -> bool:
+    """Whether a browser shows this app: it draws into a pipe, and the environment tells its size."""
+    return os.environ.get("TEXTUAL_DRIVER") == BROWSER_DRIVER
+
+
 def prepare(*, slow: bool) -> None:
     """Set what Textual reads when it is first imported: nothing moves by itself; ``slow``: fewer frames too.
 
     Lines and columns that a shell has exported would stand for the terminal's, also once that has another size.
     """
-    for fixed in ("COLUMNS", "LINES"):
+    for fixed in () if in_browser() else ("COLUMNS", "LINES"):
         os.environ.pop(fixed, None)
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
     if slow:
@@ -39,6 +47,8 @@ def glyphs_beyond_ascii(wanted: str) -> bool:
     """
     if wanted != "auto":
         return wanted == "unicode"
+    if in_browser():
+        return True
     return shows_unicode() and not ("TMUX" in os.environ and _tmux("display", "-p", "#{client_utf8}") == "0")
 
 

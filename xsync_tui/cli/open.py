@@ -13,16 +13,27 @@ from xsync_tui.cli import options
 if TYPE_CHECKING:
     from xsync_tui.drawing.facts import Subject
 
+_PORT = 8443
+
 
 @click.command
 @click.argument("what", metavar="[PROFILE]", required=False)
+@click.option("--serve", is_flag=True, help="Show it in a browser: on this host's loopback, behind a token and TLS.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Of --serve: 8443 unless told; 0 for any that is free.")
 @click.option("--low-bandwidth", is_flag=True, help="For slow lines: once a second, 16 colours, fewer frames.")
 @options.as_json
-def command(what: str | None, low_bandwidth: bool, as_json: bool) -> int:
+def command(what: str | None, serve: bool, port: int | None, low_bandwidth: bool, as_json: bool) -> int:
     """Open the terminal app, about PROFILE (or an execution) if one is named.
 
-    Closing it touches no run. With --json it only tells what it would open.
+    Closing it touches no run. With --json it only tells what it would open; with --serve, where it is served.
     """
+    if serve:
+        from xsync_tui.cli.served import serve_app
+
+        serve_app(what, _PORT if port is None else port, low_bandwidth=low_bandwidth, as_json=as_json)
+        return 0
+    if port is not None:
+        raise click.UsageError("--port is of --serve: a terminal has none.")
     return open_app(what, low_bandwidth=low_bandwidth, as_json=as_json)
 
 
@@ -51,8 +62,8 @@ def run_app(subject: Subject, main: Callable[..., int], *, low_bandwidth: bool =
     from engine.errors import UsageError
     from xsync_tui import terminal
 
-    if not terminal.is_interactive():
-        raise UsageError("The app needs a terminal. Without one: xsync status")
+    if not (terminal.is_interactive() or terminal.in_browser()):
+        raise UsageError("The app needs a terminal. Without one: xsync status, or xsync open --serve")
 
     from xsync_tui.settings import load_settings
 

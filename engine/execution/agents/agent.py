@@ -9,8 +9,9 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from engine.certificates import Credentials
 from engine.execution.agents import wire
-from engine.execution.agents.channel import Channel, ChannelClosedError, Credentials, connect
+from engine.execution.agents.channel import Channel, ChannelClosedError, connect
 from engine.locks import agents_lock
 from engine.transfer.units import AgentConfig, Unit, UnitOutcome
 

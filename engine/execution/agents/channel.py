@@ -6,16 +6,14 @@ Both ends hold the same throw-away certificate, made for one session: who does n
 from __future__ import annotations
 
 import asyncio
-import datetime
-import os
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 import msgspec
 
+from engine.certificates import Credentials, context, throw_away
 from engine.execution.agents.wire import Frame
 
 _LENGTH = struct.Struct(">Q")
@@ -28,13 +26,6 @@ _VALID_DAYS = 3650
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Frame]).decode
-
-
-class Credentials(NamedTuple):
-    """A certificate and its key as PEM. Never written to a disk."""
-
-    certificate: bytes
-    key: bytes
 
 
 class ChannelClosedError(Exception):
@@ -80,28 +71,8 @@ class Channel:
 
 
 def new_credentials() -> Credentials:
-    """A key and a certificate for it, signed by itself."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "xsync session")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=_VALID_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Credentials(certificate.public_bytes(pem), secret)
+    """What both ends of a session hold."""
+    return throw_away("xsync session", _VALID_DAYS)
 
 
 async def listen(credentials: Credentials, joined: Callable[[Channel], Awaitable[None]]) -> asyncio.Server:
@@ -110,27 +81,20 @@ async def listen(credentials: Credentials, joined: Callable[[Channel], Awaitable
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await joined(Channel(reader, writer))
 
-    context = _context(credentials, ssl.PROTOCOL_TLS_SERVER)
-    return await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=context, limit=_BUFFER_BYTES)
+    tls = _context(credentials, ssl.PROTOCOL_TLS_SERVER)
+    return await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls, limit=_BUFFER_BYTES)
 
 
 async def connect(port: int, credentials: Credentials) -> Channel:
     """Connect to the runner that listens on ``port`` of loopback. Raises OSError."""
-    context = _context(credentials, ssl.PROTOCOL_TLS_CLIENT)
-    return Channel(*await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=_BUFFER_BYTES))
+    tls = _context(credentials, ssl.PROTOCOL_TLS_CLIENT)
+    return Channel(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, limit=_BUFFER_BYTES))
 
 
 def _context(credentials: Credentials, side: ssl._SSLMethod) -> ssl.SSLContext:
-    """TLS 1.3 with this certificate for both ends, and no other."""
-    context = ssl.SSLContext(side)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=credentials.certificate.decode())
-    memory = os.memfd_create("session")  # load_cert_chain takes names of files only
-    try:
-        os.write(memory, credentials.certificate + credentials.key)
-        context.load_cert_chain(f"/proc/self/fd/{memory}")
-    finally:
-        os.close(memory)
-    return context
+    """This certificate for both ends, and no other."""
+    made = context(credentials, side)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.load_verify_locations(cadata=credentials.certificate.decode())
+    return made
