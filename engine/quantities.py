@@ -130,6 +130,11 @@ def format_count_short(count: float) -> str:
     return _three_digits(count, ("", "k", "M", "G", "T")).rstrip()
 
 
+def format_percent(share: float) -> str:
+    """``17 %``, ``131 %``: of a measured or foretold share, rounded."""
+    return f"{100 * share:,.0f} %"
+
+
 def format_share(part: float, whole: float) -> str:
     """Percent, rounded down: 100 % only when all is done, 0 % only when nothing is, ``?`` when ``whole`` is unknown."""
     if whole <= 0:

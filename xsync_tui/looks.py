@@ -96,6 +96,7 @@ class Looks:
         return table._replace(folders=ordered[:MOST_FOLDERS], more=max(0, len(ordered) - MOST_FOLDERS))
 
 
-def next_sort(sort: Sort) -> Sort:
-    """The column after this one."""
-    return SORTS[(SORTS.index(sort) + 1) % len(SORTS)]
+def next_sort(sort: Sort, *, filtered: bool) -> Sort:
+    """The column after this one; ``filtered`` by size there are only files and bytes."""
+    sorts = SORTS[:2] if filtered else SORTS
+    return sorts[(SORTS.index(sort) + 1) % len(sorts)]

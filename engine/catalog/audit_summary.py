@@ -51,7 +51,8 @@ class TopFolder(msgspec.Struct, frozen=True):
 class AuditSummary(msgspec.Struct, frozen=True):
     """Counts of files, symlinks included; ``failures`` are by reason and count folders too.
 
-    ``verified``: by how it was; the empty key counts what was not. ``not_deleted``: by kind. ``top_folders``: with most
+    ``verified``: by how it was, skipped files whose content was compared included; the empty key counts what was
+    transferred and not verified. ``not_deleted``: by kind. ``top_folders``: with most
     bytes.
     """
 
@@ -71,7 +72,9 @@ def summarise(audit: Path, spill: Path, shares: int) -> AuditSummary:
         connection.execute(f"CREATE VIEW audit AS SELECT * FROM {read_files([audit])}")
         return AuditSummary(
             sizes=_sizes(connection),
-            verified=_counts(connection, "verified", _FILES),
+            verified=_counts(
+                connection, "verified", "kind <> 'folder' AND (action = 'transferred' OR verified IS NOT NULL)"
+            ),
             agents=_agents(connection, shares),
             failures=_counts(connection, "reason", "action = 'failed'"),
             not_deleted=_counts(connection, "kind", "action = 'not_deleted'"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -166,14 +167,10 @@ class Committer:
 
     def _write(self, journal: Journal, group: _Group, listing_complete: bool) -> list[Chunk]:
         try:
-            return self._write_group(journal, group, listing_complete)
+            with full_disk_named(self._folder):
+                return self._write_group(journal, group, listing_complete)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise JournalError(f"{self._folder} cannot be written: {error.strerror or error}") from error
-            raise StorageFullError(
-                f"The disk is full: {self._folder} cannot be written. Free space there, then go on: "
-                f"xsync resume {self._folder.name}. Nothing that was recorded is lost."
-            ) from error
+            raise JournalError(f"{self._folder} cannot be written: {error.strerror or error}") from error
 
     def _write_group(self, journal: Journal, group: _Group, listing_complete: bool) -> list[Chunk]:
         entries = write_entries(self._name("entries"), pa.concat_tables(group.entries)) if group.entries else None
@@ -220,6 +217,20 @@ class Committer:
         journal.replace_segments([old.id for old in small], segment)
         for old in small:
             (self._folder / old.file).unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise StorageFullError where what writes into an execution's folder finds its disk full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise StorageFullError(
+            f"The disk is full: {folder} cannot be written. Free space there, then go on: "
+            f"xsync resume {folder.name}. Nothing that was recorded is lost."
+        ) from error
 
 
 def chunks_of(segment: str, groups: Iterable[RowGroup]) -> list[Chunk]:

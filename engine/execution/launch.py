@@ -17,8 +17,9 @@ from typing import NoReturn
 import msgspec
 
 from engine import errors, home
-from engine.errors import JournalError, RefusedError, UsageError, XsyncError
+from engine.errors import JournalError, RefusedError, StorageFullError, UsageError, XsyncError
 from engine.model import Migration, Status
+from engine.quantities import format_bytes
 
 REFUSAL = "refused.json"
 """Written into an execution's folder by a runner that did not accept it."""
@@ -28,6 +29,9 @@ RUNNER_LOG = "runner.log"
 
 _DEFAULTS = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 """Arrow's own pool takes zeroed memory 2 MiB at a time: a quarter more of it in every process, and 4 % of the CPU."""
+
+FULL_BYTES = 16 << 20
+"""With less free than this a state folder's disk is called full: a segment and the journal's log may not fit."""
 
 START_SECONDS = 60.0
 """How long a runner may take to accept or refuse."""
@@ -150,17 +154,17 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
 
 
 def _refuse_after_hand_over(folder: Path) -> None:
-    """Raise RefusedError if the destination belongs to its users since a cutover of the same profile."""
-    from engine.execution.cutover.record import handed_over
+    """Raise RefusedError if a cutover gave the destination, or what overlaps it, to its users: of any profile."""
+    from engine.execution.cutover.record import taken_by_users
     from engine.journal.reader import read_migration
 
     migration = read_migration(folder)
-    done = handed_over(home.find_home(), migration.name) if migration.name else None
-    if done is not None:
+    cutover = taken_by_users(home.find_home(), migration.destination)
+    if cutover is not None:
         raise RefusedError(
-            f"{migration.destination.url} was handed over to its users by the cutover of {migration.name}: another run "
-            "would replace what they wrote there by what the source has. To take it back all the same: "
-            f"xsync cutover {migration.name} --restart"
+            f"{cutover.migration.destination.url} was handed over to its users by the cutover of {cutover.profile}: "
+            "another run would replace what they wrote there by what the source has. To take it back all the same: "
+            f"xsync cutover {cutover.profile} --restart"
         )
 
 
@@ -186,10 +190,29 @@ def _await_acceptance(folder: Path, process: subprocess.Popen[bytes]) -> None:
             if snapshot.status not in (Status.QUEUED, Status.LAUNCHING) and snapshot.runner_pid == process.pid:
                 return
             if process.poll() is not None:
+                _refuse_on_full_disk(folder)
                 raise XsyncError(f"the runner ended at once with code {process.returncode}; see {folder / RUNNER_LOG}")
             time.sleep(0.02)
     process.terminate()
     raise XsyncError(f"the runner did not start within {START_SECONDS:.0f} s; see {folder / RUNNER_LOG}")
+
+
+def room_left(folder: Path) -> int | None:
+    """Bytes free on the disk of a state folder or execution, if that is as good as full; else None."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return None
+    return free if free < FULL_BYTES else None
+
+
+def _refuse_on_full_disk(folder: Path) -> None:
+    """Raise StorageFullError if there is no room: then a runner can leave no word of its own."""
+    if (free := room_left(folder)) is not None:
+        raise StorageFullError(
+            f"The disk of the state folder is full ({format_bytes(free)} free). Nothing that was recorded is lost. "
+            f"Free space there, then try again: {folder}"
+        )
 
 
 def read_refusal(folder: Path) -> XsyncError | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from engine.errors import BusyError, StoppedError, XsyncError
+from engine.errors import BusyError, StoppedError, StorageFullError, XsyncError
 from engine.execution.agents.fleet import LocalFleet
-from engine.execution.committer import Committer
+from engine.execution.committer import Committer, full_disk_named
 from engine.execution.ending import end
 from engine.execution.herald import Herald
 from engine.execution.launch import write_refusal
@@ -33,7 +34,8 @@ def main(folder: Path) -> int:
         write_refusal(folder, error)
         return error.exit_code
     except XsyncError as error:
-        print(f"xsync: {error}", file=sys.stderr)
+        with suppress(OSError):  # its log may be on the disk that is full
+            print(f"xsync: {error}", file=sys.stderr, flush=True)
         return error.exit_code
 
 
@@ -53,6 +55,9 @@ async def _session(folder: Path, committer: Committer) -> int:
     except StoppedError as error:  # its status is set
         await herald.end()
         return error.exit_code
+    except StorageFullError as error:  # there is no room for word of it
+        await herald.end(str(error))
+        raise
     except XsyncError as error:
         message = str(error)
         write_refusal(folder, error)  # first: whoever sees the status must find the reason
@@ -63,7 +68,8 @@ async def _session(folder: Path, committer: Committer) -> int:
         try:
             async with herald.watching():
                 outcome = await Runner(session, committer, LocalFleet(session.agent_config, folder)).run()
-                await end(session, committer, outcome)
+                with full_disk_named(folder):
+                    await end(session, committer, outcome)
         except XsyncError as error:
             await herald.end(str(error))
             raise

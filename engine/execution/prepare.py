@@ -53,8 +53,10 @@ class Sides:
 def open_sides(migration: Migration) -> Sides:
     """Open and check both locations, at the same time.
 
-    Raises SourceError, DestinationError; RefusedError if one lies inside the other.
+    Raises SourceError, DestinationError; RefusedError if one lies inside the other; UsageError if filters or manifest
+    cannot be used, here and not in every agent.
     """
+    Filters(migration.filters)
     if contains(migration.source, migration.destination):
         raise RefusedError(
             f"the destination {migration.destination.url} lies inside the source {migration.source.url}: "

@@ -390,8 +390,8 @@ class Runner:
         if self._finish.complete:
             if (pending := totals.files.pending + totals.folders.pending) > 0:
                 return Status.ERROR, f"{pending:,} entries neither copied nor failed: a defect of xsync, report it"
-            failed = totals.files.failed + totals.folders.failed + self._committer.ledger.listing_errors
-            return ended(failed, totals.deletions)
+            folders = totals.folders.failed + self._committer.ledger.listing_errors
+            return ended(totals.files.failed, folders, totals.deletions)
         if self._cancelled:
             return Status.CANCELLED, "cancelled; what was finished stays" if self._drained else "cancelled"
         return Status.INTERRUPTED, f"stopped before the end; go on with: xsync resume {self._session.folder.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +20,9 @@ ADAPTERS = {
     "s3": ("engine.locations.s3", "S3Location"),
 }
 """URL scheme -> module and class; the class is called with the LocationSpec."""
+
+
+_HALF_A_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*:")
 
 
 class _Place(NamedTuple):
@@ -41,8 +45,16 @@ def warm_up(scheme: str) -> None:
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of ``url``; a bare path is a ``file``. Raises UsageError that lists the schemes there are."""
+    """The scheme of ``url``; a bare path is a ``file``. Raises UsageError that lists the schemes there are.
+
+    ``s3:/bucket`` and ``host:/export`` are refused: as names of folders they would be made here, and look like a copy.
+    """
     scheme, separator, _ = url.partition("://")
+    if not separator and _HALF_A_URL.match(url):
+        raise UsageError(
+            f"{url}: neither a URL nor a plain path: a bucket is s3://bucket/prefix, an export the folder where it is "
+            f"mounted here; for a folder of this name write ./{url}"
+        )
     if not separator:
         return "file"
     if scheme.lower() in ADAPTERS:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from engine.planning.values import Roofline, SizeBin
+from engine.quantities import format_percent
 
 MOST_SHARE = 0.5
 """A folder with more of the whole than this leaves nothing comparable for other steps."""
@@ -115,7 +116,9 @@ def rank(folders: Sequence[FolderMix], whole: FolderMix, roofline: Roofline, nee
         if seconds < needed:
             problem = f"too small alone: {seconds:.3g} s of one agent's work, a steady rate takes {needed:.3g} s"
         elif seconds > MOST_SHARE * everything:
-            problem = f"too large: {seconds / everything:.0%} of all, other steps would find nothing like it"
+            problem = (
+                f"too large: {format_percent(seconds / everything)} of all, other steps would find nothing like it"
+            )
         found.append(Candidate(mix, distance(mix.bins, whole.bins), seconds, problem))
     return sorted(found, key=lambda each: (each.distance, -each.seconds, each.mix.path))
 

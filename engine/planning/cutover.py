@@ -14,7 +14,7 @@ import msgspec
 from engine.planning.churn import FEW, Changes, Churn
 from engine.planning.freeze import Freeze, Work, freeze, pass_seconds
 from engine.planning.values import Figure, Seconds
-from engine.quantities import format_duration, format_duration_range, format_share
+from engine.quantities import format_duration, format_duration_range, format_percent, format_share
 
 Verdict = Literal["READY", "NOT YET", "NEVER", "UNKNOWN"]
 
@@ -195,7 +195,8 @@ def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest:
         ("churn", "half of the changes", churn.scaled(0.5, 0.5), work),
     ]
     if busiest is not None:
-        text = f"leave {busiest.folder or 'the files of the root'} for later: {busiest.bytes:.0%} of the changed bytes"
+        share = f"{format_percent(busiest.bytes)} of the changed bytes"
+        text = f"leave {busiest.folder or 'the files of the root'} for later: {share}"
         narrower = churn.scaled(1 - busiest.files, 1 - busiest.bytes)
         tried.append(("scope", text, narrower, work))
     if work.verify_mode == "POINT_IN_TIME_CONSISTENT":

@@ -17,7 +17,7 @@ from engine.planning.partition.tasks import EVEN, Partition, TaskPlan
 from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Origin, PlanLimit, Roofline, Seconds
-from engine.quantities import format_bytes, format_duration_range, format_rate, format_share
+from engine.quantities import format_bytes, format_duration_range, format_percent, format_rate, format_share
 
 WIDE = 2.0
 """A range whose end is so many times its begin says little: what would narrow it is said with it."""
@@ -223,7 +223,8 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
     balance = parts.partition.balance
     if balance.over > EVEN and balance.reason:
         found.append(
-            f"agent {balance.agent + 1} has {balance.over:.0%} more to do than an even share: {balance.reason}"
+            f"agent {balance.agent + 1} has {format_percent(balance.over)} more to do than an even share: "
+            f"{balance.reason}"
         )
     if not parts.fleet.reached:
         found.append(parts.fleet.advice)

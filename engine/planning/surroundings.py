@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.planning.values import Figure, Origin, PlanLimit, Roofline, Scope
-from engine.quantities import format_rate
+from engine.quantities import format_percent, format_rate
 
 AgentClass = Literal["4 vCPU", "8 vCPU"]
 
@@ -65,7 +65,7 @@ def default_roofline(agent: AgentClass = "4 vCPU", cap: Figure | None = None) ->
     published = Origin("default", _PUBLISHED_SOURCE.format(agent))
     bytes_per_second = Figure(size, published)
     if cap is not None and cap.value * GOODPUT_OF_A_CAP < size:
-        said = f"{GOODPUT_OF_A_CAP:.0%} of the stated cap of {format_rate(cap.value)}"
+        said = f"{format_percent(GOODPUT_OF_A_CAP)} of the stated cap of {format_rate(cap.value)}"
         bytes_per_second = Figure(cap.value * GOODPUT_OF_A_CAP, Origin("default", said))
     return Roofline(Figure(files, published), bytes_per_second)
 

@@ -12,7 +12,7 @@ from engine.planning.candidates import seconds_of
 from engine.planning.fitting import Fit, Range, Scaling, predicted
 from engine.planning.measurement import Bottleneck, Step, Verdict
 from engine.planning.values import Roofline, SizeBin
-from engine.quantities import format_rate
+from engine.quantities import format_percent, format_rate
 
 SLOWED_SHARE = 0.01
 """Answers of 503 for so many of its requests mean that the destination throttles."""
@@ -73,7 +73,9 @@ def judge(
     if last.slowed >= 3 and last.slowed > SLOWED_SHARE * max(1, last.moved_files):
         return _throttled(last)
     if last.shares.idle >= IDLE_SHARE:
-        return Verdict("TOO SMALL", f"{_agents(last)} had nothing to do for {last.shares.idle:.0%} of the time.")
+        return Verdict(
+            "TOO SMALL", f"{_agents(last)} had nothing to do for {format_percent(last.shares.idle)} of the time."
+        )
     left_out = _left_out(steps)
     if curve.after is not None:
         return _flat(good, curve, left_out)
@@ -154,9 +156,9 @@ def rate_words(step: Step, one: Fit, *, each: bool = False) -> str:
 def where(step: Step) -> str:
     """What took most of the time, and how much."""
     if step.quota >= CPU_SHARE:
-        return f"it was used up for {step.quota:.0%} of the time"
+        return f"it was used up for {format_percent(step.quota)} of the time"
     name = step.shares.largest
-    return f"{getattr(step.shares, name):.0%} of the time goes into {_WAITS[name]}"
+    return f"{format_percent(getattr(step.shares, name))} of the time goes into {_WAITS[name]}"
 
 
 def binding(step: Step) -> str:
@@ -172,12 +174,12 @@ def _nothing(steps: Sequence[Step]) -> Verdict:
     if short := [step for step in steps if step.ended == "out of data"]:
         return Verdict(
             "TOO SMALL",
-            f"{_capital(_agents(short[0]))} had copied all after {short[0].whole_seconds:.0f} s, before a rate was "
-            "steady: choose larger folders (--folder), or a shorter time (--seconds).",
+            f"{_capital(_agents(short[0]))} had copied all after {max(1.0, short[0].whole_seconds):.0f} s, before a "
+            "rate was steady: choose larger folders (--folder), or a shorter time (--seconds).",
         )
     return Verdict(
         "NOT STEADY",
-        f"The rate of {_agents(last)} still changed by {last.spread:.0%} when the time was up: "
+        f"The rate of {_agents(last)} still changed by {format_percent(last.spread)} when the time was up: "
         "something else uses the same path, or the files differ much; try again with more --seconds.",
     )
 
@@ -244,7 +246,7 @@ def _uneven(step: Step) -> str | None:
         return None
     names = ", ".join(f"agent-{index + 1} {format_rate(step.each[index][1])}" for index in odd)
     middle = format_rate(median(size for _, size in step.each))
-    return f"Agents differ by more than {UNEVEN_SHARE:.0%} from {middle}: {names}."
+    return f"Agents differ by more than {format_percent(UNEVEN_SHARE)} from {middle}: {names}."
 
 
 def _left_out(steps: Sequence[Step]) -> str:

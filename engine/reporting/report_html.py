@@ -20,7 +20,7 @@ LEAST_GAP_SECONDS = 30.0
 
 _LEDGER = ("discovered", "transferred", "skipped", "failed", "excluded", "pending", "deleted", "verified")
 
-_VERIFIED = {
+VERIFIED = {
     "server-checked": "server-checked: the destination compared our CRC64NVME",
     "read-back": "read-back: read again from the destination and compared",
     "stored-checksum": "stored-checksum: compared with the checksum that the destination keeps",
@@ -172,7 +172,7 @@ def _sizes(sizes: Sequence[Mapping[str, int]]) -> str:
 
 
 def _verified(verified: Mapping[str, int]) -> str:
-    return _table(["", "files"], [[_VERIFIED.get(how, how), format_count(n)] for how, n in verified.items()], 1)
+    return _table(["", "files"], [[VERIFIED.get(how, how), format_count(n)] for how, n in verified.items()], 1)
 
 
 def _figures(figures: Mapping[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from io import UnsupportedOperation
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ _CONNECTIONS_GBPS = 100
 """Opens up to 250 connections: over a real network they, not CPU, limit small files."""
 
 _LEAST_MEMORY = 256 << 20
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _ERROR_CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _ERROR_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 
@@ -190,8 +192,9 @@ class Client:
 
 
 def _tls(ca_bundle: str) -> Any:
+    """Trust the certificates of a PEM file: the runtime refuses one that holds anything else, as OpenSSL does not."""
     options = io.TlsContextOptions()
-    options.override_default_trust_store_from_path(None, ca_bundle)
+    options.override_default_trust_store(b"\n".join(_CERTIFICATE.findall(Path(ca_bundle).read_bytes())))
     return io.ClientTlsContext(options).new_connection_options()
 
 

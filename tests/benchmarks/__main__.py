@@ -27,9 +27,11 @@ from tests.benchmarks.tools import versions
 from tests.benchmarks.transfers import (
     large_null,
     large_seaweedfs,
+    large_tls,
     one_large_null,
     small_null,
     small_seaweedfs,
+    small_tls,
     whole_null,
 )
 from tests.benchmarks.unchanged import unchanged
@@ -40,6 +42,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "whole-null": whole_null,
     "large-null": large_null,
     "one-large-null": one_large_null,
+    "small-tls": small_tls,
+    "large-tls": large_tls,
     "small-seaweedfs": small_seaweedfs,
     "large-seaweedfs": large_seaweedfs,
     "limit": limit,

@@ -45,7 +45,8 @@ http {
 %(documents)s
   }
   server {
-    listen 127.0.0.1:%(port)d backlog=8192;
+    listen 127.0.0.1:%(port)d%(tls)s backlog=8192;
+%(certificate)s
     add_header ETag '"00000000000000000000000000000000"' always;
     location ~ ^/[^/]+/?$ { return 200 $document; }
     location / {
@@ -57,6 +58,7 @@ http {
 """
 
 
+_CERTIFICATE = "    ssl_certificate %(file)s;\n    ssl_certificate_key %(file)s;"
 _MODULES = "load_module %(folder)s/ndk_http_module.so;\nload_module %(folder)s/ngx_http_lua_module.so;"
 _AT_ONCE = "return 200 $document;"
 _LATER = "content_by_lua_block { ngx.sleep(%g); ngx.print(ngx.var.document) }"
@@ -76,10 +78,13 @@ class NullS3:
 
 
 @contextmanager
-def null_s3(folder: Path, *, log: bool = False, delay_seconds: float = 0.0) -> Iterator[NullS3]:
+def null_s3(
+    folder: Path, *, log: bool = False, delay_seconds: float = 0.0, certificate: Path | None = None
+) -> Iterator[NullS3]:
     """Run nginx on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx.
 
-    ``delay_seconds`` pass before each answer about an object, as on a long line; that takes nginx's Lua module.
+    ``certificate``: a PEM file with key and certificate, to speak TLS with. ``delay_seconds`` pass before each answer
+    about an object, as on a long line; that takes nginx's Lua module.
     """
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
     if program is None:
@@ -94,6 +99,8 @@ def null_s3(folder: Path, *, log: bool = False, delay_seconds: float = 0.0) -> I
     documents = "\n".join(f"    \"~{pattern}\" '{document}';" for pattern, document in _DOCUMENTS.items())
     values = {
         "port": port,
+        "tls": " ssl" if certificate else "",
+        "certificate": _CERTIFICATE % {"file": certificate} if certificate else "",
         "log": f"{_LOG} puts" if log else "off",
         "documents": documents,
         "modules": _MODULES % {"folder": _module_folder()} if delay_seconds else "",
@@ -103,7 +110,7 @@ def null_s3(folder: Path, *, log: bool = False, delay_seconds: float = 0.0) -> I
     server = subprocess.Popen([program, "-p", str(folder), "-e", "errors.log", "-c", str(config)])
     try:
         _wait_until_open(server, port, folder)
-        yield NullS3(f"http://127.0.0.1:{port}", folder)
+        yield NullS3(f"{'https' if certificate else 'http'}://127.0.0.1:{port}", folder)
     finally:
         server.terminate()
         server.wait()

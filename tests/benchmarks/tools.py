@@ -17,13 +17,14 @@ AGENTS = 2
 
 
 class Endpoint(NamedTuple):
-    """Where to upload to."""
+    """Where to upload to. ``ca_bundle``: file with the certificate that its own must be signed by, if it has one."""
 
     url: str
     access_key: str
     secret_key: str
     region: str
     bucket: str
+    ca_bundle: Path | None = None
 
 
 class Run(NamedTuple):
@@ -89,8 +90,10 @@ TOOLS = (XSYNC, S5CMD, RCLONE)
 def environment(endpoint: Endpoint, home: Path) -> Mapping[str, str]:
     """Environment of a measured command: the endpoint's keys, nobody's settings, xsync's own state in ``home``."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    trusted = {name: str(endpoint.ca_bundle) for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE") if endpoint.ca_bundle}
     return {
         **inherited,
+        **trusted,
         "AWS_ACCESS_KEY_ID": endpoint.access_key,
         "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
         "AWS_REGION": endpoint.region,

@@ -12,6 +12,7 @@ from statistics import median
 from tests.benchmarks.null_s3 import null_s3
 from tests.benchmarks.section import MIB, Section, Settings, Target, middle, table, targets
 from tests.benchmarks.tools import AGENTS, RCLONE, S5CMD, TOOLS, XSYNC, Endpoint, Run, upload
+from tests.certificates import self_signed
 from xsync_tui.demo.server import s3_client, s3_server
 
 _BUCKET = "bench"
@@ -89,6 +90,28 @@ def one_large_null(settings: Settings) -> Section:
     return Section(f"One file of {sizes[1] // MIB:,} MiB, {AGENTS} agents", f"{shown}\n\n{targets(found)}")
 
 
+def small_tls(settings: Settings) -> Section:
+    """20,000 files of 16 KiB to null S3 over TLS."""
+    files = settings.count(20_000)
+    starts = _starts(settings)
+    source = settings.inputs.small(files, _SMALL_BYTES)
+    runs = _compare(settings, source, files, tls_endpoint, most_runs=3)
+    found = _ahead(runs, starts, "files/s")
+    shown = _small_table(runs, files, starts) + "\n\n" + targets(found)
+    return Section(f"{files:,} x 16 KiB to null S3 over TLS", shown)
+
+
+def large_tls(settings: Settings) -> Section:
+    """3 files of 1 GiB to null S3 over TLS."""
+    size = (128 if settings.quick else 1_024) * MIB
+    starts = _starts(settings)
+    source = settings.inputs.large(3, size)
+    runs = _compare(settings, source, 3, tls_endpoint, most_runs=3)
+    settings.inputs.drop(source)
+    shown = _large_table(runs, 3 * size, starts) + "\n\n" + targets(_ahead(runs, starts, "bytes/s"))
+    return Section(f"3 x {size // MIB:,} MiB to null S3 over TLS", shown)
+
+
 def small_seaweedfs(settings: Settings) -> Section:
     """20,000 files of 16 KiB to SeaweedFS."""
     files = settings.count(20_000)
@@ -118,6 +141,15 @@ def null_endpoint(folder: Path, *, delay_seconds: float = 0.0) -> Iterator[Endpo
     """An endpoint that keeps nothing, and answers ``delay_seconds`` late."""
     with null_s3(folder / "null", delay_seconds=delay_seconds) as server:
         yield Endpoint(server.endpoint_url, "null", "null", "us-east-1", _BUCKET)
+
+
+@contextmanager
+def tls_endpoint(folder: Path) -> Iterator[Endpoint]:
+    """An endpoint that keeps nothing, as the real ones are: with a certificate."""
+    folder.mkdir(exist_ok=True)
+    certificate = self_signed(folder)
+    with null_s3(folder / "null", certificate=certificate) as server:
+        yield Endpoint(server.endpoint_url, "null", "null", "us-east-1", _BUCKET, certificate)
 
 
 @contextmanager
@@ -189,6 +221,15 @@ def _label(name: str) -> str:
 def _speed(runs: Runs, peer: str) -> float:
     mine, theirs = (median(run.transfer_seconds for run in runs[name]) for name in (XSYNC.name, peer))
     return theirs / mine
+
+
+def _ahead(runs: Runs, starts: Starts, rate: str) -> list[Target]:
+    """Ahead of both peers, in rate and in CPU."""
+    peers = (S5CMD.name, RCLONE.name)
+    return [
+        *(Target(f"{rate} while transferring, to {peer}", _speed(runs, peer), 1.0) for peer in peers),
+        *(Target(f"CPU while transferring, to {peer}", _cpu(runs, peer, starts), 1.0, at_most=True) for peer in peers),
+    ]
 
 
 def _whole(runs: Runs, peer: str) -> float:

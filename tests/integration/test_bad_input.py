@@ -74,6 +74,38 @@ def test_one_side_inside_the_other_is_refused(xsync: Xsync, tmp_path: Path, insi
     assert sorted(tree_of(outer)) == sorted(tree_of(make_source(tmp_path / "twin", files=3)))
 
 
+@pytest.mark.parametrize("slip", ["s3:/lab/images", "s3:lab", "filer:/export/lab", "S3:/lab"])
+@pytest.mark.parametrize("command", [("run",), ("profiles", "new", "lab"), ("verify",)])
+def test_half_a_url_is_never_taken_for_a_folder_to_be_made(
+    xsync: Xsync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str, command: tuple[str, ...]
+) -> None:
+    source = make_source(tmp_path / "source", files=1)
+    monkeypatch.chdir(tmp_path)
+    done = xsync.run(*command, source, slip)
+    assert done.code == 2
+    assert slip in done.message
+    assert "s3://bucket/prefix" in done.message
+    assert sorted(tmp_path.iterdir()) == sorted({source, *tmp_path.glob("home")})
+    assert xsync.executions() == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [(None, "cannot be read"), ("", "lists no file"), ("../x\n", "line 1")],
+)
+def test_a_manifest_that_cannot_be_used_stops_a_run_before_it_begins(
+    xsync: Xsync, tmp_path: Path, listed: str | None, expected: str
+) -> None:
+    source = make_source(tmp_path / "source", files=1)
+    manifest = tmp_path / "list.csv"
+    if listed is not None:
+        manifest.write_text(listed)
+    done = xsync.run("run", source, tmp_path / "destination", "--manifest", manifest)
+    assert (done.code, xsync.executions()) == (2, [])
+    assert str(manifest) in done.message
+    assert expected in done.message
+
+
 def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:

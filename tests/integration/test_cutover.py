@@ -131,6 +131,22 @@ def test_from_passes_over_the_estimate_to_the_sign_off(xsync: Xsync, source: Pat
     assert "replaces what they wrote" in taken_back.message
 
 
+def test_what_was_handed_over_is_refused_to_every_run_whatever_it_is_called(
+    xsync: Xsync, source: Path, destination: Path
+) -> None:
+    profile(xsync, source, destination)
+    assert xsync.run("cutover", "lab", "--yes").code == 0
+    written = destination / "top1" / "whole"
+    written.write_text("by a user, after the switch")
+    other = source.with_name("other")
+    make_source(other, files=3)
+    for where in (destination, destination / "top1", destination.parent):
+        bare = xsync.run("run", str(other if where == destination.parent else source), str(where))
+        assert bare.code == 4, where
+        assert "by the cutover of lab" in bare.message
+    assert written.read_text() == "by a user, after the switch"
+
+
 @pytest.mark.parametrize(
     ("method", "left"),
     [

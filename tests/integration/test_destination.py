@@ -309,6 +309,11 @@ def test_point_in_time_proves_that_both_sides_are_what_was_read(
     done: Finished = xsync.run("run", source, *place, *mode)
     assert (done.result["status"], report(xsync)["verification"]["differences"]) == ("ERROR", {"missing": 1})
     assert "1 missing" in done.result["message"]
+    assert "--delta destination" in done.result["message"]
+    saved = xsync.run("profiles", "new", "lab", source, *place)
+    mended = xsync.run("run", "lab", "--delta", "destination")
+    assert (saved.code, mended.code, mended.result["files"]["transferred"]) == (0, 0, 1)
+    assert differing(source, s3, bucket) == set()
 
 
 def test_a_dry_run_says_what_would_be_done_and_changes_nothing(

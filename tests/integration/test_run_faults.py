@@ -278,7 +278,7 @@ def test_faults_that_stay_fail_exactly_their_files(
     assert {path: failure.reason for path, failure in found.items()} == reasons
     assert all(failure.detail for failure in found.values()), found
     assert exit_code(snapshot, gone=False) == 3
-    assert snapshot.message == f"done, but {len(reasons)} failed"
+    assert snapshot.message == f"done, but {len(reasons)} file{'s'[: len(reasons) != 1]} failed"
     assert (snapshot.totals.files.failed, snapshot.totals.files.transferred) == (len(reasons), FILES - len(reasons))
     assert "Uploads" not in world.boto.list_multipart_uploads(Bucket=world.bucket)
     if direction == "S3 to file":

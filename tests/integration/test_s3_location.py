@@ -18,9 +18,10 @@ from engine.locations.s3 import S3Location
 from engine.locations.s3_bucket import AWS_LARGEST, OTHERS_LARGEST
 from engine.locations.s3_client import DataPath
 from engine.model import Fate, Kind, LocationSpec
+from tests.certificates import self_signed
 from tests.conftest import SpecMaker
 from tests.contract.sides import Everything, files_of, listed, path_of_row, rows_of
-from tests.integration.s3_stub import LISTING, Answer, Request, Respond, error, self_signed, serving
+from tests.integration.s3_stub import LISTING, Answer, Request, Respond, error, serving
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:

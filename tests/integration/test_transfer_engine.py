@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
-import ipaddress
 import os
 import ssl
 import threading
@@ -16,9 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from engine.locations.posix_files import PosixFile
 from engine.locations.s3 import S3Location
@@ -26,6 +21,7 @@ from engine.model import Action, FilterSpec, LocationSpec
 from engine.transfer.copying import Copying
 from engine.transfer.target import Keys
 from engine.transfer.units import CopyUnit, FoldersUnit, ScanUnit, UnitOutcome, from_ipc, to_ipc
+from tests.certificates import self_signed
 from tests.conftest import SpecMaker
 from tests.faults.agents import (
     SECONDS,
@@ -176,45 +172,21 @@ def test_no_proxy_keeps_the_data_path_off_the_proxy(
     assert proxy.seen == []
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
-
-
 @pytest.fixture
 def tls_spec(tmp_path: Path, s3: S3Server, bucket: str, s3_spec: SpecMaker) -> Iterator[LocationSpec]:
     """The test server behind TLS with a certificate of an authority of its own."""
     folder = tmp_path / "tls"
     folder.mkdir()
-    cert, key = certificate(folder)
+    certificate = self_signed(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
+    context.load_cert_chain(certificate)
 
     def wrap(server: HTTPServer) -> None:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 
     with fault_proxy(s3.endpoint_url, wrap) as running:
         url = running.url.replace("http://", "https://")
-        yield msgspec.structs.replace(s3_spec(bucket), endpoint_url=url, ca_bundle=str(cert))
+        yield msgspec.structs.replace(s3_spec(bucket), endpoint_url=url, ca_bundle=str(certificate))
 
 
 def test_a_private_certificate_authority_is_trusted_where_it_is_named(

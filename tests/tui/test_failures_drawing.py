@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.model import Failure, Status, Tally
 from tests.tui.reading import golden
 from tests.tui.reading import lines as text
+from tests.tui.test_run_drawing import SOME_FAILED
 from xsync_tui.drawing.failures import causes, failures_answer, failures_list, failures_table
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import Canvas, Role, plain
@@ -67,11 +68,13 @@ def test_the_answer_says_whether_a_retry_can_help() -> None:
     def said(counts: dict[str, int], **changes: Any) -> str:
         return plain([failures_answer(run(failure_counts=counts, **changes), CANVAS)])[0].rstrip()
 
-    ended: dict[str, Any] = {"status": Status.ERROR}
+    ended: dict[str, Any] = {"status": Status.ERROR, "totals": SOME_FAILED}
     assert said({}, **ended) == " Nothing failed."
     assert said(COUNTS, **ended) == " ✗ 41,217 failed, 3 causes. A retry may do for 41,204 of them."
     assert said({"unreadable": 1}, **ended) == " ✗ 1 failed, 1 cause. Put that right first, then F retries only them."
     assert said({"changed while read": 2}, **ended) == " ✗ 2 failed, 1 cause. A retry may do: F."
+    early = said({"unreadable": 1}, status=Status.ERROR)
+    assert early == " ✗ 1 failed, 1 cause. It ended early: 5, then R, tries them too."
     assert said({"unreadable": 1}) == " ✗ 1 failed, 1 cause. Retry them once the run has ended."
 
 

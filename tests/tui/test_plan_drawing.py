@@ -44,7 +44,7 @@ def test_a_plan_at_80_columns() -> None:
  2025  14.2 TB   1  │███████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░  │ │
                                                done 03:20 - 08:34 Thu  window ▲
  ✓ fits the window, 26 min to spare.  S3 requests $76 (DataSync: $687).
- ! agent 1 has 17% more to do than an even share: 2025 is one piece: ... i
+ ! agent 1 has 17 % more to do than an even share: 2025 is one piece: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -70,7 +70,7 @@ def test_a_plan_in_ascii() -> None:
  2025  14.2 TB   1  |###########################///////////////////////////  | |
                                                done 03:20 - 08:34 Thu  window ^
  ok fits the window, 26 min to spare.  S3 requests $76 (DataSync: $687).
- ! agent 1 has 17% more to do than an even share: 2025 is one piece: ... i
+ ! agent 1 has 17 % more to do than an even share: 2025 is one piece: ... i
  rests on = profile  ? published defaults
 """.strip("\n")
     )
@@ -96,7 +96,7 @@ def test_a_plan_at_120_columns() -> None:
  2025  14.2 TB   1  │██████████████████████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   │   │
                                                                    done 03:20 - 08:34 Thu                   window ▲
  ✓ fits the window, 26 min to spare.  S3 requests $76 (DataSync: $687).  DataSync: 16 IPs
- ! agent 1 has 17% more to do than an even share: 2025 is one piece: neither folders nor names in it cut it finer
+ ! agent 1 has 17 % more to do than an even share: 2025 is one piece: neither folders nor names in it cut it finer
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -122,7 +122,7 @@ def test_a_plan_that_passes_its_window_crosses_the_line() -> None:
  2025  14.2 TB   1  │████████████████████████████░░░░░░░░░░░░░░!░░░░░░░░░░░░░  │
                                  done 03:20 - 08:34 Thu  window ▲
  ! may pass the window by 2 h 34.  S3 requests $76 (DataSync: $687).
- ! agent 1 has 17% more to do than an even share: 2025 is one piece: ... i
+ ! agent 1 has 17 % more to do than an even share: 2025 is one piece: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -153,9 +153,9 @@ def test_what_the_answer_rests_on() -> None:
            up: likely 6 h 13. F = 3.55 k files/s and B = 550 MB/s an agent, 4
            of them held to 2.15 GB/s. At the earliest all overlaps, at the
            latest nothing does.
- rests on  ○ default: 88% of the stated cap of 625 MB/s
+ rests on  ○ default: 88 % of the stated cap of 625 MB/s
  better by a test run: it measures F and B (T)
- look at   agent 1 has 17% more to do than an even share: 2025 is one piece:
+ look at   agent 1 has 17 % more to do than an even share: 2025 is one piece:
            neither folders nor names in it cut it finer
 """.strip("\n")
     )
@@ -168,7 +168,7 @@ def test_what_a_limit_rests_on() -> None:
         == """
  path of one agent, a limit of each agent
  is        550 MB/s x 4 = 2.20 GB/s for this mix of sizes; 97 % of it is used
- rests on  ○ default: 88% of the stated cap of 625 MB/s
+ rests on  ○ default: 88 % of the stated cap of 625 MB/s
  better by add agents, or widen the path of each; a test run measures it
 """.strip("\n")
     )
@@ -263,3 +263,30 @@ def _tasks(plan: Plan, count: int) -> Plan:
         msgspec.structs.replace(plan.tasks[1], name=f"part {n}", bytes=10**9 * n) for n in range(1, count + 1)
     )
     return msgspec.structs.replace(plan, tasks=tasks)
+
+
+def test_addresses_of_many_datasync_tasks_have_commas() -> None:
+    assert PLAN.network.datasync is not None
+    network = msgspec.structs.replace(
+        PLAN.network, datasync=msgspec.structs.replace(PLAN.network.datasync, addresses=79_920)
+    )
+    rows = plan_rows(PlanView(NOW, msgspec.structs.replace(PLAN, network=network), knobs=KNOBS), WIDE)
+    assert "DataSync: 79,920 IPs" in text(rows, WIDE)
+
+
+def test_an_old_survey_is_told_with_the_answer_alone() -> None:
+    old = msgspec.structs.replace(PLAN, surveyed_at=PLAN.start_at - 40 * 86_400)
+    assert " look at   the survey is of 2025-" in text(why_rows(old, 0, NARROW), NARROW)
+    assert "40 days before the start" in " ".join(text(why_rows(old, 0, NARROW), NARROW).split())
+    assert "the survey is of" not in text(why_rows(old, 1, NARROW), NARROW)
+    assert "the survey is of" not in text(why_rows(PLAN, 0, NARROW), NARROW)
+
+
+def test_why_the_answer_is_so_tells_the_timetable_and_the_window() -> None:
+    slow = [Slow(PLAN.start_at, PLAN.start_at + 2 * HOUR)]
+    view = PlanView(NOW, PLAN, KNOBS, slow=slow, window_ends=PLAN.done_at[1] - HOUR, why=True)
+    said = " ".join(text(plan_rows(view, WIDE), WIDE).split())
+    assert "look at the timetable allows less than the agents can for 2 h 00 of the likely 6 h 13" in said
+    assert "look at the window ends 2025-" in said
+    assert "up to 1 h 00 before it is done" in said
+    assert "the timetable allows" not in text(plan_rows(view._replace(figure=1), WIDE), WIDE)

@@ -123,11 +123,12 @@ def _press(seed: int, place: str, subject: Subject | None = None) -> list[str]:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until or len(pressed) < LEAST:
             app.go(place)
-            if chosen.random() < 0.3:
-                await driver.pilot.resize_terminal(*chosen.choice(SIZES))
             keys = chosen.choices(KEYS, k=20)
             pressed.extend(keys)
-            await app.type(keys)
+            await app.type(keys[:10])
+            if chosen.random() < 0.3:
+                await driver.pilot.resize_terminal(*chosen.choice(SIZES))
+            await app.type(keys[10:])
             await driver.pilot.pause()
 
     try:

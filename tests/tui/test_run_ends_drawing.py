@@ -8,7 +8,7 @@ from engine.model import Status
 from tests.tui.reading import golden
 from tests.tui.reading import lines as text
 from tests.tui.test_run_drawing import DONE, ENDED, SOME_FAILED, _body
-from xsync_tui.drawing.past import Past
+from xsync_tui.drawing.past import FullDisk, Past
 from xsync_tui.drawing.rows import Role
 from xsync_tui.drawing.run import body, no_run, state_words
 from xsync_tui.gallery.runs import (
@@ -132,3 +132,32 @@ def test_no_run_says_which_key_starts_it() -> None:
 def test_a_finished_pass_says_when_the_schedule_begins_the_next() -> None:
     done = view(run(status=Status.SUCCESS, totals=DONE, **ENDED), CANVAS, past=Past(due=NOW + 10_073))
     assert "   R another pass: sends only what changed since; by itself at 06:00" in text(body(done, CANVAS), CANVAS)
+
+
+def test_a_runner_that_ended_on_a_full_state_disk_says_so_and_where() -> None:
+    gone = view(
+        run(heartbeat_at=NOW - 266, runner_alive=False), CANVAS, past=Past(full=FullDisk("/var/lib/x\x1b[2J", 4_096))
+    )
+    assert text(body(gone, CANVAS), CANVAS)[:4] == golden("""
+ ✗ The runner (pid 21634 on agent-01) ended about 03:07:41. Nothing moves.
+   Safe: 7,571,203 files transferred, no half file under its final name.
+   4,841,701 files left. Make room, then R goes on with them.
+   The disk of the state folder is full (4.10 kB free): /var/lib/x\\x1b[2J
+""")
+
+
+def test_what_ended_a_run_early_comes_with_what_helps_and_what_is_safe() -> None:
+    counts = {"failure_counts": {"no space left at the destination": 2}}
+    full = run(status=Status.ERROR, message="no space left at the destination", totals=TOTALS, **{**ENDED, **counts})
+    assert _body(full)[:4] == golden("""
+ Ended early, 4,841,701 files left. R goes on with them.
+ ! no space left at the destination
+   Free space at the destination, then run again.
+   Safe: 7,571,203 files transferred, no half file under its final name.
+""")
+    long = "The disk is full: /var/lib/xsync/executions/20250513-2148-lab-3f2a cannot be written. Free space there."
+    assert _body(run(status=Status.ERROR, message=long, totals=TOTALS, **ENDED))[1:4] == golden("""
+ ! The disk is full: /var/lib/xsync/executions/20250513-2148-lab-3f2a cannot be
+   written. Free space there.
+   Safe: 7,571,203 files transferred, no half file under its final name.
+""")

@@ -115,6 +115,12 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     async def story() -> None:
         async with app.run_test(size=(80, 23)) as pilot:
             await surveyed(pilot, app)
+            await pilot.press("i")
+            await until(pilot, app, lambda text: "The knee" in text and "rests on" in text)
+            await pilot.press("escape")
+            await until(pilot, app, lambda text: "The knee" not in text and "2022" in text)
+            await pilot.press("i", "v")
+            await until(pilot, app, lambda text: "The knee" not in text and "Modified" in text)
             await pilot.press("x")
             await until(pilot, app, lambda _: "Written:" in notice(app))
             await pilot.press("3")

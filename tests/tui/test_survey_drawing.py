@@ -357,3 +357,56 @@ def test_an_old_survey_says_its_age() -> None:
 def test_an_error_comes_first() -> None:
     rows = survey_rows(SurveyView(NOW, problem="/mnt/lab: no such folder"), NARROW)
     assert plain(rows)[0].strip() == "! /mnt/lab: no such folder"
+
+
+def test_what_the_figures_rest_on_at_80_columns() -> None:
+    rows = survey_rows(VIEW._replace(one=ONE, why=True), NARROW)
+    assert (
+        text(rows, NARROW)
+        == """
+ Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
+ 12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ The answer
+ is        8,322,854 of 12,301,315 files lie in rows below the knee and take
+           48 min of 24 h 52 = 3.2 %; from 67 % on their number decides, up to
+           33 % bytes do, between them both
+ rests on  ◐ probed: names, sizes and times of all files, 2025-05-14 22:00:00
+           +0000
+ better by R: surveys again, where much has changed since
+ The knee
+ is        B / F = 550 MB/s / 2.90 k files/s = 190 kB: a file of that size
+           takes as long for its bytes as for being a file
+ rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000
+ better by nothing: F and B are measured
+ Time of 100 MB-1 GB with 1 agent
+ is        62,065 files / 2.90 k files/s = 21 s; 15.4 TB / 550 MB/s = 7 h 46;
+           the longer of both is 7 h 46 of 24 h 52 = 31 % of all rows. Agents
+           share it: 3 plans how many
+ rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000
+ better by nothing: F and B are measured
+""".strip("\n")
+    )
+
+
+def test_what_the_figures_rest_on_is_below_the_sizes_on_a_high_screen() -> None:
+    shown = text(survey_rows(VIEW._replace(one=ONE, why=True, above=True, cursor=3), WIDE_ASCII), WIDE_ASCII)
+    assert shown.index("knee 190 kB: above") < shown.index("B / F = 550 MB/s / 2.90 k files/s = 190 kB")
+    assert "Time of 10-100 kB with 1 agent" in shown
+    assert "rests on  * measured: a test run, 2023-11-14 22:13:20 +0000" in shown
+
+
+def test_filtered_by_a_size_its_time_is_what_says_why() -> None:
+    shown = text(survey_rows(by_size()._replace(one=ONE, why=True), NARROW), NARROW)
+    assert "Time of 10-100 kB with 1 agent" in shown
+    assert "The answer" not in shown
+
+
+def test_of_what_was_stopped_and_of_one_large_file_it_says_so() -> None:
+    one = measured(2_900, 550e6)
+    view = survey_view(report(partial=True))
+    assert view.times is not None
+    view = view._replace(times=view.times._replace(largest_seconds=view.times.seconds * 0.9), one=one, why=True)
+    shown = text(survey_rows(view, NARROW), NARROW)
+    assert "the largest file alone takes" in shown
+    assert "of what it had seen when it was stopped" in shown
+    assert "better by R: it goes on, and sees the rest" in shown

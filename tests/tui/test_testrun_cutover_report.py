@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -42,6 +43,7 @@ def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 
 
@@ -162,6 +164,12 @@ async def test_a_test_run_that_is_over_is_shown_with_the_file_it_is_kept_in(
         await shows(pilot, "Next:")
         assert process.wait() == 0
         assert at_work(find_home()) == {}
+        await pilot.press("x")
+        await shows(pilot, "Written:")
+    (made,) = tmp_path.glob("test-run-lab-*.json")
+    assert json.loads(made.read_text())["verdict"]["word"] == "TOO SMALL"
+    (text,) = tmp_path.glob("test-run-lab-*.md")
+    assert text.read_text().startswith("# Test run of lab\n\n**TOO SMALL**")
 
 
 @driven
@@ -199,6 +207,8 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         assert known.next == "hand-over"
         await confirm(pilot, "enter", "lab")
         await shows(pilot, "HANDED OVER: by")
+        await pilot.press("x")
+        await shows(pilot, "Written:")
         await pilot.press("7")
         await shows(pilot, "SUCCESS:")
         await pilot.press("apostrophe")
@@ -206,7 +216,16 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         await pilot.press("o")
         await shows(pilot, "folder with most bytes")
         await pilot.press("x")
+        await shows(pilot, "Written:")
+        await pilot.press("c")
         await shows(pilot, "report.csv")
+    (booked,) = tmp_path.glob("cutover-lab-*.json")
+    assert json.loads(booked.read_text())["cutover"]["steps"]["hand-over"]["who"]
+    (book,) = tmp_path.glob("cutover-lab-*.md")
+    assert book.read_text().count(" | done 20") == 7
+    (told,) = tmp_path.glob("report-lab-*.json")
+    (page,) = tmp_path.glob("report-lab-*.md")
+    assert json.loads(told.read_text())["execution"] in page.read_text()
     (folder,) = list_execution_folders(find_home())
     assert (folder / "report.csv").read_text().startswith("path,kind,action")
     assert tree_of(tmp_path / "destination") == tree_of(source)

@@ -222,7 +222,7 @@ def test_a_flat_verdict_names_what_binds() -> None:
         drawn(body(View(found=FLAT, now=NOW), NARROW))
         == """
  ! FLAT AFTER 1: One agent brings all there is: two agents reach 580 MB/s in
-   all; the shared link, or the destination behind it, binds. 71% of the time
+   all; the shared link, or the destination behind it, binds. 71 % of the time
    goes into waiting for the network and the destination.
  MB/s  ● measured  o predicted             4 agents: where their time went
    580│      ●⠂⠂⠂⠂⠂●⠂⠂⠂⠂⠂⠂⠂⠂⠂⠂⠂●⠂⠂⠂⠂⠂o⠂⠂⠂  network     ████████████▊       71 %

@@ -84,7 +84,7 @@ def test_the_sentence_comes_first_and_all_fits_80_columns(look: Look) -> None:
     assert "1   550 MB/s   550 MB/s" in text
     assert "predicted" in text
     assert "550 MB/s - 2.20 GB/s" in text
-    assert "size mix 94% like the whole" in text
+    assert "size mix 94 % like the whole" in text
     assert lines[-1] == " The run skips it. Left 43.9 TB: 5 h 35 - 6 h 35 with 4 agents."
     assert re.search(r"full copy, 4 agents +about 1 s +about 1 s", text)
     assert max(map(width_of, lines)) <= 80
@@ -105,7 +105,7 @@ def test_before_it_begins_it_says_how_much_where_how_long_and_at_what_cost() -> 
     assert "up to 2.10 GB in 100 files" in text
     assert "32 s - 3 min" in text
     assert "USD" in text
-    assert "one agent: /2025/01, 2.10 GB, size mix 94% like the whole" in text
+    assert "one agent: /2025/01, 2.10 GB, size mix 94 % like the whole" in text
     assert "No comparable folder is left for a step of 2 agents." in text
     assert max(map(width_of, lines)) <= 80
 

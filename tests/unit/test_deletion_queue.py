@@ -195,11 +195,12 @@ def test_the_threshold(files: int, folders: int, held: int, options: dict[str, f
 
 
 def test_how_a_run_ended() -> None:
-    assert ended(0, None) == (Status.SUCCESS, "")
-    assert ended(0, Deletions(files=3)) == (Status.SUCCESS, "")
-    assert ended(2, Deletions(held_back="so", not_deleted=1)) == (
+    assert ended(0, 0, None) == (Status.SUCCESS, "")
+    assert ended(0, 0, Deletions(files=3)) == (Status.SUCCESS, "")
+    assert ended(0, 1, None)[1] == "done, but 1 folder failed"
+    assert ended(1, 2, Deletions(held_back="so", not_deleted=1)) == (
         Status.ERROR,
-        "done, but 2 failed; 1 could not be deleted; nothing was deleted: so",
+        "done, but 1 file and 2 folders failed; 1 could not be deleted; nothing was deleted: so",
     )
 
 

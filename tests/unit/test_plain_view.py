@@ -196,16 +196,24 @@ def test_done_but_some_failed() -> None:
     totals = Totals(
         Tally(discovered=1_000, transferred=996, failed=4), Tally(discovered=9), Bytes(2_000_000, 1_990_000), True
     )
-    snapshot = _ended(Status.ERROR, totals=totals, failure_counts={"unreadable": 4}, message="done, but 4 failed")
+    snapshot = _ended(Status.ERROR, totals=totals, failure_counts={"unreadable": 4}, message="done, but 4 files failed")
     assert view(snapshot, NOW + 86_400, LOOK) == _golden("""
  lab-images  /mnt/lab → s3://lab/img                         ERROR  03:11:07 Wed
  4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
- ! done, but 4 failed
+ ! done, but 4 files failed
  copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
  discovered = transferred + skipped + failed + excluded + pending │ verified
       1,000           996         0        4          0         0 │        0
  ✗ 4 failed: 4 unreadable
 """)
+
+
+def test_a_verification_that_found_differences_is_no_early_end_that_could_go_on() -> None:
+    found = "verification found 1 differences (1 size)"
+    shown = "\n".join(view(_ended(Status.ERROR, message=found), NOW, LOOK))
+    assert "Nothing is left to copy, but it failed. 12,412,907 files" in shown
+    assert found in shown
+    assert "resume" not in shown
 
 
 @pytest.mark.parametrize(

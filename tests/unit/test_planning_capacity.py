@@ -30,7 +30,7 @@ def test_an_agent_of_nothing_known_is_as_published() -> None:
 def test_a_stated_cap_lets_its_goodput_through() -> None:
     found = default_roofline("4 vCPU", Figure(5e9 / 8, SAID)).bytes_per_second
     assert found.value == pytest.approx(550e6)
-    assert (found.origin.kind, found.origin.source) == ("default", "88% of the stated cap of 625 MB/s")
+    assert (found.origin.kind, found.origin.source) == ("default", "88 % of the stated cap of 625 MB/s")
 
 
 def test_a_cap_above_what_an_agent_does_changes_nothing() -> None:

@@ -145,7 +145,7 @@ def test_never_names_what_takes_most_and_what_helps() -> None:
     assert "Most of it is" in found.reason
     levers = {lever.name: lever for lever in found.levers}
     assert list(levers) == ["rate", "churn", "scope", "verification"]
-    assert "leave scratch for later: 90% of the changed bytes" in levers["scope"].text
+    assert "leave scratch for later: 90 % of the changed bytes" in levers["scope"].text
     assert levers["verification"].verdict == "NOT YET"
     assert levers["verification"].freeze.high <= 300
     assert found.then is not None

@@ -264,7 +264,7 @@ def test_without_a_steady_step_nothing_is_concluded() -> None:
     wild = step(1, DEFAULT, ended="out of time", spread=0.4)
     assert judge([short], None, None, 4, LARGE).word == "TOO SMALL"
     assert judge([wild], None, None, 4, LARGE).word == "NOT STEADY"
-    assert "40%" in judge([wild], None, None, 4, LARGE).sentence
+    assert "40 %" in judge([wild], None, None, 4, LARGE).sentence
     assert "stopped" in judge([step(1, DEFAULT, ended="stopped")], None, None, 4, LARGE).sentence
 
 

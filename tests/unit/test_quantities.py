@@ -216,6 +216,10 @@ def test_ranges_hold_both_ends(low: float, high: float, expected: str) -> None:
     assert q.format_duration_range(low, high) == expected
 
 
+def test_percent_is_rounded_with_a_blank() -> None:
+    assert [q.format_percent(share) for share in (0.0, 0.176, 1.31)] == ["0 %", "18 %", "131 %"]
+
+
 @pytest.mark.parametrize(
     ("took", "low", "high", "inside"),
     [

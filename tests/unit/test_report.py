@@ -64,6 +64,7 @@ def test_the_sums_of_an_audit_trail(tmp_path: Path) -> None:
         row(b"e", size=10**6, sent_bytes=10**6, finished_ns=5 * second),
         row(b"f", "failed", reason="changed while read", agent="agent-2"),
         row(b"g", "skipped", reason="vanished"),
+        row(b"i", "skipped", reason="same content", verified="stored-checksum"),
         row(b"", "failed", kind="folder", reason="folder not listed"),
         row(b"h", kind="folder", agent="agent-2"),
     ]
@@ -75,7 +76,7 @@ def test_the_sums_of_an_audit_trail(tmp_path: Path) -> None:
         SizeBin(1_000_000, 10_000_000, 1, 10**6),
     ]
     assert [(each.from_, each.to) for each in found.sizes] == [(0, 1), *((10**n, 10 ** (n + 1)) for n in range(7))]
-    assert found.verified == {"": 2, "server-checked": 2}
+    assert found.verified == {"": 2, "server-checked": 2, "stored-checksum": 1}
     assert found.top_folders == (TopFolder("d", 4, 1_001_009),)
     assert found.agents == (
         AgentWork("agent-2", 2, 1_009, (9, 1_000)),
@@ -83,7 +84,7 @@ def test_the_sums_of_an_audit_trail(tmp_path: Path) -> None:
         AgentWork("", 1, 10**6, (0, 10**6)),
     )
     assert found.failures == {"changed while read": 1, "folder not listed": 1}
-    assert found.skipped == {"vanished": 1}
+    assert found.skipped == {"same content": 1, "vanished": 1}
 
 
 def test_an_empty_audit_trail_has_sums_too(tmp_path: Path) -> None:

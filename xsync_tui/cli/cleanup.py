@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -63,8 +62,7 @@ def _destination(where: str, endpoint_url: str | None, region: str | None, aws_p
     is_profile = where.endswith(".toml") or where in store.names()
     if is_profile or not ("/" in where or "://" in where):
         return to_migration(load_profile(where)).destination
-    url = where if "://" in where else os.path.abspath(where)
-    return LocationSpec(url, region, endpoint_url, aws_profile)
+    return LocationSpec(options.location_url(where), region, endpoint_url, aws_profile)
 
 
 def _agreed(count: int) -> bool:

@@ -104,6 +104,8 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
             return _moved(snapshot)
         case Status.ERROR if held_back(snapshot):
             return f"All is copied, nothing was deleted. {_moved(snapshot)}"
+        case Status.ERROR if not work_left(snapshot) and not snapshot.failure_counts and files.discovered:
+            return f"Nothing is left to copy, but it failed. {_moved(snapshot)}"
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
             return f"Ended early, {files_left(snapshot)}. {go_on}"
         case Status.ERROR:

@@ -101,7 +101,12 @@ _MIGRATION = (
     click.option(
         "--overwrite-mode", metavar="ALWAYS|NEVER|NEWER", help="Which files at the destination may be replaced."
     ),
-    click.option("--delta", metavar="state|destination", help="Take the state's word, or list the destination too."),
+    click.option(
+        "--delta",
+        type=click.Choice(["state", "destination"]),
+        metavar="state|destination",
+        help="Take the state's word, or list the destination too.",
+    ),
     click.option("--checksum", is_flag=True, help="Compare content where size and times agree, too."),
     click.option("--delete", is_flag=True, help="Delete at the destination what is not at the source (REMOVE)."),
     click.option("--max-deletions", type=click.IntRange(0), help="Delete up to so many, whatever share that is."),
@@ -174,9 +179,18 @@ def _place(text: str, reach: dict[str, str | None]) -> dict[str, Any]:
     """The section of a location; how to reach an endpoint means nothing to a file system."""
     if not text:
         raise click.UsageError("A location is empty: give a folder or a URL such as s3://bucket/prefix.")
-    if "://" not in text:
-        return {"url": os.path.abspath(text)}
-    return {"url": text, **({} if text.startswith("file:") else _said(reach))}
+    from engine.locations.registry import scheme_of
+
+    url = location_url(text)
+    return {"url": url, **({} if scheme_of(url) == "file" else _said(reach))}
+
+
+def location_url(text: str) -> str:
+    """What was typed as a location, a bare path made absolute. Raises UsageError for what is neither URL nor path."""
+    from engine.locations.registry import scheme_of
+
+    scheme_of(text)
+    return text if "://" in text else os.path.abspath(text)
 
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:

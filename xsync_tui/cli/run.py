@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.model import Migration
     from profiles.schema import Profile
 
-_ALSO_WITH_PROFILE = ("agents", "limit", "delete", "max_deletions", "delete_foreign")
+_ALSO_WITH_PROFILE = ("agents", "limit", "delta", "delete", "max_deletions", "delete_foreign")
 """What may be said on the command line for one run of a profile."""
 
 
@@ -92,6 +92,9 @@ def migration_of(what: tuple[str, ...], chosen: MigrationOptions) -> tuple[Migra
         if chosen["limit"] is not None:
             limited = msgspec.structs.replace(migration.options, bytes_per_second=chosen["limit"])
             migration = msgspec.structs.replace(migration, options=limited)
+        if chosen["delta"] is not None:
+            looking = msgspec.structs.replace(migration.options, delta=chosen["delta"])
+            migration = msgspec.structs.replace(migration, options=looking)
         deleting = msgspec.structs.replace(migration.options, **options.deletions(chosen))
         if (deleting.transfer_mode, deleting.preserve_deleted_files) == ("ALL", "REMOVE"):
             raise click.UsageError("--delete: not with transfer_mode = ALL, as in DataSync.")

@@ -87,8 +87,7 @@ def _spec(
 ) -> LocationSpec:
     from engine.model import LocationSpec
 
-    url = text if "://" in text else os.path.abspath(text)
-    return LocationSpec(url, region, endpoint_url, aws_profile, storage_class)
+    return LocationSpec(options.location_url(text), region, endpoint_url, aws_profile, storage_class)
 
 
 def survey_and_show(spec: LocationSpec, processes: int | None, *, as_json: bool, wishes: Wishes | None = None) -> int:

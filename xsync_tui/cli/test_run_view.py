@@ -11,7 +11,14 @@ from engine.planning.fitting import Range
 from engine.planning.measurement import Step
 from engine.planning.prices import load_prices
 from engine.planning.verdict import Change, Left, number
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_duration_range,
+    format_percent,
+    format_rate,
+)
 from xsync_tui.cli.look import Line, Look, Role
 
 _CELLS = 24
@@ -37,7 +44,7 @@ def announcement(prepared: Prepared, look: Look) -> list[Line]:
     for step in prepared.steps:
         choice = step.choice
         size = format_bytes(sum(each.bytes for each in choice.bins))
-        like = f"{1 - choice.distance:.0%} like the whole"
+        like = f"{format_percent(1 - choice.distance)} like the whole"
         start = f" {number(step.agents)} agent{'s' if step.agents > 1 else ''}: "
         lines.append(Line(f"{start}{_folders(choice.folders, look)}, {size}, size mix {like}"))
     if prepared.missing:
@@ -67,7 +74,7 @@ def result_lines(found: TestRun, look: Look) -> list[Line]:
     if found.one is not None and found.one.note:
         lines += [Line(f" {text}") for text in _wrapped(found.one.note + ".", look)]
     copied = f"{format_count(found.files)} files, {format_bytes(found.bytes)}"
-    mix = f"size mix {found.mix:.0%} like the whole"
+    mix = f"size mix {format_percent(found.mix)} like the whole"
     lines += [Line(""), Line(f" Copied: {copied} in {format_duration(found.seconds)}; {mix}.")]
     left = f" Left {format_bytes(found.left.bytes)}: {_left(found.left)}." if found.left is not None else ""
     return [*lines, Line(f" The run skips it.{left}")] if found.files else lines
@@ -84,11 +91,13 @@ def _steps(steps: Sequence[Step]) -> list[Line]:
     rows = []
     for step in steps:
         share = step.shares
+        network = share.destination + share.limit
+        waits = ((share.source, 7), (share.cpu, 6), (network, 9), (share.idle, 6))
         steady = format_duration(step.steady_after) if step.steady_after is not None else "no"
         rows.append(
             f" {step.agents:>6} {format_rate(step.bytes_per_second):>10} "
             f"{format_rate(step.bytes_per_second / step.agents):>10} {step.files_per_second:>8,.0f} {steady:>8} "
-            f"{share.source:>7.0%} {share.cpu:>5.0%} {share.destination + share.limit:>8.0%} {share.idle:>5.0%}"
+            + "".join(f"{format_percent(each):>{cells}}" for each, cells in waits)
         )
     return [Line(head, Role.TITLE), *map(Line, rows)]
 

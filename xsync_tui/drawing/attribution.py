@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.planning.measurement import Shares, Step
+from engine.quantities import format_percent
 from xsync_tui.drawing.bars import bar_piece, number, rate_unit
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import counted, heading, percent
+from xsync_tui.drawing.shapes import counted, heading
 
 _NAMES = (
     ("destination", "network"),
@@ -28,7 +29,9 @@ def where_time_went(step: Step, canvas: Canvas) -> list[Row]:
     cells = max(6, canvas.width - 12 - 7)
     for index, (name, share) in enumerate(found):
         role = Role.LOOK if index == 0 else Role.TIME
-        rows.append((Piece(f"{name:<12}"), bar_piece(share, cells, role, canvas), Piece(f" {percent(share):>5}")))
+        rows.append(
+            (Piece(f"{name:<12}"), bar_piece(share, cells, role, canvas), Piece(f" {format_percent(share):>5}"))
+        )
     return rows
 
 
@@ -48,7 +51,7 @@ def by_agents(steps: Sequence[Step], canvas: Canvas, *, by_files: bool) -> list[
         if not step.steady:
             rows.append((Piece(f"{figure}  ", Role.MUTED), Piece(step.ended, Role.LOOK)))
             continue
-        line = percent(rate / (first * step.agents)) if first > 0 else "?"
+        line = format_percent(rate / (first * step.agents)) if first > 0 else "?"
         rows.append((Piece(f"{figure} {number(rate / step.agents / scale):>9} {line:>10}"),))
     return rows
 

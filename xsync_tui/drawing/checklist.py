@@ -11,7 +11,7 @@ from xsync_tui.drawing.shapes import heading, when, wrapped
 
 POINT_OF_NO_RETURN = "point of no return: the first write of a user at the destination"
 
-_HOW: dict[Step, str] = {
+HOW: dict[Step, str] = {
     "readiness": "read the freeze above, then type the profile's name to begin",
     "read-only": "make the source read-only where it is exported; xsync only looks, it never writes there",
     "delta": "what changed since the last pass is sent; the destination is looked at, not taken on trust",
@@ -21,7 +21,7 @@ _HOW: dict[Step, str] = {
     "hand-over": "type the profile's name; then let users write at the destination",
 }
 
-_BACK: dict[Step, str] = {
+BACK: dict[Step, str] = {
     "readiness": "nothing was done yet",
     "read-only": "make the source writable again; nothing at the destination is lost",
     "delta": "make the source writable again: it is whole; what is at the destination may stay",
@@ -66,8 +66,8 @@ def checklist(record: Cutover | None, work: Work, cursor: int, canvas: Canvas, n
             state = (Piece("-", Role.MUTED), Piece(""))
         rows.append((Piece(name, Role.HERE if here else Role.PLAIN), Piece(" "), *state))
         if here or full:
-            texts = [canvas.text(done.text)] if done is not None else [f"how: {_HOW[step]}"]
-            rows += _below([*texts, f"back: {_BACK[step]}"], canvas)
+            texts = [canvas.text(done.text)] if done is not None else [f"how: {HOW[step]}"]
+            rows += _below([*texts, f"back: {BACK[step]}"], canvas)
     return rows
 
 

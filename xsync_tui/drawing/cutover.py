@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from engine.execution.cutover.record import STEPS, Cutover
 from engine.planning.cutover import Readiness
-from engine.planning.values import Range
 from engine.quantities import format_bytes, format_count_short, format_duration
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.checklist import Work, checklist
 from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.freeze import Bar, freeze_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, headed
-from xsync_tui.drawing.shapes import heading, lines_of, seconds_range, sentence, when, within, wrapped
+from xsync_tui.drawing.shapes import heading, lines_of, number_range, seconds_range, sentence, when, within, wrapped
 from xsync_tui.text import cut_end
 
 if TYPE_CHECKING:
@@ -131,9 +129,9 @@ def _passes(view: View, canvas: Canvas) -> list[Row]:
         rows.append((Piece(text), *failed))
     if ready is not None and ready.changes is not None and ready.next_pass is not None:
         files, size, gone = (
-            _range(ready.changes.files, format_count_short),
-            _range(ready.changes.bytes, format_bytes),
-            _range(ready.changes.deletions, format_count_short),
+            number_range(ready.changes.files, format_count_short),
+            number_range(ready.changes.bytes, format_bytes),
+            number_range(ready.changes.deletions, format_count_short),
         )
         took = seconds_range(ready.next_pass.low, ready.next_pass.high)
         rows.append((Piece(_columns("next", "predicted", "", files, size, gone, took), Role.UNSURE),))
@@ -180,11 +178,3 @@ def _work(view: View, canvas: Canvas) -> list[Row]:
     said = [line for text in view.work.said for line in wrapped(canvas.text(text), canvas.width - 4)]
     room = max(0, canvas.height - len(rows))
     return rows + [(Piece(f"   {line}"),) for line in said[-room:] if room]
-
-
-def _range(found: Range, text: Callable[[float], str]) -> str:
-    low, high = text(found.low), text(found.high)
-    if low == high:
-        return low
-    first, _, unit = low.partition(" ")
-    return f"{first} - {high}" if unit and high.endswith(f" {unit}") else f"{low} - {high}"

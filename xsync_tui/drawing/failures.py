@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from engine.model import Failure, Snapshot
+from engine.model import Failure, Snapshot, Status
 from engine.quantities import format_count
-from xsync_tui.cli.outcome import remedy_for
+from xsync_tui.cli.outcome import remedy_for, work_left
 from xsync_tui.drawing.figures import cross
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
 from xsync_tui.text import width_of
@@ -48,6 +48,8 @@ def failures_answer(snapshot: Snapshot, canvas: Canvas) -> Row:
     said = f"{format_count(number)} failed, {len(found)} cause{'s' * (len(found) != 1)}."
     if not snapshot.status.ended:
         advice = "Retry them once the run has ended."
+    elif work_left(snapshot) and snapshot.status is not Status.CANCELLED:
+        advice = "It ended early: 5, then R, tries them too."
     elif ready == number:
         advice = "A retry may do: F."
     elif ready:

@@ -43,6 +43,8 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
     names = max(8, canvas.width - _FIGURES - bars)
     arrow = "▼" if canvas.unicode else "v"
     words = {"bytes": "bytes", "files": "files", "newest": "newest", "changed": "in 7 days"}
+    if table.only:  # known of all files of a folder, not of these
+        words |= {"newest": "", "changed": ""}
     heads = {key: f"{text} {arrow}" if key == table.sort else text for key, text in words.items()}
     share = "share of files" if table.sort == "files" else "share of bytes"
     head = f"{heads['files']:>8} {heads['bytes']:>9}  {share:<{bars + 8}}{heads['newest']:>9}{heads['changed']:>11}"
@@ -109,6 +111,7 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
     part, whole = (each.files, table.files) if table.sort == "files" else (each.bytes, table.bytes)
     share, figure = (part / whole, format_share(part, whole)) if whole else (0.0, "0 %")
     changed = "?" if each.changed is None else format_bytes(_changed(each)) if _changed(each) else "0"
+    times = "" if table.only else f" {age(each.newest_at, table.surveyed_at):>9}{changed:>11}"
     role = Role.HERE if here else Role.PLAIN
     return fitted(
         (
@@ -117,7 +120,7 @@ def _row(each: FolderStatistics, table: FolderTable, names: int, bars: int, canv
                 role,
             ),
             bar_piece(share, bars, Role.FILES if table.sort == "files" else Role.BYTES, canvas, track=True),
-            Piece(f" {figure:>6} {age(each.newest_at, table.surveyed_at):>9}{changed:>11}", role),
+            Piece(f" {figure:>6}{times}", role),
         ),
         canvas.width,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
 from engine.planning.fleet import spoken
@@ -20,27 +18,23 @@ from engine.quantities import (
 )
 from engine.survey.report import SurveyReport
 from xsync_tui.cli.clock import moment
-from xsync_tui.drawing.evidence import word
 from xsync_tui.drawing.histogram import size_label
 from xsync_tui.drawing.limits import in_order
-from xsync_tui.text import shown
-
-MOST_ROWS = 50
-"""Of a table of folders or tasks: the rest is one row, and the JSON beside has each."""
+from xsync_tui.drawing.markdown import MOST_ROWS, known, listed, page, safe, table
 
 
 def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
     """A plan; times as date, clock and offset from UTC."""
     done = " to ".join(moment(at, zone) for at in plan.done_at)
     facts = [
-        f"- Source: {_safe(plan.source)}",
-        f"- Destination: {_safe(plan.destination)}",
+        f"- Source: {safe(plan.source)}",
+        f"- Destination: {safe(plan.destination)}",
         (
             f"- To copy: {format_count(plan.dataset.files)} files, {format_bytes(plan.dataset.bytes)}, "
             f"as surveyed {moment(plan.surveyed_at, zone)}"
         ),
         f"- Started {moment(plan.start_at, zone)}, it is done from {done}",
-        f"- Limit: {spoken(plan.binding_limit)} ({_known(plan.binding_limit.origin, zone)})",
+        f"- Limit: {spoken(plan.binding_limit)} ({known(plan.binding_limit.origin, zone)})",
     ]
     fleets = [
         (
@@ -54,13 +48,13 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
         for each in plan.what_if
     ]
     limits = [
-        (each.name, str(each.count), each.scope, format_rate(each.bytes_per_second), _known(each.origin, zone))
+        (each.name, str(each.count), each.scope, format_rate(each.bytes_per_second), known(each.origin, zone))
         for each in in_order(plan)
     ]
     tasks = sorted((each for each in plan.tasks if each.files or each.bytes), key=lambda each: -each.bytes)
     rows = [
         (
-            _safe(each.name),
+            safe(each.name),
             format_count(each.files),
             format_bytes(each.bytes),
             str(each.agent),
@@ -72,9 +66,9 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
     rest = tasks[MOST_ROWS:]
     more = [f"And {format_count(len(rest))} more tasks with {format_bytes(sum(each.bytes for each in rest))}.", ""]
     cost = "not known: neither side is AWS" if plan.cost.run is None else f"${plan.cost.run.dollars:,.2f}"
-    return _page(
+    return page(
         [
-            f"# Plan of {_safe(name)}",
+            f"# Plan of {safe(name)}",
             "",
             f"{plan.answer} Made {moment(now, zone)}.",
             "",
@@ -83,16 +77,16 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
             "",
             "## With other numbers of agents",
             "",
-            *_table(("agents", "hosts", "rate", "of the target", "full copy", "limited by"), fleets),
+            *table(("agents", "hosts", "rate", "of the target", "full copy", "limited by"), fleets),
             f"## What limits {plan.agents} agent{'' if plan.agents == 1 else 's'}",
             "",
-            *_table(("limit", "count", "of each", "together", "known from"), limits),
+            *table(("limit", "count", "of each", "together", "known from"), limits),
             "## Tasks",
             "",
-            *_table(("task", "files", "bytes", "agent", "begins about", "takes"), rows),
+            *table(("task", "files", "bytes", "agent", "begins about", "takes"), rows),
             *(more if rest else []),
-            *_listed("To look at", plan.warnings),
-            *_listed("Rests on", [_known(each, zone) for each in plan.rests_on]),
+            *listed("To look at", plan.warnings),
+            *listed("Rests on", [known(each, zone) for each in plan.rests_on]),
         ]
     )
 
@@ -114,7 +108,7 @@ def survey_handout(
     found = sorted((each for each in report.layout.folders if "/" not in each.path), key=lambda each: -each.bytes)
     folders = [
         (
-            "files directly in it" if not each.path else _safe(each.path),
+            "files directly in it" if not each.path else safe(each.path),
             format_count(each.files),
             format_bytes(each.bytes),
             format_share(each.bytes, report.bytes) if report.bytes else "0 %",
@@ -125,16 +119,16 @@ def survey_handout(
     rest = found[MOST_ROWS:]
     more = [f"And {format_count(len(rest))} more with {format_bytes(sum(each.bytes for each in rest))}.", ""]
     hazards = [
-        f"{format_count(each.count)} x {_safe(each.kind)}: {_safe(', '.join(each.examples))}. {_safe(each.advice)}"
+        f"{format_count(each.count)} x {safe(each.kind)}: {safe(', '.join(each.examples))}. {safe(each.advice)}"
         for each in report.hazards
     ]
-    return _page(
+    return page(
         [
-            f"# Survey of {_safe(name)}",
+            f"# Survey of {safe(name)}",
             "",
             decides(times, so_far=report.partial),
             "",
-            f"- Source: {_safe(report.location)}",
+            f"- Source: {safe(report.location)}",
             (
                 f"- {least}{format_count(report.files)} files with {format_bytes(report.bytes)}, "
                 f"{format_count(report.directories)} folders, {format_count(report.symlinks)} links"
@@ -147,39 +141,16 @@ def survey_handout(
             "",
             "## Sizes",
             "",
-            *_table(("size of a file", "files", "bytes", "share of the time of a copy"), sizes),
+            *table(("size of a file", "files", "bytes", "share of the time of a copy"), sizes),
             (
                 f"Above {format_bytes(times.knee_bytes)} the bytes of a file take its time, below it each file does. "
-                f"By what one agent does: {_known(origin, zone)}."
+                f"By what one agent does: {known(origin, zone)}."
             ),
             "",
             "## Folders",
             "",
-            *_table(("folder", "files", "bytes", "of all bytes", "newest file"), folders),
+            *table(("folder", "files", "bytes", "of all bytes", "newest file"), folders),
             *(more if rest else []),
-            *_listed("Hazards", hazards or ["none were found"]),
+            *listed("Hazards", hazards or ["none were found"]),
         ]
     )
-
-
-def _known(origin: Origin, zone: tzinfo | None) -> str:
-    when = "" if origin.at is None else f", {moment(origin.at, zone)}"
-    return f"{word(origin)}: {_safe(origin.source)}{when}"
-
-
-def _safe(text: str) -> str:
-    """Text from outside: nothing in it is seen as Markdown or leads a terminal astray."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", shown(text))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [*(f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)), ""]
-
-
-def _listed(head: str, texts: Iterable[str]) -> list[str]:
-    found = [f"- {each}" for each in texts]
-    return [f"## {head}", "", *found, ""] if found else []
-
-
-def _page(lines: Iterable[str]) -> str:
-    return "\n".join(lines).rstrip() + "\n"

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.errors import UsageError
 from engine.planning.plan import Plan
-from engine.quantities import format_rate, parse_rate
+from engine.quantities import format_percent, format_rate, parse_rate
 from xsync_tui.drawing.plan import Knob
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def knobs(base: PlanRequest, draft: Draft, plan: Plan | None, zone: tzinfo | Non
     agents = str(request.agents) if request.agents else f"{plan.agents} auto" if plan else "auto"
     values = (
         "none" if request.bandwidth is None else link_text(request.bandwidth),
-        f"{request.utilisation:.0%}".replace("%", " %"),
+        format_percent(request.utilisation),
         agents,
         "even" if level is None else f"level {level}",
         "now" if draft.start is None else _clock(draft.start, zone),

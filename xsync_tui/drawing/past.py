@@ -37,11 +37,18 @@ class AgentPast(NamedTuple):
         return self.window.start + self.window.step * (max(moved) + 1) if moved else None
 
 
+class FullDisk(NamedTuple):
+    """The disk of the state folder at ``path``, which has only ``free`` bytes left."""
+
+    path: str
+    free: int
+
+
 class Past(NamedTuple):
     """``limits``: bytes/s for each bucket of the graph, None for none. ``then``: what follows the limit that holds.
 
     ``window_ends``: when the run has to be over, if that is agreed; ``due``: when the profile's schedule begins another
-    one (seconds since the epoch).
+    one (seconds since the epoch). ``full``: the disk on which nothing can be recorded, if it is so.
     """
 
     agents: AgentPast = AgentPast()
@@ -50,6 +57,7 @@ class Past(NamedTuple):
     estimates: Sequence[Estimate] = ()
     window_ends: float | None = None
     due: float | None = None
+    full: FullDisk | None = None
 
 
 class Moved(NamedTuple):

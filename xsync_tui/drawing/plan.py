@@ -10,7 +10,8 @@ from typing import NamedTuple
 from engine.planning.fleet import spoken
 from engine.planning.plan import WIDE, WIDE_ADVICE, Plan
 from engine.planning.values import Seconds
-from engine.quantities import format_bytes, format_duration, format_duration_range, format_rate
+from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
+from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.evidence import legend, mark
 from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
@@ -67,7 +68,8 @@ def plan_rows(view: PlanView, canvas: Canvas) -> list[Row]:
         middle = middle[: max(len(found) + 1, len(middle) - (_LEAST_TASK_ROWS - room))]
         room = canvas.height - len(head) - len(foot) - len(middle)
     if view.why:
-        tasks = headed("why", _as_far(why_rows(plan, view.figure or 0, canvas), max(3, room), canvas))
+        said = why_rows(plan, view.figure or 0, canvas, _held(view, plan, canvas))
+        tasks = headed("why", _as_far(said, max(3, room), canvas))
         tasks += [()] * (room - len(tasks))
     else:
         tasks = timeline_rows(plan, canvas, max(3, room), window_ends=view.window_ends, slow=view.slow)
@@ -127,6 +129,20 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         copied += ": wide, T (test run) narrows it"
     texts = [f"{copied}{was}. The limit is {limit}", f"{copied}{was}. Limit: {limit}", f"{copied}{was}."]
     return _cut_to(texts, Role.STRONG, canvas)
+
+
+def _held(view: PlanView, plan: Plan, canvas: Canvas) -> list[str]:
+    """What holds the answer back beside what agents do: the timetable; and by when it has to be done."""
+    found, slow = [], _slow_seconds(view, plan)
+    if slow >= 60:
+        likely = format_duration(plan.duration_seconds.likely)
+        found.append(
+            f"the timetable allows less than the agents can for {format_duration(slow)} of the likely {likely}"
+        )
+    if view.window_ends is not None and plan.done_at[1] > view.window_ends:
+        late = format_duration(plan.done_at[1] - view.window_ends)
+        found.append(f"the window ends {moment(view.window_ends, canvas.zone)}, up to {late} before it is done")
+    return found
 
 
 def _slow_seconds(view: PlanView, plan: Plan) -> float:
@@ -199,7 +215,7 @@ def _fits(view: PlanView, plan: Plan, canvas: Canvas) -> Row:
         pieces.append(Piece(" Neither side is AWS: no bill. ", Role.MUTED))
     network = plan.network.datasync
     if network is not None and network.addresses:
-        addresses = Piece(f" DataSync: {network.addresses} IPs", Role.MUTED)
+        addresses = Piece(f" DataSync: {format_count(network.addresses)} IPs", Role.MUTED)
         pieces += [addresses] if width((*pieces, addresses)) <= canvas.width else []
     return fitted(tuple(pieces), canvas.width)
 

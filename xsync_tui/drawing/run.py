@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 
 from engine.journal.records import Command
 from engine.model import Event, Snapshot, Status
-from engine.quantities import format_count, format_count_short, format_duration, format_duration_range
+from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_duration_range
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, gone_lines, life_of, sentence
 from xsync_tui.cli.look import Line, look_of
 from xsync_tui.cli.look import Role as LineRole
-from xsync_tui.cli.outcome import exit_code, held_back, work_left
+from xsync_tui.cli.outcome import exit_code, held_back, remedy_for, work_left
 from xsync_tui.cli.plain_view import deleted_lines, failed_lines
 from xsync_tui.drawing.agents import Look, agents_block, agents_rows, ended_with_runner, in_order, task_table
 from xsync_tui.drawing.figures import bar, rate, rate_both
@@ -43,6 +43,7 @@ _ASKED_STATE = {"pause": "PAUSING", "resume": "RESUMING", "cancel": "CANCELLING"
 
 _GRAPH_ROWS, _LEAST_GRAPH = 6, 4
 _BAR_CELLS = 20
+_MESSAGE_ROWS = 3
 
 
 class RunView(NamedTuple):
@@ -90,7 +91,8 @@ def answer(view: RunView, canvas: Canvas) -> list[Row]:
     """One sentence, or the lines that say what is safe and how to go on; below it, what a person may have to know."""
     snapshot, now, look = view.snapshot, view.now, look_of(canvas)
     if life_of(snapshot, now) is Life.GONE:
-        return [_row(line, canvas) for line in gone_lines(snapshot, now, look, "R goes on with them.")]
+        go_on = "Make room, then R goes on with them." if view.past.full else "R goes on with them."
+        return [*(_row(line, canvas) for line in gone_lines(snapshot, now, look, go_on)), *_full(view, canvas)]
     go_on = "P goes on." if snapshot.status is Status.PAUSED else "R goes on with them."
     said = _paused(view, canvas) if snapshot.status is Status.PAUSED else sentence(snapshot, now, look, go_on)
     rows = [fitted(row(Piece(f" {said}", Role.STRONG)), canvas.width)]
@@ -102,8 +104,8 @@ def answer(view: RunView, canvas: Canvas) -> list[Row]:
     if change is not None:
         rows.append(fitted(row(Piece(f" ! {_moved(change, view, canvas)}", Role.LOOK)), canvas.width))
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
-        rows.append(row(Piece(f" ! {canvas.text(snapshot.message, canvas.width - 3)}", Role.LOOK)))
-    return rows
+        rows += _message(snapshot, canvas)
+    return [*rows, *_full(view, canvas)]
 
 
 def body(view: RunView, canvas: Canvas) -> list[Row]:
@@ -194,6 +196,26 @@ def _event(event: Event, view: RunView, canvas: Canvas) -> Row:
     start = f" {clock(event.at, canvas.zone, view.now)} "
     text = canvas.text(event.text, max(0, canvas.width - width_of(start)))
     return row(Piece(start, Role.MUTED), Piece(text, _EVENT_ROLES.get(event.kind, Role.PLAIN)))
+
+
+def _message(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
+    """What the run said; where that ended it early, also what helps and what is safe."""
+    lines = wrapped(canvas.text(snapshot.message), canvas.width - 3)[:_MESSAGE_ROWS]
+    rows = [row(Piece(f" {'!' if at == 0 else ' '} {line}", Role.LOOK)) for at, line in enumerate(lines)]
+    if snapshot.status is not Status.ERROR or not work_left(snapshot):
+        return rows
+    if snapshot.message in snapshot.failure_counts and (remedy := remedy_for(snapshot.message)):
+        rows.append(fitted(row(f"   {remedy}"), canvas.width))
+    done = format_count(snapshot.totals.files.transferred)
+    return [*rows, fitted(row(f"   Safe: {done} files transferred, no half file under its final name."), canvas.width)]
+
+
+def _full(view: RunView, canvas: Canvas) -> list[Row]:
+    """That nothing can be recorded any more, and where."""
+    if (full := view.past.full) is None:
+        return []
+    said = f"   The disk of the state folder is full ({format_bytes(full.free)} free): "
+    return [fitted(row(Piece(said + canvas.text(full.path, canvas.width - width_of(said)), Role.ALARM)), canvas.width)]
 
 
 def _paused(view: RunView, canvas: Canvas) -> str:

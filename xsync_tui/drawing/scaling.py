@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.quantities import format_percent
 from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import counted, percent
+from xsync_tui.drawing.shapes import counted
 from xsync_tui.text import width_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def link_said(curve: Curve) -> str:
     if link is None or not curve.measured or not curve.each:
         return ""
     most = max(curve.measured)
-    share = percent(curve.measured[most] / link.bytes_per_second)
+    share = format_percent(curve.measured[most] / link.bytes_per_second)
     filled = f"{counted(most, 'agent')} {'fills' if most == 1 else 'fill'} {share} of the {link.name}"
     needed = math.ceil(link.bytes_per_second / curve.each - 1e-9)
     if needed <= most:

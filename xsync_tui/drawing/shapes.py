@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from engine.planning.values import Range
 from engine.quantities import format_duration_range
 from xsync_tui.cli.clock import clock
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, width
@@ -62,11 +63,6 @@ def within(rows: Sequence[Row], canvas: Canvas) -> list[Row]:
     return [fitted(row, canvas.width) if width(row) > canvas.width else row for row in rows[: canvas.height]]
 
 
-def percent(share: float) -> str:
-    """``71 %`` of what was measured."""
-    return f"{100 * share:,.0f} %"
-
-
 def when(at: float, canvas: Canvas, now: float) -> str:
     """``21:05``, ``21:05 Tue``, ``21:05 14 May``: at most 12 cells."""
     said = clock(at, canvas.zone, now)
@@ -81,3 +77,12 @@ def heading(text: str) -> Row:
 def lines_of(texts: Iterable[str], role: Role = Role.PLAIN) -> list[Row]:
     """Rows of one piece each."""
     return [(Piece(text, role),) for text in texts]
+
+
+def number_range(found: Range, text: Callable[[float], str]) -> str:
+    """``21 - 64 GB``: in the words of ``text``, the unit once where both ends have the same."""
+    low, high = text(found.low), text(found.high)
+    if low == high:
+        return low
+    first, _, unit = low.partition(" ")
+    return f"{first} - {high}" if unit and high.endswith(f" {unit}") else f"{low} - {high}"

@@ -6,7 +6,7 @@ import textwrap
 from typing import NamedTuple
 
 from engine.planning.sizes import SizeTime, SizeTimes, decides
-from engine.planning.values import Origin, SizeBin
+from engine.planning.values import Origin, Roofline, SizeBin
 from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_share
 from engine.survey.report import SurveyReport
 from xsync_tui.drawing.evidence import day
@@ -16,6 +16,7 @@ from xsync_tui.drawing.histogram import Marks, histogram_rows, size_label
 from xsync_tui.drawing.journey import OLD_SECONDS
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, headed, row, width
 from xsync_tui.drawing.survey_panes import Pane, pane_rows
+from xsync_tui.drawing.survey_why import survey_why_rows
 
 _DAY = 86_400
 
@@ -47,6 +48,7 @@ class SurveyView(NamedTuple):
     ``times`` and ``origin``: of what the upper pane shows, by what one agent does; of all files that ``scanning`` found
     while that goes on, else of what is looked at. ``cursor``: in the pane that has the keys, the upper one where
     ``above``. ``reading``: the folder that is read in the catalog now. ``problem``: why there is no more than that.
+    ``why``: what the figures rest on, by what ``one`` agent does, stands in place of what is below them.
     """
 
     now: float
@@ -62,6 +64,8 @@ class SurveyView(NamedTuple):
     above: bool = False
     cursor: int = 0
     reading: str | None = None
+    one: Roofline | None = None
+    why: bool = False
 
 
 def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
@@ -73,6 +77,8 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
         rows.append(_counter(view.scanning, canvas))
     elif report is not None:
         rows.append(_totals(report, view.now, canvas))
+    if view.why and report is not None and view.times is not None and view.one is not None and view.times.bins:
+        return _why(view, report, view.times, view.one, rows, canvas)
     if view.times is not None and view.origin is not None and view.times.bins and not (report and view.zoomed):
         rows += headed("sizes", histogram_rows(view.times, view.origin, canvas, _marks(view)))
     if report is None or view.times is None:
@@ -87,6 +93,20 @@ def survey_rows(view: SurveyView, canvas: Canvas) -> list[Row]:
     if view.reading is not None and pane:
         pane = [_reading(view.reading, canvas), *pane[1:]]
     return [*rows, *headed(view.pane, pane[:room]), *last][: canvas.height]
+
+
+def _why(
+    view: SurveyView, report: SurveyReport, times: SizeTimes, one: Roofline, rows: list[Row], canvas: Canvas
+) -> list[Row]:
+    """What the figures rest on, by the time of the row under the cursor, else of the longest."""
+    marks = _marks(view)
+    at = marks.cursor if marks.cursor is not None and marks.cursor < len(times.bins) else marks.only
+    row = times.bins[at] if at is not None else max(times.bins, key=lambda each: each.seconds)
+    why = survey_why_rows(times, one, report, row, canvas, filtered=marks.only is not None)
+    sizes = [] if view.origin is None else histogram_rows(times, view.origin, canvas, marks)
+    if len(rows) + len(sizes) + len(why) > canvas.height:
+        sizes = []
+    return [*rows, *sizes, *why][: canvas.height]
 
 
 def _problem(view: SurveyView, canvas: Canvas) -> list[Row]:

@@ -12,6 +12,7 @@ from engine.quantities import (
     format_count,
     format_duration,
     format_duration_range,
+    format_percent,
     format_rate,
 )
 from xsync_tui.cli.clock import clock
@@ -19,7 +20,7 @@ from xsync_tui.drawing.attribution import by_agents, steps_said, where_time_went
 from xsync_tui.drawing.figures import cross
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, headed
 from xsync_tui.drawing.scaling import LEFT, Ceiling, Curve, curve_of, link_said, scaling
-from xsync_tui.drawing.shapes import counted, heading, lines_of, percent, sentence, within, wrapped
+from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, within, wrapped
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _steps(prepared: Prepared, states: Mapping[int, str], canvas: Canvas) -> lis
     for step in prepared.steps:
         choice = step.choice
         files, size = sum(each.files for each in choice.bins), sum(each.bytes for each in choice.bins)
-        state = states.get(step.agents, "waits") if states else f"{percent(1 - choice.distance)} like the whole"
+        state = states.get(step.agents, "waits") if states else f"{format_percent(1 - choice.distance)} like the whole"
         names = _folders(choice.folders, cells, canvas)
         role = Role.MUTED if state == "waits" else Role.PLAIN
         rows.append(
@@ -236,7 +237,7 @@ def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     names = canvas.text("/" + folders[0], 20) + (f" and {len(folders) - 1} more" if len(folders) > 1 else "")
     size = f"{format_bytes(found.bytes)} in {format_duration(found.seconds)}"
     texts = [f"The run skips its {counted(found.files, 'file')}.{_left(view, found)}"]
-    texts.append(f"Sample: {names}: {size}; its size mix is {percent(found.mix)} like the whole.")
+    texts.append(f"Sample: {names}: {size}; its size mix is {format_percent(found.mix)} like the whole.")
     if found.stopped:
         texts.append("It was stopped: steps that were not steady count for nothing.")
     if found.one is not None and found.one.note:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.planning.capacity import ScaledLimit
@@ -20,8 +22,12 @@ from engine.quantities import (
 )
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.evidence import mark, weakest, word
+from xsync_tui.drawing.journey import OLD_SECONDS
 from xsync_tui.drawing.limits import in_order
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted
+
+_TOGETHER = re.compile(r"(?<=\d) (?=%|(?:min|[hsd]|[kMGTPE]?B)\b)")
+"""The blank between a number and its unit: no line ends there."""
 
 
 class Reason(NamedTuple):
@@ -38,17 +44,30 @@ def figure_count(plan: Plan) -> int:
     return 2 + len(plan.what_if) + len(plan.limits)
 
 
-def why_rows(plan: Plan, figure: int, canvas: Canvas) -> list[Row]:
-    """A heading, then formula, evidence with its date, what improves it, and what the plan warns of if it is asked
-    about the answer; each wrapped to the canvas."""
-    found = reason(plan, figure)
+def why_rows(plan: Plan, figure: int, canvas: Canvas, held: Sequence[str] = ()) -> list[Row]:
+    """The reason of a figure, and what ``held`` it back and the plan warns of if it is asked about the answer."""
+    return reason_rows(reason(plan, figure), canvas, [*held, *_old(plan, canvas), *plan.warnings] if not figure else ())
+
+
+def _old(plan: Plan, canvas: Canvas) -> list[str]:
+    """Whether what is planned was seen long before it begins."""
+    days = int((plan.start_at - plan.surveyed_at) / 86_400)
+    if plan.start_at - plan.surveyed_at <= OLD_SECONDS:
+        return []
+    return [f"the survey is of {moment(plan.surveyed_at, canvas.zone)}, {days} days before the start: 2 surveys again"]
+
+
+def reason_rows(found: Reason, canvas: Canvas, warnings: Sequence[str] = ()) -> list[Row]:
+    """A heading, then formula, evidence with its date, what improves it, and ``warnings``; wrapped to the canvas."""
     when = "" if found.origin.at is None else f", {moment(found.origin.at, canvas.zone)}"
     known = f"{mark(found.origin, canvas)} {word(found.origin)}: {found.origin.source}{when}"
     said = [("is", found.formula), ("rests on", known), ("better by", found.improve)]
-    said += [("look at", each) for each in plan.warnings] if not figure else []
+    said += [("look at", each) for each in warnings]
     rows: list[Row] = [(Piece(f" {canvas.text(found.what)}", Role.STRONG),)]
     for head, text in said:
-        for index, part in enumerate(textwrap.wrap(canvas.text(text), max(20, canvas.width - 12)) or [""]):
+        whole = _TOGETHER.sub("\xa0", canvas.text(text))
+        lines = [each.replace("\xa0", " ") for each in textwrap.wrap(whole, max(20, canvas.width - 12))]
+        for index, part in enumerate(lines or [""]):
             rows.append((Piece(f" {'' if index else head:<9}", Role.MUTED), Piece(f" {part}")))
     return [fitted(each, canvas.width) for each in rows]
 

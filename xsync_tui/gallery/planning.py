@@ -147,4 +147,4 @@ def plan_at_ten(agents: int | None = None) -> Plan:
     found = example_plan(agents=agents)
     later = NOW - found.start_at
     done = (found.done_at[0] + later, found.done_at[1] + later)
-    return msgspec.structs.replace(found, start_at=NOW, done_at=done)
+    return msgspec.structs.replace(found, start_at=NOW, done_at=done, surveyed_at=NOW - 86_400)

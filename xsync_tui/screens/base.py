@@ -135,6 +135,13 @@ class BaseScreen(Screen[None], Generic[V]):
             return "" if self.panes() else "there is one pane here"
         return self.reason(key) if key in self.KEYS else self.xsync.why_not(key)
 
+    def refused(self, key_id: str) -> bool:
+        """Whether a key of this screen can do nothing now; then it has been said why."""
+        key = next(each for each in self.KEYS if each.id == key_id)
+        if why := self.reason(key):
+            self.notice(f"{key.words}: not now, {why}.")
+        return bool(why)
+
     def runs(self) -> Sequence[Snapshot]:
         """Executions that are watched here: the bell rings for them."""
         return [] if self.facts.snapshot is None else [self.facts.snapshot]

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
 
+from engine.errors import XsyncError
 from engine.execution.cutover.record import STEPS, Cutover
+from engine.execution.cutover.signoff import rollback_note
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.cutover import Pane, View, body
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
-from xsync_tui.drawing.rows import Canvas, Piece
+from xsync_tui.drawing.rows import Canvas, Piece, Role
+from xsync_tui.drawing.runbook import runbook
 from xsync_tui.jobs import CutoverJob
 from xsync_tui.keys import Key, Tier
 from xsync_tui.keys import Pane as Jumped
 from xsync_tui.screens.base import BaseScreen, Drawn
-from xsync_tui.screens.starting import run
+from xsync_tui.screens.exporting import export
+from xsync_tui.screens.starting import at_work, run
 
 if TYPE_CHECKING:
     from engine.execution.foretelling.passes import History
@@ -52,6 +56,7 @@ class CutoverScreen(BaseScreen[Seen]):
         Key("cutover.step", "enter", "begin", "open", Tier.ACT),
         Key("cutover.view", "v", "checklist", "view"),
         Key("cutover.verify", "m", "verify mode", "verify"),
+        Key("cutover.export", "x", "export", "export"),
         Key("cutover.pass", "R", "next pass", "next_pass", Tier.ACT),
         Key("cutover.stop", "S", "stop", "stop", Tier.ACT),
     )
@@ -89,20 +94,20 @@ class CutoverScreen(BaseScreen[Seen]):
         job = self._mine()
         if self.facts.profile is None:
             return Drawn([(Piece(" A cutover is of a saved profile: choose one on Home."),)])
-        view = View(
-            profile=self.facts.profile.name,
-            history=value.history,
-            ready=value.ready,
-            record=value.record,
+        view = self._view(value, self.facts.profile.name, now)._replace(
             pane=self._pane,
             cursor=self.cursor,
-            verifies=self._verify == "POINT_IN_TIME_CONSISTENT",
-            schedule=value.schedule,
             looking="Reading what past passes tell.",
             trouble=job.trouble if job is not None else "",
-            now=now,
         )
         return Drawn(body(view if job is None else view._replace(work=job.work), canvas))
+
+    def _view(self, value: Seen, profile: str, now: float) -> View:
+        """What is known."""
+        verifies = self._verify == "POINT_IN_TIME_CONSISTENT"
+        return View(
+            profile, value.history, value.ready, value.record, verifies=verifies, schedule=value.schedule, now=now
+        )
 
     def count(self) -> int:
         """Steps of the checklist."""
@@ -133,8 +138,12 @@ class CutoverScreen(BaseScreen[Seen]):
                 return "it is handed over"
             case "cutover.pass" if working:
                 return "the cutover is at work"
+            case "cutover.pass" if at_work(self.facts.snapshot, self.xsync.now()):
+                return "a run is at work: 5 shows it"
             case "cutover.pass" if seen is not None and seen.record is not None and seen.record.next is None:
                 return "it is handed over: a pass would replace what users wrote"
+            case "cutover.export" if seen is None or seen.ready is None:
+                return "a cutover is of a saved profile"
             case "cutover.stop" if not working:
                 return "nothing is at work"
         return ""
@@ -155,6 +164,25 @@ class CutoverScreen(BaseScreen[Seen]):
         self._pane = "checklist" if self._pane == "readiness" else "readiness"
         self.redraw()
 
+    def action_export(self) -> None:
+        """Write the cutover as JSON, and as Markdown for who stands beside it, into the current folder."""
+        seen, profile = self.value, self.facts.profile
+        if seen is None or seen.ready is None or seen.history is None or profile is None:
+            self.notice("There is nothing to export: a cutover is of a saved profile.")
+            return
+        from profiles.convert import to_migration
+        from xsync_tui.cli.cutover_view import readiness_json
+
+        now = self.xsync.now()
+        begun = seen.record or Cutover(profile.name, to_migration(profile), now, self.xsync.bridge.who())
+        sides = begun.migration.source.url, begun.migration.destination.url
+        text = runbook(self._view(seen, profile.name, now), sides, rollback_note(begun), self.canvas.zone)
+        value = readiness_json(profile.name, seen.history, seen.ready) | {"cutover": seen.record}
+        try:
+            self.notice(export("cutover", profile.name, now, value, text))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
+
     def action_verify(self) -> None:
         """Compare both sides after the final delta, or trust what it sent; a choice for the next cutover from here."""
         whole = self._verify == "POINT_IN_TIME_CONSISTENT"
@@ -171,7 +199,7 @@ class CutoverScreen(BaseScreen[Seen]):
         job = self._mine()
         if job is not None and job.question:
             self._answer(job)
-        elif not self.reason(self.KEYS[0]):
+        elif not self.refused("cutover.step"):
             self._begin()
 
     @work(group="act")
@@ -221,7 +249,7 @@ class CutoverScreen(BaseScreen[Seen]):
     def action_next_pass(self) -> None:
         """Behind a strip: one more run of the profile."""
         profile = self.facts.profile
-        if profile is None or self.reason(self.KEYS[3]):
+        if self.refused("cutover.pass") or profile is None:
             return
 
         effect = "One more pass runs: what changed since the last one is sent. Users go on at the source."
@@ -233,7 +261,7 @@ class CutoverScreen(BaseScreen[Seen]):
     def action_stop(self) -> None:
         """Behind a strip: no step follows."""
         job = self._mine()
-        if job is None or not job.at_work:
+        if self.refused("cutover.stop") or job is None:
             return
 
         def stop() -> str:

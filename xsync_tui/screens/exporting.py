@@ -10,8 +10,11 @@ import msgspec
 from engine.errors import XsyncError
 
 
-def export(what: str, name: str, now: float, value: msgspec.Struct, text: str) -> str:
-    """Write ``what-name-time`` .json and .md, which are not there yet; returns what to say. Raises XsyncError."""
+def export(what: str, name: str, now: float, value: object, text: str) -> str:
+    """Write ``what-name-time`` .json and .md, which are not there yet; returns what to say.
+
+    ``value``: anything that msgspec encodes. Raises XsyncError.
+    """
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in name).strip("-.")
     stem = os.path.join(os.getcwd(), f"{what}-{safe or 'source'}-{datetime.fromtimestamp(now):%Y%m%d-%H%M%S}")
     try:

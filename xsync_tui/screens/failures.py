@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar, NamedTuple
 
-from engine.model import Failure, Snapshot
+from engine.model import Failure, Snapshot, Status
 from xsync_tui.bridge import Bridge
-from xsync_tui.cli.outcome import exit_code
+from xsync_tui.cli.outcome import exit_code, work_left
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.failures import Cause, causes, failures_answer, failures_list, failures_table
 from xsync_tui.drawing.rows import Canvas, Piece, Role
@@ -79,6 +79,8 @@ class FailuresScreen(BaseScreen[FailureFacts]):
                     return "nothing has run yet"
                 if not snapshot.status.ended:
                     return "it has not ended: what failed can be retried when it has"
+                if snapshot.failure_counts and snapshot.status is not Status.CANCELLED and work_left(snapshot):
+                    return "it ended early: 5, then R, goes on with all that is left, what failed included"
                 return "" if exit_code(snapshot, gone=False) == 3 else "there is nothing that a retry is for"
         return ""
 
@@ -102,9 +104,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
 
     def action_retry(self) -> None:
         """Run what failed once more, as an execution of its own."""
-        key = next(each for each in self.KEYS if each.id == "failures.retry")
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
+        if self.refused("failures.retry"):
             return
         subject = self.facts.subject
         self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))

@@ -162,7 +162,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def action_run(self) -> None:
         """Resume it, or run its profile."""
         here = self._here()
-        if here is None or not self._may("home.run"):
+        if self.refused("home.run") or here is None:
             return
         profile = self._profile(here)
         if here.resumable:
@@ -173,7 +173,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def action_retry(self) -> None:
         """Run what failed once more."""
         here = self._here()
-        if here is not None and self._may("home.retry"):
+        if not self.refused("home.retry") and here is not None:
             self.act(starting.retry_act(here.subject.name), partial(starting.retry, self.xsync.bridge, here.subject))
 
     def action_delete(self) -> None:
@@ -182,7 +182,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if here is not None and here.draft is not None:
             self.act(starting.forget_act(here.draft), partial(starting.forget, self.xsync.bridge, here.draft))
             return
-        if here is not None and here.subject.profile and self._may("home.delete"):
+        if not self.refused("home.delete") and here is not None and here.subject.profile:
             self.act(starting.delete_act(here.subject.profile), partial(starting.delete, here.subject.profile))
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
@@ -234,13 +234,6 @@ class HomeScreen(BaseScreen[HomeFacts]):
     def _profile(self, entry: HomeEntry) -> Profile | None:
         found = self.value.profiles.get(entry.subject.profile or "") if self.value else None
         return found if isinstance(found, Profile) else None
-
-    def _may(self, key_id: str) -> bool:
-        """Whether a key can do something; says why not."""
-        key = next(each for each in self.KEYS if each.id == key_id)
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
-        return not why
 
     def _entries(self) -> list[HomeEntry]:
         return filtered(self._all(), self.filter)

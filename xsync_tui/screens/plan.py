@@ -27,6 +27,7 @@ from xsync_tui.drawing.why import figure_count
 from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
+from xsync_tui.screens.starting import at_work
 from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
@@ -137,7 +138,11 @@ class PlanScreen(BaseScreen[Ground]):
 
     def reason(self, key: Key) -> str:
         """Why a key can do nothing now."""
-        return "" if self._plan is not None else "there is no plan yet"
+        if key.id == "plan.test":
+            return ""
+        if key.id == "plan.run" and at_work(self.facts.snapshot, self.xsync.now()):
+            return "it runs: 5 shows it"
+        return "" if self._plan is not None else "there is no plan yet: 2 surveys the source"
 
     def words(self, key: Key) -> str:
         """Both ways to turn a knob stand as one in the footer."""
@@ -318,8 +323,7 @@ class PlanScreen(BaseScreen[Ground]):
 
     def action_run(self) -> None:
         """Run what is planned, after its strip."""
-        if self._plan is None or self.value is None or self.value.request is None:
-            self.notice("There is no plan yet: 2 surveys the source.")
+        if self.refused("plan.run") or self._plan is None or self.value is None or self.value.request is None:
             return
         plan, request = self._plan, request_of_draft(self.value.request, self._draft)
         agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"

@@ -12,10 +12,12 @@ from textual import work
 from engine.errors import XsyncError
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
+from xsync_tui.drawing.handout_report import report_handout
 from xsync_tui.drawing.report import View, body, tables_of
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.keys import Key, Pane
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export
 
 CSV = "report.csv"
 _FILES = ("report.json", "report.html", CSV, "files.parquet")
@@ -32,7 +34,7 @@ class Seen(NamedTuple):
 
 
 class ReportScreen(BaseScreen[Seen]):
-    """``[`` and ``]`` choose an execution, v a table, x writes the audit trail as CSV."""
+    """``[`` and ``]`` choose an execution, v a table, x exports it, c writes the audit trail as CSV."""
 
     place = "report"
     seconds = 2.0
@@ -40,7 +42,8 @@ class ReportScreen(BaseScreen[Seen]):
         Key("report.before", "left_square_bracket", "one before", "choose(-1)"),
         Key("report.after", "right_square_bracket", "one after", "choose(1)"),
         Key("report.view", "v", "next table", "table"),
-        Key("report.export", "x", "export csv", "export"),
+        Key("report.export", "x", "export", "export"),
+        Key("report.csv", "c", "csv of all", "csv"),
     )
 
     def __init__(self) -> None:
@@ -90,7 +93,7 @@ class ReportScreen(BaseScreen[Seen]):
                 return "this is the first execution"
             case "report.after" if seen is None or seen.number + 1 >= len(seen.folders):
                 return "this is the newest execution"
-            case "report.view" | "report.export" if seen is None or not seen.report:
+            case "report.view" | "report.export" | "report.csv" if seen is None or not seen.report:
                 return "there is no report yet"
         return ""
 
@@ -111,8 +114,19 @@ class ReportScreen(BaseScreen[Seen]):
         self._table += 1
         self.redraw()
 
+    def action_export(self) -> None:
+        """Write the report as JSON and as Markdown into the current folder."""
+        if self.value is None or not self.value.report:
+            self.notice("There is no report yet.")
+            return
+        now, name, report = self.xsync.now(), self.facts.subject.name, self.value.report
+        try:
+            self.notice(export("report", name, now, report, report_handout(report, name, now, self.canvas.zone)))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
+
     @work(group="export", exclusive=True)
-    async def action_export(self) -> None:
+    async def action_csv(self) -> None:
         """Write the audit trail as CSV beside the other files; json and html are there already."""
         if self.value is None or not self.value.report:
             return

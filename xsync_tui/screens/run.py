@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from textual import work
 
 from engine.errors import UsageError, XsyncError
+from engine.execution.launch import room_left
 from engine.journal.reader import read_migration
 from engine.journal.records import Command
 from engine.model import Migration, Snapshot, Status
@@ -24,7 +25,7 @@ from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.figures import rate_both
 from xsync_tui.drawing.frame import Act, Title
 from xsync_tui.drawing.graph import SPANS, Window, window
-from xsync_tui.drawing.past import AgentPast, Past, agents_window
+from xsync_tui.drawing.past import AgentPast, FullDisk, Past, agents_window
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
 from xsync_tui.drawing.run import Pane, RunView, Zoomed, body, no_run, state_words
 from xsync_tui.drawing.seen import Seen
@@ -96,7 +97,9 @@ class RunScreen(BaseScreen[RunFacts]):
         shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas)
         found = bridge.samples(folder, shown.start, shown.step, shown.buckets)
         values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
-        past = self._past(folder, snapshot, shown, end, bridge)._replace(due=_due(subject, bridge, now))
+        past = self._past(folder, snapshot, shown, end, bridge)._replace(
+            due=_due(subject, bridge, now), full=None if _is_over(snapshot) else _full(bridge.home.base)
+        )
         return RunFacts(snapshot, shown, values, past, [] if over else bridge.unanswered(folder))
 
     def _past(self, folder: Path, snapshot: Snapshot, shown: Window, end: float, bridge: Bridge) -> Past:
@@ -180,12 +183,14 @@ class RunScreen(BaseScreen[RunFacts]):
         match key.id:
             case "run.run":
                 if runs:
-                    return "it runs"
+                    return "it is paused: P goes on" if snapshot.status is Status.PAUSED else "it runs"
                 return "" if _resumable(snapshot) or self.facts.profile else "it has no profile: use xsync run"
             case "run.retry":
                 if runs:
                     return "it still runs: what failed can be retried when it has ended"
-                return "" if exit_code(snapshot, gone=life is Life.GONE) == 3 else "nothing failed that a retry is for"
+                if _resumable(snapshot):
+                    return "R goes on with all that is left, what failed included"
+                return "" if exit_code(snapshot, gone=False) == 3 else "nothing failed that a retry is for"
             case _:
                 return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
 
@@ -290,7 +295,7 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_run(self) -> None:
         """Resume it, or run its profile again."""
-        if self._refused("run.run"):
+        if self.refused("run.run"):
             return
         snapshot, subject = self.value.snapshot if self.value else None, self.facts.subject
         if snapshot is not None and _resumable(snapshot):
@@ -300,7 +305,7 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_retry(self) -> None:
         """Run what failed once more."""
-        if not self._refused("run.retry"):
+        if not self.refused("run.retry"):
             subject = self.facts.subject
             self.act(starting.retry_act(subject.name), partial(starting.retry, self.xsync.bridge, subject))
 
@@ -332,15 +337,9 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def _may(self, key_id: str) -> Snapshot | None:
         """The snapshot if a key can do something now; else says why not."""
-        if self._refused(key_id) or self.value is None:
+        if self.refused(key_id) or self.value is None:
             return None
         return self.value.snapshot
-
-    def _refused(self, key_id: str) -> bool:
-        key = next(each for each in self.KEYS if each.id == key_id)
-        if why := self.reason(key):
-            self.notice(f"{key.words}: not now, {why}.")
-        return bool(why)
 
 
 def limit_of(text: str) -> float | None:
@@ -364,6 +363,16 @@ def _resumable(snapshot: Snapshot) -> bool:
     if snapshot.status in (Status.SUCCESS, Status.CANCELLED):
         return False
     return snapshot.status is not Status.ERROR or work_left(snapshot)
+
+
+def _is_over(snapshot: Snapshot) -> bool:
+    """Whether it has ended with nothing left to record."""
+    return snapshot.status.ended and not _resumable(snapshot)
+
+
+def _full(folder: Path) -> FullDisk | None:
+    free = room_left(folder)
+    return None if free is None else FullDisk(str(folder), free)
 
 
 def _due(subject: Subject, bridge: Bridge, now: float) -> float | None:

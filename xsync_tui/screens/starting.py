@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from engine.errors import XsyncError
-from engine.model import Status
+from engine.model import Snapshot, Status
 from profiles import store
 from profiles.schema import Profile
 from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
+from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
+
+
+def at_work(snapshot: Snapshot | None, now: float) -> bool:
+    """Whether a runner works on it, as far as is known: then nothing else may begin at its destination."""
+    return snapshot is not None and life_of(snapshot, now) in (Life.LIVE, Life.SILENT)
 
 
 def run_act(profile: Profile) -> Act:

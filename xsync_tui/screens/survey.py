@@ -72,8 +72,9 @@ class SurveyScreen(BaseScreen[Found]):
         Key("survey.undo", "backspace", "undo", "back"),
         Key("survey.pane", "tab", "pane", "pane(1)"),
         Key("survey.view", "v", "view", "view"),
-        Key("survey.sort", "s", "sort", "sort"),
-        Key("survey.zoom", "z", "zoom", "zoom"),
+        Key("survey.sort", "s", "sort", "sort", footer=False),
+        Key("survey.zoom", "z", "zoom", "zoom", footer=False),
+        Key("survey.why", "i", "why", "why"),
         Key("survey.export", "x", "export", "export"),
         Key("survey.new", "N", "make a migration", "new", Tier.ACT),
         Key("survey.scan", "R", "survey", "scan", Tier.ACT),
@@ -92,7 +93,7 @@ class SurveyScreen(BaseScreen[Found]):
         self._stopper: Stopper | None = None
         self._pane: Pane = "folders"
         self._sort: Sort = "bytes"
-        self._above = self._zoomed = False
+        self._above = self._zoomed = self._why = False
         self._other_cursor = 0
 
     def sample(self, subject: Subject, bridge: Bridge) -> Found:
@@ -132,6 +133,8 @@ class SurveyScreen(BaseScreen[Found]):
             self._above,
             self.cursor,
             self._looks.reading,
+            value.one,
+            self._why,
         )
         return Drawn(survey_rows(view, canvas))
 
@@ -188,6 +191,7 @@ class SurveyScreen(BaseScreen[Found]):
             return
         panes = panes_of(self.value.report, self.canvas)
         self._enter_pane(above=False)
+        self._why = False
         self._pane, self.cursor = panes[(panes.index(self._pane) + 1) % len(panes)], 0
         self.redraw()
 
@@ -213,8 +217,13 @@ class SurveyScreen(BaseScreen[Found]):
         """Sort the folders by the next column."""
         if self._pane == "folders":
             self._enter_pane(above=False)
-            self._sort, self.cursor = next_sort(self._sort), 0
+            self._sort, self.cursor = next_sort(self._sort, filtered=self._looks.present.only is not None), 0
             self.redraw()
+
+    def action_why(self) -> None:
+        """What the figures rest on, and back to what is below them."""
+        self._why = not self._why and self.value is not None and self.value.report is not None
+        self.redraw()
 
     def action_zoom(self) -> None:
         """The lower part alone, and back."""
@@ -226,6 +235,7 @@ class SurveyScreen(BaseScreen[Found]):
         """Look closer: folders with files of the size under the cursor, or the sizes in the folder under it."""
         if self._looks.reading is not None or not self.count():
             return
+        self._why = False
         look, times, table = self._looks.present, self._looks.times(), self._looks.table(self._sort)
         if self._above and times is not None:
             low = times.bins[self.cursor].bin.low
@@ -276,6 +286,8 @@ class SurveyScreen(BaseScreen[Found]):
         if self._looks.reading is not None:
             self._stop_reading()
             self.redraw()
+        elif self._why and not self._notice:
+            self.action_why()
         elif self._looks.deep and not self._notice:
             left = self._looks.undo()
             self._enter_pane(above=left.above)
@@ -362,7 +374,7 @@ class SurveyScreen(BaseScreen[Found]):
 
     def action_stop(self) -> None:
         """Stop the survey, after its strip."""
-        if self._job is not None and not self._job.ended:
+        if not self._not_now("survey.stop") and self._job is not None:
             job = self._job
             effect = (
                 "Ends the survey early. What was found is kept, and the next one goes on from there within 12 hours."

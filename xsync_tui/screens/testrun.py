@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from engine.errors import XsyncError
 from engine.home import JOURNAL_NAME
 from xsync_tui import testing
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
+from xsync_tui.drawing.handout_testrun import handout_of_test
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.scaling import Ceiling
 from xsync_tui.drawing.testrun import Live, View, Zoomed, body
 from xsync_tui.jobs import TestRunJob
 from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export
 
 if TYPE_CHECKING:
     from engine.execution.testrun.ladder import TestRun
@@ -57,6 +60,7 @@ class TestScreen(BaseScreen[Seen]):
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("test.begin", "enter", "begin", "open", Tier.ACT),
         Key("test.look", "T", "test run", "look", Tier.ACT),
+        Key("test.export", "x", "export", "export"),
         Key("test.stop", "S", "stop", "stop", Tier.ACT),
     )
 
@@ -145,6 +149,8 @@ class TestScreen(BaseScreen[Seen]):
                 return "a test run is at work"
             case "test.stop" if live is None or live.stopping:
                 return "nothing is at work"
+            case "test.export" if self.value is None or self.value.found is None:
+                return "no test run has ended yet"
         return ""
 
     def panes(self) -> Sequence[Pane]:
@@ -194,14 +200,14 @@ class TestScreen(BaseScreen[Seen]):
     def action_open(self) -> None:
         """Begin: this screen is the review."""
         job = self._mine()
-        if job is not None and job.prepared is not None and not job.at_work:
+        if not self.refused("test.begin") and job is not None:
             job.begin(self.xsync.bridge)
             self.redraw()
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""
         name = self.xsync.subject.profile
-        if name is None or self.value is None or self.value.live is None:
+        if self.refused("test.stop") or name is None:
             return
         home = self.xsync.bridge.home
 
@@ -211,6 +217,18 @@ class TestScreen(BaseScreen[Seen]):
 
         effect = "Files under way are finished, then it ends. What was copied stays and counts."
         self.act(Act("S", "stop the test run", effect, "stop", "go on", asked=False), stop)
+
+    def action_export(self) -> None:
+        """Write the newest test run that ended as JSON and as Markdown into the current folder."""
+        found = self.value.found if self.value is not None else None
+        if found is None:
+            self.notice("No test run has ended yet.")
+            return
+        now, name = self.xsync.now(), self.facts.subject.name
+        try:
+            self.notice(export("test-run", name, now, found, handout_of_test(found, name, now, self.canvas.zone)))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     def on_unmount(self) -> None:
         """The app is closed: look for no folders any more; what was begun goes on."""

@@ -47,7 +47,10 @@ async def verify_session(session: Session, committer: Committer) -> str:
     await committer.call(lambda journal: journal.add_event(event))
     if not faults:
         return ""
-    return f"verification found {sum(faults.values()):,} differences ({text}): see {session.folder / DIFFERENCES}"
+    return (
+        f"verification found {sum(faults.values()):,} differences ({text}): see {session.folder / DIFFERENCES}. "
+        "A run with --delta destination sends again what is missing or changed there"
+    )
 
 
 def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verification:

@@ -73,9 +73,10 @@ def find_deletions(session: Session, entries: Sequence[Path], results: Sequence[
     return _decided(session, found, entries)
 
 
-def ended(failed: int, deletions: Deletions | None) -> tuple[Status, str]:
-    """Status and message of a run that did all it could. ``failed``: files and folders that could not be copied."""
-    problems = [f"{failed:,} failed"] if failed else []
+def ended(files: int, folders: int, deletions: Deletions | None) -> tuple[Status, str]:
+    """Status and message of a run that did all it could. ``files``, ``folders``: what could not be copied or listed."""
+    failed = [f"{count:,} {kind}{'s'[: count != 1]}" for count, kind in ((files, "file"), (folders, "folder")) if count]
+    problems = [f"{' and '.join(failed)} failed"] if failed else []
     if deletions is not None and deletions.not_deleted:
         problems.append(f"{deletions.not_deleted:,} could not be deleted")
     if deletions is not None and deletions.held_back:

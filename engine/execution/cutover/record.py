@@ -12,7 +12,7 @@ from engine.errors import BusyError
 from engine.home import Home, list_execution_folders
 from engine.journal.reader import read_migration
 from engine.locations.registry import overlap
-from engine.model import Migration
+from engine.model import LocationSpec, Migration
 from engine.records import Records
 
 Step = Literal["readiness", "read-only", "delta", "verification", "sign-off", "rollback", "hand-over"]
@@ -96,10 +96,15 @@ def read_cutover(home: Home, profile: str) -> Cutover | None:
     return _records(home).read(profile, "Look at it; without it the cutover begins anew.")
 
 
-def handed_over(home: Home, profile: str) -> Done | None:
-    """When and by whom the destination of a profile was handed over to users; None: not yet. Raises XsyncError."""
-    known = read_cutover(home, profile)
-    return None if known is None else known.steps.get("hand-over")
+def taken_by_users(home: Home, destination: LocationSpec) -> Cutover | None:
+    """The cutover that handed over this destination, a folder in it or one around it, whatever profile it was of.
+
+    None: nobody's. Raises XsyncError.
+    """
+    names = [name for name in _records(home).names() if not _is_sign_off(home, name)]
+    known = (read_cutover(home, name) for name in names)
+    done = (cutover for cutover in known if cutover is not None and "hand-over" in cutover.steps)
+    return next((cutover for cutover in done if overlap(cutover.migration.destination, destination)), None)
 
 
 def write_cutover(home: Home, cutover: Cutover) -> None:
@@ -119,6 +124,15 @@ def alone(home: Home, profile: str) -> Iterator[None]:
         if not held:
             raise BusyError(f"another xsync cutover {profile} is at work on this host: let that one go on")
         yield
+
+
+def _is_sign_off(home: Home, name: str) -> bool:
+    """Whether a file beside the records is a report: it tells of a profile that it is not named after."""
+    try:
+        told = msgspec.json.decode((home.cutovers / f"{name}.json").read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return False  # whoever reads it says what is wrong with it
+    return isinstance(told, dict) and told.get("profile") != name
 
 
 def _records(home: Home) -> Records[Cutover]:

@@ -178,9 +178,10 @@ def _figures(watched: _Watched, choice: Choice, agents: int, pace: Pace, ended: 
     span = steadiness.latest(series, pace) if series and ended in ("steady", "out of time") else None
     if span is None and moved is not None:
         span = steadiness.middle(series, moved)
-    if span is None or began is None:
-        now = time.time()
-        span, began = Span(now - 1, now, 1.0), now
+    now = time.time()
+    began = now if began is None else began
+    if span is None:
+        span = Span(now - 1, now, 1.0)
     each = [steadiness.rates(series[name], span.start, span.end) for name in sorted(series)] or [(0.0, 0.0)]
     spent = watched.spent(span)
     return Step(

@@ -1,0 +1,88 @@
+"""What a survey's figures rest on: the sentence, the knee, the times; each as a formula with its numbers. Pure."""
+
+from __future__ import annotations
+
+from engine.planning.sizes import RULES, SizeTime, SizeTimes
+from engine.planning.values import Origin, Roofline
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_count_short,
+    format_duration,
+    format_percent,
+    format_rate,
+    format_share,
+)
+from engine.survey.report import SurveyReport
+from xsync_tui.drawing.evidence import weakest
+from xsync_tui.drawing.histogram import size_label
+from xsync_tui.drawing.rows import Canvas, Row
+from xsync_tui.drawing.why import Reason, reason_rows
+
+
+def survey_why_rows(
+    times: SizeTimes, one: Roofline, report: SurveyReport, row: SizeTime, canvas: Canvas, *, filtered: bool = False
+) -> list[Row]:
+    """Why ``times`` decide as the answer says, where the knee is, and what time ``row`` takes; by ``one`` agent.
+
+    ``filtered``: the answer is of ``row`` alone, so that its time says why.
+    """
+    found = [_knee(one), _time(times, one, row)]
+    found[:0] = [] if filtered else [_answer(times, report)]
+    return [each for reason in found for each in reason_rows(reason, canvas)]
+
+
+def _answer(times: SizeTimes, report: SurveyReport) -> Reason:
+    small = times.bins[: times.knee_index]
+    seconds = sum(each.seconds for each in small)
+    largest = times.largest_seconds > times.seconds / 2
+    if largest and times.files > 1:
+        formula = f"the largest file alone takes {_part(times.largest_seconds, times.seconds)}: more than half"
+    else:
+        count = sum(each.bin.files for each in small)
+        formula = (
+            f"{format_count(count)} of {format_count(times.files)} files lie in rows below the knee and take "
+            f"{_part(seconds, times.seconds)}; from {format_percent(RULES)} on their number decides, up to "
+            f"{format_percent(1 - RULES)} bytes do, between them both"
+        )
+    seen = "of what it had seen when it was stopped" if report.partial else "names, sizes and times of all files"
+    better = "R: it goes on, and sees the rest" if report.partial else "R: surveys again, where much has changed since"
+    return Reason("The answer", formula, Origin("survey", seen, report.surveyed_at), better)
+
+
+def _knee(one: Roofline) -> Reason:
+    files, size = one.files_per_second, one.bytes_per_second
+    formula = (
+        f"B / F = {format_rate(size.value)} / {_files(one)} = {format_bytes(one.knee_bytes)}: a file of that size "
+        "takes as long for its bytes as for being a file"
+    )
+    return Reason("The knee", formula, weakest((size.origin, files.origin)), _better(one))
+
+
+def _time(times: SizeTimes, one: Roofline, row: SizeTime) -> Reason:
+    """The time of one row, as an example of all."""
+    files, size = row.bin.files / one.files_per_second.value, row.bin.bytes / one.bytes_per_second.value
+    how = "the sum" if one.adds else "the longer"
+    formula = (
+        f"{format_count(row.bin.files)} files / {_files(one)} = {format_duration(files)}; "
+        f"{format_bytes(row.bin.bytes)} / {format_rate(one.bytes_per_second.value)} = {format_duration(size)}; "
+        f"{how} of both is {_part(row.seconds, times.seconds)} of all rows. Agents share it: 3 plans how many"
+    )
+    origin = weakest((one.bytes_per_second.origin, one.files_per_second.origin))
+    return Reason(f"Time of {size_label(row.bin)} with 1 agent", formula, origin, _better(one))
+
+
+def _better(one: Roofline) -> str:
+    """What would tell F and B better."""
+    both = one.files_per_second.origin.kind, one.bytes_per_second.origin.kind
+    measured = all(kind in ("execution", "test run") for kind in both)
+    return "nothing: F and B are measured" if measured else "a test run: it measures F and B (4)"
+
+
+def _files(one: Roofline) -> str:
+    return f"{format_count_short(one.files_per_second.value)} files/s"
+
+
+def _part(seconds: float, whole: float) -> str:
+    """``4 s of 20 s = 20 %``."""
+    return f"{format_duration(seconds)} of {format_duration(whole)} = {format_share(seconds, whole)}"
