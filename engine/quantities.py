@@ -165,6 +165,15 @@ def format_duration_range(low: float, high: float) -> str:
     return f"{first} - {last}"
 
 
+def in_duration_range(seconds: float, low: float, high: float) -> bool:
+    """Whether a duration is inside a range as a person reads both: 3 s, said of 3.4, is inside 1 - 4 s, said to 3.2."""
+    if low <= seconds <= high:
+        return True
+    ends = _duration(max(low, 1.0), math.floor), _duration(max(high, 1.0), math.ceil)
+    wider = format_duration_range(min(low, seconds), max(high, seconds))
+    return format_duration(seconds) in ends or wider == format_duration_range(low, high)
+
+
 def _scale(prefix: str, binary: str) -> int:
     base = 1024 if binary else 1000
     return int(base ** _PREFIXES[prefix.lower()])

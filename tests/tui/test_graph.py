@@ -144,6 +144,9 @@ def test_a_hole_shorter_than_a_runners_haste_is_closed_and_a_longer_one_is_not()
 
 
 def test_the_ceiling_is_the_limit_unless_more_was_seen() -> None:
+    assert ceiling([], None, None, CANVAS, moved=True) == Ceiling(1.0, "too short to draw a rate")
+    assert ceiling([0.0], None, "", CANVAS, moved=True) == Ceiling(1.0, "")
+    assert ceiling([None], None, None, CANVAS) == Ceiling(1.0, "nothing moved yet")
     assert ceiling([1e9, None], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
     assert ceiling([2.52e9], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
     assert ceiling([3e9], 2.5e9, "limit", CANVAS, [2.5e9]) == Ceiling(3e9, "best seen 3.00 GB/s, limit", [2.5e9])

@@ -218,3 +218,19 @@ def test_ranges_hold_both_ends(low: float, high: float, expected: str) -> None:
 
 def test_percent_is_rounded_with_a_blank() -> None:
     assert [q.format_percent(share) for share in (0.0, 0.176, 1.31)] == ["0 %", "18 %", "131 %"]
+
+
+@pytest.mark.parametrize(
+    ("took", "low", "high", "inside"),
+    [
+        (3.4, 1.2, 3.2, True),  # 1 - 4 s, took 3 s
+        (4.4, 1.2, 3.2, True),  # took 4 s
+        (4.6, 1.2, 3.2, False),  # took 5 s
+        (0.3, 1.2, 3.2, True),  # took 1 s
+        (1_519.0, 1_080.0, 1_470.0, True),  # 18 - 25 min, took 25 min
+        (1_531.0, 1_080.0, 1_470.0, False),
+        (1_030.0, 1_080.0, 1_470.0, False),
+    ],
+)
+def test_a_duration_is_inside_a_range_as_both_are_read(took: float, low: float, high: float, inside: bool) -> None:
+    assert q.in_duration_range(took, low, high) is inside

@@ -9,7 +9,14 @@ from typing import Any
 import msgspec
 
 from engine.model import Failure, Retry, Snapshot, Status, Tally
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_duration_range,
+    format_rate,
+    in_duration_range,
+)
 from xsync_tui.cli.look import Line, Look, Role, canvas_of, paint
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import plain
@@ -191,8 +198,13 @@ def foretold(report: Mapping[str, Any]) -> str:
     if not said:
         return ""
     low, high, took = said["seconds"]["low"], said["seconds"]["high"], said["took_seconds"]
-    how = "inside" if said["inside"] else "sooner" if took < low else "later"
+    how = "inside" if held(said) else "sooner" if took < low else "later"
     return f"foretold {format_duration_range(low, high)}, took {format_duration(took)}: {how}"
+
+
+def held(said: Mapping[str, Any]) -> bool:
+    """Whether the ``estimate`` of a report held, as it is said: in the units of the range."""
+    return in_duration_range(said["took_seconds"], said["seconds"]["low"], said["seconds"]["high"])
 
 
 def covers_line(retry: Retry) -> str:

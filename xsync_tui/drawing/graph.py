@@ -94,10 +94,13 @@ def ceiling(
     limited: str | None,
     canvas: Canvas,
     limits: Sequence[float | None] = (),
+    *,
+    moved: bool = False,
 ) -> Ceiling:
     """The highest limit of the time shown, or the best seen where there was none or it moved more.
 
-    ``limit``: what holds now, and in words ``limited``, None if it is over. ``limits``: by bucket.
+    ``limit``: what holds now, and in words ``limited``, None if it is over. ``limits``: by bucket. ``moved``: bytes
+    were copied, though no sample tells of it: a run of a few seconds ends before there are two.
     """
     best = max((value for value in values if value is not None), default=0.0)
     highest = max((each for each in (*limits, limit) if each is not None), default=0.0)
@@ -105,7 +108,8 @@ def ceiling(
         words = f"best seen {rate(best, canvas)}"
         return Ceiling(best, f"{words}, {limited}" if limited else words, limits)
     if highest <= 0:
-        return Ceiling(1.0, f"nothing moved yet, {limited}" if limited else "nothing moved yet")
+        words = "too short to draw a rate" if moved and limited is None else "" if moved else "nothing moved yet"
+        return Ceiling(1.0, ", ".join(part for part in (words, limited) if part))
     stepped = any(each is None or each < 0.99 * highest for each in limits)
     if limit is not None and limit >= 0.99 * highest:
         return Ceiling(highest, limited or "", limits, stepped)

@@ -11,7 +11,7 @@ import msgspec
 from engine.model import Status, Tally
 from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_rate
 from xsync_tui.cli.clock import clock
-from xsync_tui.cli.outcome import foretold, remedy_for
+from xsync_tui.cli.outcome import foretold, held, remedy_for
 from xsync_tui.drawing.bars import bar_piece
 from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.ledger import ledger
@@ -94,7 +94,7 @@ def _range_taken(report: Mapping[str, Any], canvas: Canvas) -> list[Row]:
     hatched = (Piece(sure * first, Role.TIME), Piece(unsure(canvas) * (last - first), Role.UNSURE))
     return [
         (Piece(f" {'foretold':<9} "), *hatched),
-        (Piece(f" {'took':<9} "), bar_piece(took / top, cells, Role.GOOD if said["inside"] else Role.LOOK, canvas)),
+        (Piece(f" {'took':<9} "), bar_piece(took / top, cells, Role.GOOD if held(said) else Role.LOOK, canvas)),
     ]
 
 

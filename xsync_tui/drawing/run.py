@@ -324,7 +324,7 @@ def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     words = None if over else limit_sentence(view, canvas)
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
     limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
-    top = ceiling(view.values, limit, words, canvas, limits)
+    top = ceiling(view.values, limit, words, canvas, limits, moved=snapshot.totals.bytes.transferred > 0)
     return headed("graph", graph(view.values, view.window, top, end, canvas))
 
 
