@@ -51,7 +51,7 @@ def _state_room(home: Home, expected: Expected | None) -> Finding:
         return ok("host", text)
     needed = expected.files * STATE_BYTES_PER_FILE
     if needed > free:
-        advice = "Make room, or set XSYNC_HOME to another local disk: a run pauses when it is full."
+        advice = "Make room, or set XSYNC_HOME to another local disk: a run ends when it is full."
         return failure("host", f"{text}, and about {format_bytes(needed)} are needed", advice)
     return ok("host", f"{text}; about {format_bytes(needed)} are needed")
 
