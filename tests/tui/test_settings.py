@@ -100,7 +100,10 @@ def test_text_is_copied_through_tmux(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_open_needs_a_terminal_and_tells_what_it_would_open(capsys: Capture) -> None:
     ran = xsync(capsys, "open")
-    assert (ran.code, ran.err) == (2, "xsync: The app needs a terminal. Without one: xsync status\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "xsync: The app needs a terminal. Without one: xsync status, or xsync open --serve\n",
+    )
     assert xsync(capsys, "open", "--json").json == {"type": "open", "profile": None, "execution": None}
     assert xsync(capsys, "open", "nothing").code == 2
 
