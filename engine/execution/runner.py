@@ -358,6 +358,7 @@ class Runner:
 
     async def _wind_up(self) -> None:
         """Stop the agents, wait for what is under way, and make the last rows durable."""
+        session = self._session
         await self._fleet.close()
         self._uploads.stop()
         if self._problem is None:
@@ -369,6 +370,10 @@ class Runner:
             self._watch.lost(agent, "gone")
         try:
             await self._committer.commit(listing_complete=self._state.listing_complete)
+            if self._problem is None and self._finish is not None and self._finish.complete:
+                entries, _ = await self._committer.call(segment_files)
+                self._committer.add_results(await asyncio.to_thread(session.absent, entries))
+                await self._committer.commit(listing_complete=self._state.listing_complete)
             if self._cancelled or (self._finish is not None and self._finish.complete):
                 problem = await self._uploads.discard_all()
                 if problem:
