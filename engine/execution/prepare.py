@@ -57,6 +57,8 @@ def open_sides(migration: Migration) -> Sides:
     cannot be used, here and not in every agent.
     """
     Filters(migration.filters)
+    if contains(migration.source, migration.destination) and contains(migration.destination, migration.source):
+        raise RefusedError(f"source and destination are the same folder: {migration.source.url}; choose another one")
     if contains(migration.source, migration.destination):
         raise RefusedError(
             f"the destination {migration.destination.url} lies inside the source {migration.source.url}: "
