@@ -50,8 +50,8 @@ def _descriptors() -> Finding:
 def _state_room(home: Home, expected: Expected | None) -> Finding:
     free = shutil.disk_usage(home.base).free
     text = f"{format_bytes(free)} free for journals and state in {home.base}"
-    needed = max(LEAST_STATE_BYTES, expected.files * STATE_BYTES_PER_FILE if expected else 0)
-    if needed > free:
+    needed = expected.files * STATE_BYTES_PER_FILE if expected else LEAST_STATE_BYTES
+    if max(needed, LEAST_STATE_BYTES) > free:
         advice = "Make room, or set XSYNC_HOME to another local disk: a run pauses when it is full."
         return failure("host", f"{text}, and about {format_bytes(needed)} are needed", advice)
     return ok("host", f"{text}; about {format_bytes(needed)} are needed" if expected else text)
