@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,17 @@ def test_source_and_destination_that_are_one_folder(xsync: Xsync, source: Path) 
     done = xsync.run("run", source, source)
     assert done.code == 4
     assert done.message == f"source and destination are the same folder: {source}; choose another one"
+
+
+def test_what_the_destination_was_not_asked_for_is_not_called_verified(
+    xsync: Xsync, tmp_path: Path, source: Path
+) -> None:
+    """Files that were read just after they were written are compared by content with what was recorded."""
+    (source / "now").write_bytes(b"just written")
+    assert xsync.run("run", source, tmp_path / "target").result["files"]["verified"] == 6
+    (tmp_path / "target" / "now").unlink()
+    again = xsync.run("run", source, tmp_path / "target").result
+    assert (again["files"]["skipped"], again["files"]["verified"]) == (6, 0)
+    report = json.loads(Path(again["report"]).read_text())
+    assert report["skipped"]["same content"] >= 1
+    assert xsync.run("verify", source, tmp_path / "target").code == 3
