@@ -68,7 +68,7 @@ def test_what_a_manifest_names_and_the_source_has_not_is_a_failure(
     xsync: Xsync, tmp_path: Path, source: Path, manifest: Path
 ) -> None:
     manifest.write_text(f"{FIRST}\ntop0/gone.dat\nnowhere/at/all\ntop1\ntop2/left-out.tmp\n")
-    command = ["run", source, tmp_path / "target", "--manifest", manifest, "--exclude", "*.tmp"]
+    command = ["run", str(source), str(tmp_path / "target"), "--manifest", str(manifest), "--exclude", "*.tmp"]
     done = xsync.run(*command)
     assert done.code == 3, done.errors
     assert done.result["failures"] == {"not at the source": 3}

@@ -28,7 +28,8 @@ TMPFS = ("-t", "tmpfs", "tmpfs")
 def test_a_destination_whose_mount_is_gone_is_refused_and_nothing_is_made(
     xsync: Xsync, tmp_path: Path, point: Path
 ) -> None:
-    source, command = make_source(tmp_path / "source", files=5), ["run", tmp_path / "source", point / "backup"]
+    source = make_source(tmp_path / "source", files=5)
+    command = ["run", str(source), str(point / "backup")]
     with mounted(point, *TMPFS):
         assert xsync.run(*command).code == 0
         assert tree_of(point / "backup") == tree_of(source)
