@@ -12,6 +12,7 @@ import msgspec
 
 from engine.catalog.files import replacing
 from engine.errors import JournalError, UsageError
+from engine.filters import read_manifest
 from engine.home import Home, private_folder
 from engine.model import Migration
 
@@ -19,11 +20,12 @@ from engine.model import Migration
 def with_frozen_manifest(migration: Migration, home: Home) -> Migration:
     """``migration`` with a copy of its manifest that never changes; the same copy for the same content.
 
-    Raises UsageError if the manifest cannot be read, JournalError if it cannot be kept.
+    Raises UsageError if the manifest cannot be read or used, JournalError if it cannot be kept.
     """
     file = migration.filters.manifest
     if file is None or Path(file).parent == home.manifests:
         return migration
+    read_manifest(file)  # what is wrong with it is said of the file that somebody can mend
     try:
         content = Path(file).read_bytes()
     except OSError as error:
