@@ -1,4 +1,4 @@
-"""Every test of a screen has a home of its own."""
+"""Every test of a screen has a home and a current folder of its own."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(XsyncApp, "pasted_seconds", 0.0)  # a test types faster than a person
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where exports go."""
+    monkeypatch.chdir(tmp_path)

@@ -100,7 +100,6 @@ def _failed() -> None:
 def acted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What was done; nothing is done of it."""
     found: list[str] = []
-    monkeypatch.chdir(tmp_path)  # exports go there
 
     def noted(name: str) -> Callable[..., None]:
         return lambda *_, **__: found.append(name)

@@ -39,6 +39,7 @@ class Served:
         told = json.loads(self.process.stdout.readline())
         self.url, self.port, self.fingerprint = str(told["url"]), int(told["port"]), str(told["fingerprint"])
         self.origin, _, self.token = self.url.partition("/?token=")
+        self.room = "/room"
 
     def apps(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -71,6 +72,7 @@ async def browser(served: Served, *, inside: bool) -> AsyncIterator[aiohttp.Clie
         if inside:
             async with session.get("/", params={"token": served.token}) as answer:
                 assert answer.status == 200
+                served.room = answer.url.path.rstrip("/")
         yield session
 
 
@@ -86,10 +88,10 @@ async def read_until(page: aiohttp.ClientWebSocketResponse, text: bytes) -> byte
     raise AssertionError(seen[-2000:])
 
 
-async def opening(session: aiohttp.ClientSession, **headers: str) -> int:
+async def opening(session: aiohttp.ClientSession, served: Served, **headers: str) -> int:
     """The status that a websocket gets."""
     try:
-        async with session.ws_connect("/ws", headers=headers):
+        async with session.ws_connect(f"{served.room}/ws", headers=headers):
             return 101
     except aiohttp.WSServerHandshakeError as error:
         return error.status
@@ -103,10 +105,14 @@ def test_without_the_token_no_path_answers(served: Served) -> None:
                     assert answer.status == 403, path
             async with session.post("/") as answer:
                 assert answer.status == 403
-            wrong = {"Cookie": f"__Host-xsync-{served.port}={served.token[:-1]}"}
-            async with session.get("/", headers=wrong) as answer:
-                assert answer.status == 403
-            assert await opening(session, Origin=served.origin) == 403
+            async with session.get("/", params={"token": served.token}, allow_redirects=False) as answer:
+                served.room = answer.headers["Location"].rstrip("/")
+            session.cookie_jar.clear()
+            for cookie in ("", f"__Secure-xsync={served.token[:-1]}"):
+                for path in ("/", "/ws", "/static/js/textual.js", "/none"):
+                    async with session.get(f"{served.room}{path}", headers={"Cookie": cookie}) as answer:
+                        assert answer.status == 403, path
+            assert await opening(session, served, Origin=served.origin) == 403
         assert not served.apps()
 
     asyncio.run(main())
@@ -117,16 +123,20 @@ def test_the_address_gives_a_cookie_that_opens_the_page_and_its_parts(served: Se
         async with browser(served, inside=False) as session:
             async with session.get("/", params={"token": served.token}, allow_redirects=False) as answer:
                 assert answer.status == 303
-                assert answer.headers["Location"] == "/"
+                place = answer.headers["Location"]
+                assert len(place) > 40
+                assert served.token not in place
                 cookie = answer.headers["Set-Cookie"]
-                assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+                assert {"HttpOnly", "Secure", "SameSite=Strict", f"Path={place}"} <= set(cookie.split("; "))
             async with session.get("/") as answer:
+                assert answer.status == 403, "the cookie is of its path alone"
+            async with session.get(place) as answer:
                 page = await answer.text()
                 policy = answer.headers["Content-Security-Policy"]
-            parts = re.findall(r'(?:src|href)="(/[^"]+)"|url\("([^"]+)"\)', page)
+            parts = re.findall(r'(?:src|href)="(static/[^"]+)"|url\("([^"]+)"\)', page)
             assert len(parts) == 4
             for part in parts:
-                async with session.get(part[0] or part[1]) as answer:
+                async with session.get(f"{place}{part[0] or part[1]}") as answer:
                     assert answer.status == 200, part
         assert re.findall(r"\w+://[^\"/]+", page) == [served.origin.replace("https", "wss")]
         assert "default-src 'none'" in policy
@@ -139,11 +149,11 @@ def test_a_page_elsewhere_gets_nothing_even_with_the_cookie(served: Served) -> N
     async def main() -> None:
         async with browser(served, inside=True) as session:
             for origin in ("https://evil.example", "null", f"http://127.0.0.1:{served.port}", "https://127.0.0.1:1"):
-                assert await opening(session, Origin=origin) == 403, origin
-            assert await opening(session) == 403
-            cookie = {"Cookie": f"__Host-xsync-{served.port}={served.token}"}
+                assert await opening(session, served, Origin=origin) == 403, origin
+            assert await opening(session, served) == 403
+            cookie = {"Cookie": f"__Secure-xsync={served.token}"}
             for host in (f"evil.example:{served.port}", f"127.0.0.1.evil.example:{served.port}"):
-                async with session.get("/", headers={"Host": host, **cookie}) as answer:
+                async with session.get(f"{served.room}/", headers={"Host": host, **cookie}) as answer:
                     assert answer.status == 403, host
                 async with session.get("/", headers={"Host": host}, params={"token": served.token}) as answer:
                     assert answer.status == 403, host
@@ -155,7 +165,8 @@ def test_a_page_elsewhere_gets_nothing_even_with_the_cookie(served: Served) -> N
 def test_the_app_paints_answers_keys_and_ends_with_its_page(served: Served) -> None:
     async def main() -> None:
         async with browser(served, inside=True) as session:
-            async with session.ws_connect("/ws?width=100&height=30", headers={"Origin": served.origin}) as page:
+            sized = f"{served.room}/ws?width=100&height=30"
+            async with session.ws_connect(sized, headers={"Origin": served.origin}) as page:
                 await read_until(page, b"Where is the data?")
                 (app,) = served.apps()
                 for each in (app, psutil.Process(served.process.pid)):
@@ -173,14 +184,15 @@ def test_the_app_paints_answers_keys_and_ends_with_its_page(served: Served) -> N
 def test_pages_beyond_the_limit_are_told_so_and_a_closed_one_makes_room(served: Served) -> None:
     async def main() -> None:
         async with browser(served, inside=True) as session:
-            pages = [await session.ws_connect("/ws", headers={"Origin": served.origin}) for _ in range(SESSIONS)]
-            assert await opening(session, Origin=served.origin) == 503
-            async with session.get("/") as answer:
+            place, headers = f"{served.room}/ws", {"Origin": served.origin}
+            pages = [await session.ws_connect(place, headers=headers) for _ in range(SESSIONS)]
+            assert await opening(session, served, Origin=served.origin) == 503
+            async with session.get(f"{served.room}/") as answer:
                 assert answer.status == 503
             await read_until(pages[0], b"Where is the data?")
             await pages[0].send_json(["stdin", "\x03"])
             async with asyncio.timeout(SECONDS):
-                while await opening(session, Origin=served.origin) == 503:
+                while await opening(session, served, Origin=served.origin) == 503:
                     await asyncio.sleep(0.05)
 
     asyncio.run(main())
@@ -191,7 +203,7 @@ def test_no_app_outlives_the_server_and_no_log_holds_the_token(number: signal.Si
     async def main() -> None:
         async with (
             browser(served, inside=True) as session,
-            session.ws_connect("/ws", headers={"Origin": served.origin}) as page,
+            session.ws_connect(f"{served.room}/ws", headers={"Origin": served.origin}) as page,
         ):
             await read_until(page, b"Where is the data?")
             apps = served.apps()

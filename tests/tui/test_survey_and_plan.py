@@ -41,7 +41,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> XsyncApp:
     (tmp_path / "home" / "profiles").mkdir(parents=True)
     (tmp_path / "home" / "profiles" / "lab.toml").write_text(PROFILE.format(tmp_path))
     monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
     return XsyncApp(Subject("lab"))
 
 

@@ -43,7 +43,6 @@ def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 
 

@@ -15,10 +15,12 @@ from aiohttp import web
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_LOOPBACK: Final = re.compile(r"(?:127\.0\.0\.1|localhost)(?::(?P<port>\d{1,5}))?", re.ASCII)
+_LOOPBACK: Final = re.compile(r"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?", re.ASCII)
 """A name elsewhere that was made to lead here is refused (DNS rebinding). Any port: ``ssh -L`` may change it."""
 
 _TOKEN_BYTES: Final = 32
+
+_COOKIE: Final = "__Secure-xsync"
 
 _FORBIDDEN: Final = "403: open the address that xsync printed, with its token.\n"
 
@@ -38,10 +40,15 @@ _HEADERS: Final = {
 
 
 class Access:
-    """The token of one session, and the check of every request by it."""
+    """The token of one session, and the check of every request by it.
+
+    ``room``: the path below which all is served. Cookies know no ports: one for a path that can be guessed would be
+    sent to whoever else listens on loopback.
+    """
 
     def __init__(self) -> None:
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self.room = f"/{secrets.token_urlsafe(_TOKEN_BYTES)}"
 
     def url(self, port: int) -> str:
         """The address that lets in: the one place where the token is told."""
@@ -54,22 +61,21 @@ class Access:
 
     @web.middleware
     async def _check(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if not (host := _LOOPBACK.fullmatch(request.host)):
+        if not _LOOPBACK.fullmatch(request.host):
             return _forbidden()
-        # Cookies know no ports: without the port in its name, two servers of one host would take it from each other.
-        cookie = f"__Host-xsync-{host['port'] or 443}"
         if request.path == "/" and "token" in request.query:
-            return self._let_in(request.query["token"], cookie)
-        if not self._is_token(request.cookies.get(cookie, "")) or not _of_our_page(request):
+            return self._let_in(request.query["token"])
+        if not self._is_token(request.cookies.get(_COOKIE, "")) or not _of_our_page(request):
             return _forbidden()
         return await handler(request)
 
-    def _let_in(self, token: str, cookie: str) -> web.Response:
+    def _let_in(self, token: str) -> web.Response:
         """Keep the token in a cookie, out of the address bar and the history."""
         if not self._is_token(token):
             return _forbidden()
-        answer = web.Response(status=303, headers={"Location": "/"})
-        answer.set_cookie(cookie, self._token, path="/", secure=True, httponly=True, samesite="Strict")
+        place = f"{self.room}/"
+        answer = web.Response(status=303, headers={"Location": place})
+        answer.set_cookie(_COOKIE, self._token, path=place, secure=True, httponly=True, samesite="Strict")
         return answer
 
     def _is_token(self, given: str) -> bool:

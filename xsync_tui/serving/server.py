@@ -84,8 +84,9 @@ class AppServer(Server):
                 _kill(process)
 
     async def _make_app(self) -> web.Application:
-        app = await super()._make_app()
+        app = web.Application()
         self._access.guard(app)
+        app.add_subapp(self._access.room, await super()._make_app())
         return app
 
     async def on_startup(self, app: web.Application) -> None:
@@ -107,7 +108,7 @@ class AppServer(Server):
         """The page; it reaches the server under the name and port it was asked by: ``ssh -L`` may change them."""
         if not self._places:
             raise web.HTTPServiceUnavailable(text=_FULL)
-        return {"host": request.host}
+        return {"socket": f"wss://{request.host}{self._access.room}/ws"}
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """What a page opens to get its app."""

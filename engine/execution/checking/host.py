@@ -52,7 +52,7 @@ def _state_room(home: Home, expected: Expected | None) -> Finding:
     text = f"{format_bytes(free)} free for journals and state in {home.base}"
     needed = expected.files * STATE_BYTES_PER_FILE if expected else LEAST_STATE_BYTES
     if max(needed, LEAST_STATE_BYTES) > free:
-        advice = "Make room, or set XSYNC_HOME to another local disk: a run pauses when it is full."
+        advice = "Make room, or set XSYNC_HOME to another local disk: a run ends when it is full."
         return failure("host", f"{text}, and about {format_bytes(needed)} are needed", advice)
     return ok("host", f"{text}; about {format_bytes(needed)} are needed" if expected else text)
 
