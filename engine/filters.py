@@ -125,6 +125,10 @@ class Filters:
             and (self._include is None or self._include.covers_below(folder))
         )
 
+    def named(self) -> frozenset[bytes]:
+        """The paths that the manifest lists, without those that other rules leave out."""
+        return frozenset(path for path in self._listed or () if self._selects(path))
+
     def counts(self, folder: bytes) -> bool:
         """Whether what is excluded directly in ``folder`` is counted: it is not beside a list of paths."""
         return self._only is None or self._only.whole(folder)

@@ -71,6 +71,11 @@ class Home(NamedTuple):
         return self.base / "drafts"
 
     @property
+    def manifests(self) -> Path:
+        """Manifests as they were when an execution of theirs began."""
+        return self.base / "manifests"
+
+    @property
     def locks(self) -> Path:
         """Locks of destinations."""
         return self.base / "locks"

@@ -51,6 +51,7 @@ class Action(IntEnum):
 
 
 ADOPTED, SAME_CONTENT, HELD_BACK = "adopted", "same content", "held back"
+NOT_AT_SOURCE = "not at the source"
 """Reasons of SKIPPED results of entries that the destination holds; held back: but for their metadata."""
 
 

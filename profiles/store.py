@@ -26,7 +26,7 @@ _MEASURED = re.compile(r"\s*\[\[?\s*measured\s*[.\]]")
 def profiles_folder() -> Path:
     """``$XSYNC_HOME/profiles``, else ``$XDG_CONFIG_HOME/xsync/profiles``, on every system; need not exist."""
     home = os.environ.get("XSYNC_HOME")
-    return (Path(home) if home else Unix("xsync").user_config_path) / "profiles"
+    return (Path(home).expanduser().absolute() if home else Unix("xsync").user_config_path) / "profiles"
 
 
 def path_of(name: str) -> Path:
@@ -52,6 +52,8 @@ def find(name_or_path: str) -> Path:
         return path
     path = path_of(name_or_path)
     if not path.is_file():
+        if os.path.lexists(path):
+            raise ProfileError(f"{path}: not a file that can be read")
         nearest = difflib.get_close_matches(name_or_path, names(), n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else "; xsync profiles list shows those there are"
         raise ProfileError(f"no profile called {name_or_path}{hint}")

@@ -109,6 +109,11 @@ def _wrong_type(kind: Any, value: Any, key: str) -> Iterator[Problem]:
         for index, entry in enumerate(value):
             yield from _wrong_type(item, entry, f"{key}[{index}]")
         return
+    if isinstance(value, list) and (choices := _choices(item)):
+        for index, entry in enumerate(value):
+            if entry not in choices:
+                yield from _wrong_type(item, entry, f"{key}[{index}]")
+        return
     allowed = _choices(kind)
     if allowed and value not in allowed:
         yield key, f"expected {' or '.join(map(str, allowed))}, got {_shown(value)}{_nearest(str(value), allowed)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.catalog.database import Connection, database
+import pyarrow as pa
+
+from engine.catalog.database import Connection, database, stream
 from engine.catalog.facts import valid_entries
 from engine.model import Fate, Kind
 
@@ -47,6 +49,36 @@ def not_entered(entries: Sequence[Path], spill: Path) -> frozenset[bytes]:
             f"SELECT {PATH} FROM {listed} e, {root} r WHERE e.kind = {int(Kind.FOLDER)} AND e.dev <> r.dev"
         ).fetchall()
     return frozenset(path for (path,) in rows)
+
+
+def not_listed(entries: Sequence[Path], paths: Collection[bytes], spill: Path) -> Iterator[tuple[bytes, bool]]:
+    """Those of ``paths`` that are no file, link or special of the source, sorted, each with whether it is a folder.
+
+    What lies in a folder that could not be listed is unknown, and not among them. Raises JournalError.
+    """
+    if not entries or not paths:
+        return
+    wanted = pa.table({"path": pa.array(sorted(paths), pa.binary())})
+    listed = valid_entries(entries, failed=True)
+    with database(spill, MEMORY_BYTES) as connection:
+        connection.register("wanted", wanted)
+        unknown = connection.sql(f"SELECT dir FROM {listed} WHERE kind = {int(Kind.LISTED)} AND error IS NOT NULL")
+        closed = {folder for (folder,) in unknown.fetchall()}
+        query = f"""
+            SELECT path, coalesce(bool_or(kind = {int(Kind.FOLDER)}), false) AS folder FROM wanted
+            LEFT JOIN (SELECT {PATH} AS path, kind FROM {listed} WHERE kind <> {int(Kind.LISTED)}) e USING (path)
+            GROUP BY path HAVING count(kind) FILTER (kind <> {int(Kind.FOLDER)}) = 0 ORDER BY path"""
+        for rows in stream(connection, query):
+            for row in rows.to_pylist():
+                if not closed.intersection(_above(row["path"])):
+                    yield row["path"], row["folder"]
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    """The folders that lead to ``path``, the root included."""
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def number_of(connection: Connection, query: str) -> int:

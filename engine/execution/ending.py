@@ -12,7 +12,6 @@ import msgspec
 from engine.catalog.audit import write_files_parquet
 from engine.catalog.compaction import compact
 from engine.execution.committer import Committer
-from engine.execution.comparing.asked_for import missing_at_source
 from engine.execution.comparing.drift import LISTING, conclude_listing
 from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
@@ -52,9 +51,6 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         await asyncio.to_thread(compact, session.state, {session.execution.id: decided})
         await asyncio.to_thread(note_mounts, session, totals.deletions)
     problems = [message]
-    manifest = session.migration.filters.manifest
-    if final and listed_all and manifest is not None and session.migration.filters.only is None:
-        problems.append(await asyncio.to_thread(missing_at_source, manifest, listed))
     if final and listed_all and session.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT":
         problems.append(await verify_session(session, committer))
     if any(problems[1:]):

@@ -106,9 +106,10 @@ def _interrupted(request: RunRequest) -> Path | None:
     """The latest execution of this very migration, if it was interrupted and nobody works on it."""
     from engine.journal.reader import read_migration, read_snapshot
 
+    wanted = _migration(request)
     for folder in reversed(home.list_execution_folders(home.find_home())):
         try:
-            if read_migration(folder) != _migration(request):
+            if read_migration(folder) != wanted:
                 continue
             snapshot = read_snapshot(folder)
         except JournalError:
@@ -121,7 +122,10 @@ def _interrupted(request: RunRequest) -> Path | None:
 
 
 def _migration(request: RunRequest) -> Migration:
-    return msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
+    from engine.execution.manifests import with_frozen_manifest
+
+    named = msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
+    return with_frozen_manifest(named, home.find_home())
 
 
 def create(request: RunRequest) -> Path:
@@ -129,10 +133,10 @@ def create(request: RunRequest) -> Path:
     from engine.journal.records import Execution, this_runner
     from engine.journal.writer import Journal
 
-    now = time.time()
+    now, place = time.time(), home.prepare_home()
     migration = _migration(request)
     execution = home.new_execution_id(now, migration.name)
-    folder = home.prepare_home().executions / execution
+    folder = place.executions / execution
     Journal.create(folder, Execution(execution, migration, "", "", now), this_runner()).close()
     return folder
 

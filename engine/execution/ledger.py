@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute
 from msgspec.structs import replace
 
-from engine.model import Action, Bytes, Deletions, Fate, Kind, Tally, Totals
+from engine.model import NOT_AT_SOURCE, Action, Bytes, Deletions, Fate, Kind, Tally, Totals
 
 
 class Ledger:
@@ -73,6 +73,9 @@ class Ledger:
             self._change(task, Kind(kind), **{_WORDS[Action(action)]: count})
             if kind != Kind.FOLDER:
                 self._size(task, pending=-size)
+        absent = rows.filter(pa.compute.equal(rows["reason"], NOT_AT_SOURCE))  # named by a manifest, never listed
+        for (task, kind, _), count, _ in _groups(absent, "action"):
+            self._change(task, Kind(kind), discovered=count)
         grouped = rows.select(["task", "kind", "sent_bytes", "verified"]).group_by(["task", "kind"])
         for row in grouped.aggregate([("sent_bytes", "sum"), ("verified", "count")]).to_pylist():
             self._size(row["task"], transferred=row["sent_bytes_sum"] or 0)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from engine.locations.listing import ENTRY_SCHEMA
-from engine.model import ADOPTED, Action, Fate, Kind
+from engine.model import ADOPTED, NOT_AT_SOURCE, Action, Fate, Kind
 from engine.transfer.units import RESULT_SCHEMA, from_ipc
+
+_IS_FOLDER = "it is a folder: a manifest names files; for all that is in a folder use an include filter"
 
 
 def failed_rows(entries: bytes, reason: str, detail: str, action: Action = Action.FAILED) -> pa.Table:
@@ -25,6 +27,17 @@ def adopted_rows(entries: pa.Table) -> pa.Table:
     etags = entries["known_etag"]
     found = entries.set_column(entries.schema.get_field_index("etag"), "etag", etags)
     return _rows(found, {"action": int(Action.SKIPPED), "reason": ADOPTED, "sent_bytes": 0})
+
+
+def absent_rows(paths: Iterable[tuple[bytes, bool]]) -> pa.Table:
+    """RESULT_SCHEMA rows that fail paths which a manifest lists and the source has not, or has as folders (True)."""
+    now, found = time.time_ns(), []
+    for path, is_folder in paths:
+        folder, _, name = path.rpartition(b"/")
+        row = {"dir": folder, "name": name, "kind": int(Kind.FILE), "task": 0, "action": int(Action.FAILED)}
+        detail = _IS_FOLDER if is_folder else "the manifest names it"
+        found.append(row | {"reason": NOT_AT_SOURCE, "detail": detail, "finished_ns": now})
+    return pa.Table.from_pylist(found, schema=RESULT_SCHEMA)
 
 
 def _rows(rows: pa.Table, values: Mapping[str, Any]) -> pa.Table:

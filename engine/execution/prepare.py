@@ -15,6 +15,7 @@ from typing import Any
 from engine import home, locks
 from engine.errors import DestinationError, JournalError, RefusedError, SourceError
 from engine.execution.mounts import mounts_in_turn
+from engine.execution.vanished import refuse_vanished
 from engine.filters import Filters
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
@@ -57,6 +58,8 @@ def open_sides(migration: Migration) -> Sides:
     cannot be used, here and not in every agent.
     """
     Filters(migration.filters)
+    if contains(migration.source, migration.destination) and contains(migration.destination, migration.source):
+        raise RefusedError(f"source and destination are the same folder: {migration.source.url}; choose another one")
     if contains(migration.source, migration.destination):
         raise RefusedError(
             f"the destination {migration.destination.url} lies inside the source {migration.source.url}: "
@@ -164,6 +167,7 @@ def _folds_names(destination: Any) -> bool:
 
 def _source(migration: Migration) -> tuple[Location, str]:
     location = open_location(migration.source)
+    refuse_vanished("source", migration.source, location)
     location.check_source()
     return location, location.identity()
 
@@ -175,5 +179,6 @@ def _destination(migration: Migration) -> tuple[Location, str]:
             f"interfaces: this host has no {', '.join(unknown)}; it has {', '.join(present)}. Correct [destination]"
         )
     location = open_location(migration.destination)
+    refuse_vanished("destination", migration.destination, location)
     location.check_destination()
     return location, location.identity()

@@ -26,7 +26,7 @@ from engine.execution.uploads import Uploads
 from engine.execution.watch import Watch
 from engine.journal.records import Command
 from engine.journal.writer import Journal
-from engine.model import Limit, Status
+from engine.model import FilterSpec, Limit, Status
 from engine.transfer.units import ScanUnit, from_ipc, to_ipc
 
 TICK_SECONDS = 0.5
@@ -358,6 +358,7 @@ class Runner:
 
     async def _wind_up(self) -> None:
         """Stop the agents, wait for what is under way, and make the last rows durable."""
+        session = self._session
         await self._fleet.close()
         self._uploads.stop()
         if self._problem is None:
@@ -369,6 +370,11 @@ class Runner:
             self._watch.lost(agent, "gone")
         try:
             await self._committer.commit(listing_complete=self._state.listing_complete)
+            if self._problem is None and self._finish is not None and self._finish.complete:
+                entries, _ = await self._committer.call(segment_files)
+                self._committer.add_results(await asyncio.to_thread(session.absent, entries))
+                await self._committer.commit(listing_complete=self._state.listing_complete)
+                self._note_nothing()
             if self._cancelled or (self._finish is not None and self._finish.complete):
                 problem = await self._uploads.discard_all()
                 if problem:
@@ -379,6 +385,14 @@ class Runner:
             await self._record()
         except XsyncError as error:
             self._problem = self._problem or error
+
+    def _note_nothing(self) -> None:
+        """A run that found no file is no error, and yet seldom what was meant: a misspelt pattern, an empty mount."""
+        files = self._committer.ledger.totals(listing_complete=True).files
+        if files.discovered == files.excluded:
+            filtered = self._session.migration.filters != FilterSpec()
+            why = " inside the filters: is a pattern misspelt?" if filtered else ": is its file system mounted?"
+            self._watch.note("warning", f"the source holds no file{why}")
 
     def _verdict(self) -> tuple[Status, str]:
         totals = self._committer.ledger.totals(listing_complete=self._state.listing_complete)

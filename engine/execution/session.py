@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from engine import home
 from engine.catalog.delta import Known
 from engine.catalog.folders import folders_deepest_first
@@ -19,6 +21,7 @@ from engine.catalog.links import restored_links
 from engine.catalog.segments import row_groups
 from engine.catalog.state import read_state
 from engine.catalog.totals import count
+from engine.catalog.trust import not_listed
 from engine.errors import RefusedError
 from engine.execution.committer import Committer, chunks_of
 from engine.execution.comparing.drift import LISTING, list_destination, reason_to_list
@@ -28,7 +31,9 @@ from engine.execution.expand import Before, Expanded, expand
 from engine.execution.foretelling.foretell import foretell
 from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
+from engine.execution.orders import absent_rows
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
+from engine.filters import Filters
 from engine.journal.reader import read_identities, read_segments
 from engine.journal.records import Execution, Segment, Upload, this_runner
 from engine.journal.writer import Journal
@@ -97,6 +102,11 @@ class Session:
     def links(self, segments: Sequence[str]) -> LinksListed:
         """The names of files that have several, sorted."""
         return list_links(self.folder, segments, self.folder / SPILL)
+
+    def absent(self, segments: Sequence[str]) -> pa.Table:
+        """RESULT_SCHEMA rows of what a manifest names and the source has not."""
+        named = Filters(self.migration.filters).named() if not self.migration.test else frozenset()
+        return absent_rows(not_listed([self.folder / name for name in segments], named, self.folder / SPILL))
 
     def folder_batches(self, segments: Sequence[str], results: Sequence[str]) -> list[bytes]:
         """All folders that belong to the dataset, deepest first, as IPC streams for units; first restored links."""

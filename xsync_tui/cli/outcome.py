@@ -31,6 +31,7 @@ EXAMPLES = 3
 """Paths shown for each reason of failure."""
 
 _REMEDIES = (
+    ("not at the source", "Mend the manifest, or wait for the file; then: xsync retry"),
     ("changed", "It was written to while it was read: run again when it is quiet."),
     ("unreadable", "This account may not read it: run as an account that may."),
     ("permission", "This account may not read it: run as an account that may."),
@@ -176,6 +177,7 @@ def summary_lines(
     # Of a drained or cancelled execution the message only says so again.
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
         lines.append(Line(f" ! {look.text(snapshot.message)}", Role.LOOK))
+    lines += [Line(f" ! {look.text(text)}", Role.LOOK) for text in _warnings(snapshot)]
     lines += deletion_lines(snapshot)
     lines += failure_lines(snapshot.failure_counts, failures, look)
     if report.get("retry"):
@@ -185,6 +187,12 @@ def summary_lines(
     if exit_code(snapshot, gone=gone) == STOPPED or work_left(snapshot):
         lines += _how_to_go_on(snapshot)
     return paint(lines, look, cut=False)
+
+
+def _warnings(snapshot: Snapshot) -> list[str]:
+    """What the runner warned of, each once, and nothing that the message says."""
+    found = dict.fromkeys(event.text for event in snapshot.events if event.kind == "warning")
+    return [text for text in found if text not in snapshot.message]
 
 
 def _foretold(report: dict[str, Any]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from xsync_tui.cli import options
 from xsync_tui.cli.options import MigrationOptions
+
+if TYPE_CHECKING:
+    from engine.model import Migration
 
 
 @click.group
@@ -67,9 +70,11 @@ def show(name: str, as_json: bool) -> int:
 def new(name: str, source: str, destination: str, as_json: bool, **chosen: Unpack[MigrationOptions]) -> int:
     """Save a profile under NAME; run it with: xsync run NAME."""
     from profiles import store
+    from profiles.convert import to_migration
     from xsync_tui.cli.output import emit, put
 
     profile = options.to_profile(name, source, destination, chosen, "command line")
+    _check_places(to_migration(profile))
     path = store.save(profile, new=True)
     if as_json:
         emit({"name": name, "path": str(path)})
@@ -88,7 +93,7 @@ def validate(name: str, as_json: bool) -> int:
     from xsync_tui.cli.output import emit, put
     from xsync_tui.cli.profile_names import load_profile
 
-    to_migration(load_profile(name))
+    _check_places(to_migration(load_profile(name)))
     if as_json:
         emit({"name": name, "path": str(store.find(name)), "valid": True})
     else:
@@ -126,3 +131,11 @@ def delete(name: str, as_json: bool) -> int:
     else:
         put(f"Removed {where}; its executions stay.")
     return 0
+
+
+def _check_places(migration: Migration) -> None:
+    """Raise UsageError for a URL that no location has."""
+    from engine.locations.registry import destination_key
+
+    for spec in (migration.source, migration.destination):
+        destination_key(spec)

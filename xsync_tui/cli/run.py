@@ -43,6 +43,8 @@ def command(
     """
     if output is not None and not dry_run:
         raise click.UsageError("--output: only a --dry-run has one; a run's own is files.parquet (xsync report)")
+    if dry_run and detach:
+        raise click.UsageError("--detach: a --dry-run says all it has to say here, and starts nothing")
     if dry_run:
         from xsync_tui.cli.dry_run import show_plan
 

@@ -32,7 +32,7 @@ def export_command(file: Path, execution: str | None, as_json: bool) -> int:
     folder = find_execution(find_home(), execution)
     name = read_migration(folder).name
     saved = (name, store.path_of(name).read_text("utf-8")) if name and name in store.names() else None
-    archive = export_state(folder, file.absolute(), saved)
+    archive = export_state(folder, options.writable(file), saved)
     if as_json:
         emit({"file": str(file.absolute()), "execution": folder.name, **_said(archive)})
     else:

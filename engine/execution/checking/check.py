@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from engine.errors import LocationError
+from engine.errors import LocationError, RefusedError
 from engine.execution.checking.destinations import check_destination
 from engine.execution.checking.findings import Expected, Finding, failure
 from engine.execution.checking.host import check_host
 from engine.execution.checking.network import check_credentials, check_endpoint
 from engine.execution.checking.sources import check_source
+from engine.execution.vanished import refuse_vanished
 from engine.home import Home
 from engine.locations.registry import open_location
 from engine.model import LocationSpec, Migration
@@ -28,6 +29,7 @@ def check(migration: Migration, home: Home) -> Iterator[Finding]:
             yield failure(about, str(error), "")
             continue
         try:
+            refuse_vanished(about, spec, location)
             if location.capabilities.scheme == "s3":
                 yield check_credentials(spec, seconds, time.time())
                 yield from check_endpoint(location)
@@ -35,6 +37,8 @@ def check(migration: Migration, home: Home) -> Iterator[Finding]:
                 yield from check_source(location, migration.filters)
             else:
                 yield from check_destination(location, migration, expected)
+        except RefusedError as error:
+            yield failure(about, str(error), "")
         finally:
             location.close()
     yield from check_host(home, migration.agents, expected)

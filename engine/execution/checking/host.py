@@ -20,6 +20,9 @@ DESCRIPTORS = 4_096
 STATE_BYTES_PER_FILE = 120
 """Catalog, state and audit trail of a run together, rounded up; see docs/architecture.md."""
 
+LEAST_STATE_BYTES = 1 << 20
+"""What the journal of a run takes that copies next to nothing."""
+
 AGENT_BYTES = 300 << 20
 
 
@@ -47,13 +50,11 @@ def _descriptors() -> Finding:
 def _state_room(home: Home, expected: Expected | None) -> Finding:
     free = shutil.disk_usage(home.base).free
     text = f"{format_bytes(free)} free for journals and state in {home.base}"
-    if expected is None:
-        return ok("host", text)
-    needed = expected.files * STATE_BYTES_PER_FILE
-    if needed > free:
+    needed = expected.files * STATE_BYTES_PER_FILE if expected else LEAST_STATE_BYTES
+    if max(needed, LEAST_STATE_BYTES) > free:
         advice = "Make room, or set XSYNC_HOME to another local disk: a run ends when it is full."
         return failure("host", f"{text}, and about {format_bytes(needed)} are needed", advice)
-    return ok("host", f"{text}; about {format_bytes(needed)} are needed")
+    return ok("host", f"{text}; about {format_bytes(needed)} are needed" if expected else text)
 
 
 def _memory(agents: int) -> Finding:

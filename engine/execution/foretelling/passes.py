@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from engine.execution.manifests import with_frozen_manifest
 from engine.home import Home, list_execution_folders
 from engine.model import FilterSpec, Migration
 from engine.planning.churn import Churn, Pass
@@ -113,6 +114,8 @@ def reports_of(home: Home, migration: Migration, *, any_filters: bool = False) -
     Raises JournalError.
     """
     folders = list_execution_folders(home)[-MOST_EXECUTIONS:]
+    if folders and not any_filters:
+        migration = with_frozen_manifest(migration, home)
     found = (_report(folder, migration, any_filters=any_filters) for folder in folders)
     return [report for report in found if report is not None]
 

@@ -14,6 +14,7 @@ from engine import home
 from engine.catalog.files import replacing
 from engine.errors import XsyncError
 from engine.execution import launch
+from engine.execution.manifests import with_frozen_manifest
 from engine.execution.retry import ONLY
 from engine.execution.testrun.host import Host
 from engine.filters import only_record
@@ -74,7 +75,9 @@ def _create(migration: Migration, choice: Choice, agents: int) -> Path:
     """The folder of a new execution that covers the folders of ``choice`` alone."""
     now = time.time()
     execution = home.new_execution_id(now, migration.name)
-    folder = home.private_folder(home.prepare_home().executions / execution)
+    place = home.prepare_home()
+    migration = with_frozen_manifest(migration, place)
+    folder = home.private_folder(place.executions / execution)
     with replacing(folder / ONLY) as file:
         for path in choice.folders:
             file.write(only_record(path, whole=True))
