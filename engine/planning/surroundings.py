@@ -70,6 +70,12 @@ def default_roofline(agent: AgentClass = "4 vCPU", cap: Figure | None = None) ->
     return Roofline(Figure(files, published), bytes_per_second)
 
 
+def default_host(cores: int) -> Roofline:
+    """What the CPU of one host does, until it is measured."""
+    origin = Origin("default", f"{cores} cores, each as in docs/benchmarks.md, without TLS")
+    return Roofline(Figure(cores * CORE_FILES_PER_SECOND, origin), Figure(cores * CORE_BYTES_PER_SECOND, origin))
+
+
 def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
     """All that limits agents of ``roofline``, the target first; each of one of its scope (of one agent, of one host).
 
@@ -113,11 +119,8 @@ def _cpu(around: Surroundings) -> tuple[Figure | None, Figure | None]:
     """Bytes/s and files/s of one host."""
     if around.cpu_bytes is not None or around.cpu_files is not None or around.cores is None:
         return around.cpu_bytes, around.cpu_files
-    origin = Origin("default", f"{around.cores} cores, each as in docs/benchmarks.md, without TLS")
-    return (
-        Figure(around.cores * CORE_BYTES_PER_SECOND, origin),
-        Figure(around.cores * CORE_FILES_PER_SECOND, origin),
-    )
+    host = default_host(around.cores)
+    return host.bytes_per_second, host.files_per_second
 
 
 def _puts(around: Surroundings) -> Figure | None:

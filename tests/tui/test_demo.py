@@ -19,7 +19,7 @@ from profiles.convert import to_migration
 from profiles.schema import OptionSection
 from tests.tui.driving import SECONDS, Driver, drive
 from tests.tui.test_terminal import Terminal
-from xsync_tui.demo.app import DemoApp, agent_of
+from xsync_tui.demo.app import HELD_RATE, DemoApp, agent_of, hold
 from xsync_tui.demo.opening import completed, end_all, save_profile
 from xsync_tui.drawing.facts import Subject
 
@@ -53,16 +53,26 @@ def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothin
         await driver.sees("demo 2/8  + for one more agent")
         await driver.press("plus")
         await driver.sees("demo 3/8")
-        await driver.press("shift+tab", "shift+tab", "enter", *"20", "enter")
+        await driver.press("tab", "enter", "x")
+        await driver.sees("enter takes what is typed; esc leaves it as it was.")
+        await driver.press("enter")
+        await driver.sees("esc leaves it as it was.")
+        await driver.press("escape")
+        await driver.sees("' and l, then enter, 20, enter")
+        await driver.press("apostrophe")
+        await driver.sees("jump to")
+        await driver.press("l")
+        await driver.sees("enter, then 20, enter")
+        await driver.press("enter", *"20", "enter")
         await driver.sees("link [20 Gbps]")
         await driver.sees("demo 4/8  4: a test run")
         await driver.press("5", "h")
         await driver.sees("demo has not been run yet")
         assert "demo 4/8" not in driver.read()
         await driver.press("h", "R", "enter")
-        await driver.sees("the demo asked to limit")
         await driver.sees("demo 6/8  K, then enter")
         (folder,) = find_home().executions.iterdir()
+        await driver.until(lambda: len(read_snapshot(folder).agents) == 2)
         victim = agent_of(read_snapshot(folder).runner_pid)
         assert victim is not None
         await driver.press("K")
@@ -80,6 +90,20 @@ def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothin
     drive(play, app)
     assert completed()
     assert app.farewell() == []
+
+
+def test_the_demo_holds_its_profile_to_a_rate_that_can_be_watched_unless_it_has_one(app: DemoApp) -> None:
+    hold("demo")
+    assert store.load("demo").options.bytes_per_second == 2_000_000
+    store.save(msgspec.structs.replace(store.load("demo"), options=OptionSection()))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("demo 1/8")
+        assert store.load("demo").options.bytes_per_second is None
+        await driver.press("4")
+        await driver.until(lambda: store.load("demo").options.bytes_per_second == HELD_RATE)
+
+    drive(play, app)
 
 
 def test_it_ends_its_runs_and_agents(app: DemoApp) -> None:

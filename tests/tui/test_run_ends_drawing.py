@@ -84,7 +84,7 @@ def test_done_but_some_failed() -> None:
         run(status=Status.ERROR, totals=SOME_FAILED, **{**ENDED, "failure_counts": {"unreadable": 4}})
     ) == golden("""
  4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
- copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
+ copied 1.99 MB of 2.00 MB  ███████████████████▉ 99 %  listed all
    2.14│┄┄┄ best seen 2.14 GB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
    GB/s│⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒  ⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑⠊⠉⠑⠊⠉⠑⠉⠉⠒⠉⠉⠒⠉⠉⠒⠉⠉⠊⠉⠑
        │

@@ -94,7 +94,7 @@ def test_while_it_runs_each_step_says_how_it_is() -> None:
         )
         == """
  TESTING: step 3 of 3, 4 agents for 12 s: 2.10 GB/s, 101 files/s; until steady,
- or 2 min at most.
+ or 2 min of copying.
 
  agents  folders                       files    bytes  state
       1  /2025/Feb +1                 50,000  1.05 TB  551 MB/s steady

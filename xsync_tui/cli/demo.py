@@ -76,7 +76,8 @@ def command(headless: bool, scale: float, keep: bool, folder: str | None, to_fol
         if keep:
             say(f"Everything is in {base}: dataset, destination, journal. Remove it when you are done.")
         else:
-            shutil.rmtree(base)
+            with _undisturbed():
+                shutil.rmtree(base)
             say("Cleaned up: dataset, destination and server are gone.")
         if leads:
             say(_NEXT)
@@ -237,6 +238,17 @@ def _set(values: Mapping[str, str | None]) -> None:
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Until the block ends no signal that asks to end counts: who closes the terminal after q leaves nothing behind."""
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -177,6 +177,16 @@ def save(name: str, found: TestRun) -> str:
     return str(store.save_measured(name, _measured(found)))
 
 
+def _shared(found: TestRun, measured: bool, what: str, flat: Sequence[Step]) -> float:
+    """All that agents reach together: as many times what one does as were seen; what one does not tell as it was seen.
+
+    The rates of a step are of the sizes that came by in its time, and would hold for no others.
+    """
+    if measured and found.one is not None and found.curve is not None and found.curve.ceiling is not None:
+        return found.curve.ceiling * float(getattr(found.one.roofline, f"{what}_per_second").value)
+    return max(float(getattr(step, f"{what}_per_second")) for step in flat)
+
+
 def _measured(found: TestRun) -> MeasuredSection:
     """What a profile keeps of a test run."""
     from profiles.schema import MeasuredSection, MeasuredStep
@@ -193,8 +203,8 @@ def _measured(found: TestRun) -> MeasuredSection:
         margin=round(one.margin, 4),
         verdict=found.verdict.title,
         bottleneck=bottleneck.name.rstrip(",") if bottleneck is not None else None,
-        shared_bytes_per_second=float(round(max(step.bytes_per_second for step in flat))) if flat else None,
-        shared_files_per_second=round(max(step.files_per_second for step in flat), 1) if flat else None,
+        shared_bytes_per_second=float(round(_shared(found, one.bytes_measured, "bytes", flat))) if flat else None,
+        shared_files_per_second=round(_shared(found, one.files_measured, "files", flat), 1) if flat else None,
         shared_scope=scope if flat and scope in ("host", "link", "source", "destination") else None,
         steps=tuple(
             MeasuredStep(step.agents, round(step.files_per_second, 1), float(round(step.bytes_per_second)), step.steady)

@@ -7,25 +7,30 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+import msgspec
 import psutil
 from textual import work
 from textual.binding import BindingType
 
-from engine.errors import JournalError, XsyncError
-from engine.model import Snapshot, Status
+from engine.errors import XsyncError
+from engine.model import Snapshot
 from xsync_tui.app import XsyncApp
-from xsync_tui.bridge import Bridge
 from xsync_tui.demo.guide import Reached, guide_row
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.rows import Canvas, Row
 from xsync_tui.keys import Key, Tier, bindings
 from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.plan import PlanScreen
+from xsync_tui.testing import at_work
+from xsync_tui.widgets.entry import Entry
 
-WATCHED_SECONDS = 60.0
-"""About how long the demo's run is made to take."""
+HELD_RATE = 12_000_000
+"""Bytes/s of all agents together, from the test run on: as if all shared one link.
 
-_LEAST_RATE = 4_000_000.0
+A host that runs agents and their server would measure how these get in each other's way, another time each time. At
+this rate a run takes about a minute, and can be watched.
+"""
+
 _AGENT = "xsync agent-"
 
 _KEYS = (
@@ -39,13 +44,13 @@ class DemoApp(XsyncApp):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(_KEYS)]
     extra_keys = _KEYS
-    test_step_seconds = 3.0
+    test_step_seconds = 6.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.reached = Reached()
         self._guided = True
-        self._slowed: str | None = None
+        self._held = False
 
     def guide(self, screen: BaseScreen[Any], canvas: Canvas) -> Sequence[Row]:
         """What to press next."""
@@ -100,32 +105,29 @@ class DemoApp(XsyncApp):
         reached = was._replace(
             place=screen.place,
             surveyed=was.surveyed or found.survey is not None,
+            testing=bool(at_work(self.bridge.home)),
             tested=was.tested or tested or any(self.bridge.home.test_runs.glob("*.json")),
+            typing=isinstance(screen.focused, Entry),
         )
         if isinstance(screen, PlanScreen):
             draft = screen.draft
             turned, linked = was.turned or draft.agents is not None, was.linked or draft.link is not None
-            reached = reached._replace(turned=turned, linked=linked)
+            reached = reached._replace(turned=turned, linked=linked, on_link=screen.knob == "link")
         run = found.snapshot
         if run is not None:  # steps of test runs are no runs
             ended = run.status.ended
             told = was.told or (ended and screen.place == "report")
             reached = reached._replace(started=True, ended=ended, told=told)
-            self._slow_down(run)
+        elif screen.place in ("test", "run") and found.profile is not None and not self._held:
+            self._held = True
+            self._hold()
         self.reached = reached
 
-    def _slow_down(self, run: Snapshot) -> None:
-        """Ask the runner, as anybody may, for a limit that makes its run last long enough to be watched."""
-        listed = run.status is Status.TRANSFERRING and run.totals.listing_complete and run.runner_alive
-        if listed and run.execution != self._slowed:
-            self._slowed = run.execution
-            self._ask_for_limit(run)
-
     @work(group="limit")
-    async def _ask_for_limit(self, run: Snapshot) -> None:
+    async def _hold(self) -> None:
         try:
-            await asyncio.to_thread(_limit, self.bridge, run)
-        except JournalError as error:
+            await asyncio.to_thread(hold, self.subject.name)
+        except XsyncError as error:
             self._say(str(error))
 
     def _live(self) -> Snapshot | None:
@@ -135,15 +137,15 @@ class DemoApp(XsyncApp):
         return run
 
 
-def _limit(bridge: Bridge, run: Snapshot) -> None:
-    """Ask for the rate at which what the test run left takes WATCHED_SECONDS."""
-    from engine.journal.commands import ask
+def hold(name: str) -> None:
+    """Write HELD_RATE into a profile, unless it has a limit. Raises ProfileError."""
+    from profiles import store
 
-    others = (each.snapshot for each in bridge.executions() if each.folder.name != run.execution)
-    there = sum(each.totals.bytes.transferred for each in others if each is not None)
-    rate = max(_LEAST_RATE, (run.totals.bytes.source - there) / WATCHED_SECONDS)
-    folder = bridge.home.executions / run.execution
-    ask(folder, "limit", {"bytes_per_second": float(f"{rate:.1e}")}, "the demo")
+    profile = store.load(name)
+    options = profile.options
+    if options.bytes_per_second is None or options.bytes_per_second < 0:
+        held = msgspec.structs.replace(options, bytes_per_second=HELD_RATE)
+        store.save(msgspec.structs.replace(profile, options=held))
 
 
 def agent_of(runner_pid: int) -> psutil.Process | None:

@@ -15,11 +15,14 @@ class Reached(NamedTuple):
     surveyed: bool = False
     turned: bool = False  # the knob of the agents
     linked: bool = False  # the knob of the link
+    testing: bool = False  # a test run is at work now
     tested: bool = False
     started: bool = False
     killed: bool = False
     ended: bool = False
     told: bool = False  # the report was opened after the end
+    on_link: bool = False  # the cursor is on that knob
+    typing: bool = False  # a value is being typed
 
 
 class Step(NamedTuple):
@@ -41,20 +44,20 @@ STEPS = (
     ),
     Step(
         "plan",
-        "Tab to link, enter, 20, enter: what if it had 20 Gbps? i says why.",
+        "' and l, then enter, 20, enter: what if it had 20 Gbps? i says why.",
         "3: back to the plan.",
         "linked",
     ),
     Step(
         "test",
-        "T, then enter: 20 s of copying with 1, 2 and 4 agents, measured.",
+        "T, then enter: 1, 2 and 4 agents, all held to 12 MB/s, as by a link.",
         "4: a test run, for the plan rests on published defaults so far.",
         "tested",
     ),
     Step(
         "run",
-        "R, then enter: copies what is left, slowed to about a minute.",
-        "What did it change? 3 shows it. Then 5: the run.",
+        "R, then enter: copies what is left at 12 MB/s, about a minute.",
+        "What does the plan say now? 3 shows it. Then 5: the run.",
         "started",
     ),
     Step(
@@ -84,13 +87,28 @@ def step_of(reached: Reached) -> int:
     return max(done, default=-1) + 1
 
 
+def said_of(reached: Reached) -> str:
+    """What to press next, on the screen that is on top."""
+    step = STEPS[step_of(reached)]
+    if reached.typing:
+        right = reached.on_link and step.done == "linked"
+        return (
+            "20, then enter; esc leaves it as it was."
+            if right
+            else "enter takes what is typed; esc leaves it as it was."
+        )
+    if reached.testing and step.done in ("linked", "tested"):
+        return "It copies and measures: 4 shows it. Look around, it goes on."
+    if reached.on_link and step.done == "linked" and reached.place == step.place:
+        return "enter, then 20, enter: what if it had 20 Gbps? i says why."
+    return step.here if step.place in ("", reached.place) else step.elsewhere
+
+
 def guide_row(reached: Reached, canvas: Canvas) -> Row:
     """What to press next. Exactly the canvas's width."""
     at = step_of(reached)
-    step = STEPS[at]
     prefix = _PREFIX.format(at + 1, len(STEPS))
-    said = step.here if step.place in ("", reached.place) else step.elsewhere
     right = "  h hides this " if canvas.width >= 100 else ""
     room = canvas.width - len(prefix) - 1 - len(right)
-    text = cut_end(said, room).ljust(room)
+    text = cut_end(said_of(reached), room).ljust(room)
     return fitted(row(Piece(prefix, Role.HERE), f" {text}", Piece(right, Role.MUTED)), canvas.width)

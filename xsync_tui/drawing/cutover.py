@@ -174,7 +174,7 @@ def _work(view: View, canvas: Canvas) -> list[Row]:
     rows: list[Row] = [()]
     rows += headed("checklist", checklist(view.record, view.work, view.cursor, canvas, view.now))
     if not view.verifies:
-        rows.append((Piece(" ! Both sides are not compared after the final delta: v chooses that.", Role.LOOK),))
+        rows.append((Piece(" ! Both sides are not compared after the final delta: m chooses that.", Role.LOOK),))
     said = [line for text in view.work.said for line in wrapped(canvas.text(text), canvas.width - 4)]
     room = max(0, canvas.height - len(rows))
     return rows + [(Piece(f"   {line}"),) for line in said[-room:] if room]

@@ -31,10 +31,11 @@ class Cause(NamedTuple):
 
 
 def causes(counts: Mapping[str, int], failures: Sequence[Failure]) -> list[Cause]:
-    """Reasons with most failures first."""
+    """Reasons with most failures first, the files of each by path."""
+    ordered = sorted(failures, key=lambda failure: failure.path)
     found = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [
-        Cause(reason, count, remedy_for(reason), tuple(failure for failure in failures if failure.reason == reason))
+        Cause(reason, count, remedy_for(reason), tuple(each for each in ordered if each.reason == reason))
         for reason, count in found
     ]
 

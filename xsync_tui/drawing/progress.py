@@ -30,8 +30,13 @@ def copied(snapshot: Snapshot) -> list[str]:
 
 
 def share_done(snapshot: Snapshot) -> float:
-    """How much is decided, 0 to 1: by bytes where there are any, else by files."""
+    """How much is decided, 0 to 1: by bytes where there are any, else by files; at the end, how much is copied.
+
+    What was skipped counts as copied; where files were skipped and failed, how much failed is not known.
+    """
     totals = snapshot.totals
+    if snapshot.status.ended and totals.files.failed and not totals.files.skipped and totals.bytes.source:
+        return totals.bytes.transferred / totals.bytes.source
     if totals.bytes.source:
         return 1 - totals.bytes.pending / totals.bytes.source
     return 1 - totals.files.pending / totals.files.discovered if totals.files.discovered else 1.0

@@ -30,6 +30,9 @@ _LEAST_FIELD = 5
 _RIGHT = 37
 _SHOWN_STEPS = 6
 
+_START_SECONDS = 3.0
+"""A step's time counts from its first byte, which its agents take so long for."""
+
 
 Zoomed = Literal["", "curve", "where the time went"]
 
@@ -154,9 +157,8 @@ def _folders(paths: Sequence[bytes], cells: int, canvas: Canvas) -> str:
 def _running(view: View, live: Live, canvas: Canvas) -> list[Row]:
     """The step at work, those before it on the curve, and how to stop."""
     word = "STOPPING" if live.stopping else "TESTING"
-    until = (
-        "files under way are finished" if live.stopping else f"steady, or {format_duration(live.most_seconds)} at most"
-    )
+    ends = live.stopping or live.seconds > live.most_seconds + _START_SECONDS
+    until = "files under way are finished" if ends else f"steady, or {format_duration(live.most_seconds)} of copying"
     answer = (
         f"step {live.number} of {live.steps}, {counted(live.agents, 'agent')} for {format_duration(live.seconds)}: "
         f"{format_rate(live.bytes_per_second)}, {live.files_per_second:,.0f} files/s; until {until}."

@@ -89,6 +89,11 @@ class PlanScreen(BaseScreen[Ground]):
         """What was turned."""
         return self._draft
 
+    @property
+    def knob(self) -> str:
+        """The knob that the cursor is on."""
+        return NAMES[self._knob]
+
     # Reading, and working out.
 
     def sample(self, subject: Subject, bridge: Bridge) -> Ground:

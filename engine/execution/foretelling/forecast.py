@@ -15,11 +15,19 @@ from engine.model import FilterSpec, Migration
 from engine.planning.alike import part_of
 from engine.planning.capacity import Fleet
 from engine.planning.estimate import MARGINS, EstimateOptions, estimate
-from engine.planning.surroundings import default_roofline
+from engine.planning.surroundings import default_host, default_roofline
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, Roofline, Seconds
 
 ASSUMED_START = Figure(1.5, Origin("default", "start and end of a run"))
+
+UNMEASURED = 12.0
+"""Where nothing was measured a run may take so many times as long as defaults say.
+
+One core is taken to send 3,700 files/s. Of 20,000 small files two cores sent 8,010/s to a server that stores nothing,
+but 1,974/s to one that stores them on the same host (docs/benchmarks.md): a factor of four, and three again for what
+else the host may do, or a source that is read over a network.
+"""
 
 FORECAST = "forecast.json"
 """In an execution's folder."""
@@ -47,12 +55,13 @@ def forecast(
     *,
     known: bool,
     now: float,
+    cores: int,
 ) -> Forecast | None:
     """The forecast of an execution that begins ``now``; None for an incremental one before any pass told of changes.
 
     ``dataset``: what the source holds inside the filters, ``history``: executions with the very same ones; ``reports``:
     all between the same two sides, which rates are learned from. ``known``: something is known to be at the
-    destination. Pure.
+    destination. ``cores``: of this host, which all agents share. Pure.
     """
     incremental = known and any(each.complete for each in history.passes)
     changes = _changed(dataset, history, now) if incremental else _first(dataset, migration, reports if known else ())
@@ -61,12 +70,21 @@ def forecast(
     before = default_roofline()
     learned = learn(reports, before, migration.agents)
     fleet = fleet_of(before, learned, migration.agents)
+    measured = learned.files_per_second is not None or learned.bytes_per_second is not None
+    if not measured:
+        fleet = Fleet((*fleet.scopes, default_host(cores)))
     found = history_of(reports).measured
     start = learned.start_seconds or found.overhead or ASSUMED_START
     options = EstimateOptions(start_seconds=start.value)
-    seconds = estimate(changes, fleet, fleet.shared(migration.agents), options, start=now, timetable=_limits(migration))
+    limits = _limits(migration)
+    seconds = estimate(changes, fleet, fleet.shared(migration.agents), options, start=now, timetable=limits)
+    if limits is not None:  # a limit is what is let through at most
+        seconds = Seconds(seconds.low, seconds.likely, max(seconds.high, seconds.likely * (1 + MARGINS["profile"][1])))
     if found.listing is not None:
         seconds = _with_listing(seconds, (dataset.files + dataset.others) / found.listing.value, found.listing.origin)
+    if not measured:  # a limit holds whatever it is that is limited
+        unlimited = estimate(changes, fleet, fleet.shared(migration.agents), options)
+        seconds = Seconds(seconds.low, seconds.likely, max(seconds.high, UNMEASURED * unlimited.likely))
     used = [*(figure.origin for scope in fleet.scopes for figure in (scope.bytes_per_second, scope.files_per_second))]
     used += [figure.origin for figure in (found.listing, start) if figure is not None]
     rests_on = tuple(dict.fromkeys(used))

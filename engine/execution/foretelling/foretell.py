@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def foretell(folder: Path, execution: Execution, sides: Sides, *, known: bool) -
             reports_of(place, migration, any_filters=True),
             known=known,
             now=execution.started_at,
+            cores=os.cpu_count() or 1,
         )
         if made is not None:
             keep(folder, made)

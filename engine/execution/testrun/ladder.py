@@ -38,6 +38,8 @@ DRAIN_SECONDS = 20.0
 
 KEPT_CANDIDATES = 50
 
+_AWS = "https://s3.amazonaws.com"
+
 _RESERVE = 0.9
 """Share of the dataset that steps divide among themselves by agents, if it is small."""
 
@@ -97,8 +99,9 @@ class Prepared(NamedTuple):
 
     @property
     def requests(self) -> Requests:
-        """Requests to an object store, at most."""
-        if not self.request.migration.destination.url.startswith("s3:"):
+        """Requests to S3 of AWS, at most; those of other servers have no price that is known."""
+        destination = self.request.migration.destination
+        if not destination.url.startswith("s3:") or ".amazonaws.com" not in (destination.endpoint_url or _AWS):
             return Requests()
         counted = Requests()
         for step in self.steps:
