@@ -24,6 +24,7 @@ _NO_GAIN = 0.995
 
 _LIFT = {
     "target": "allow more bandwidth",
+    "rate limit": "raise options.bytes_per_second of the profile",
     "path of one agent": "add agents, or widen the path of each; a test run measures it",
     "files of one agent": "add agents; a test run measures what one does",
     "source": "read from a faster source: more mounts or addresses of the filer (nconnect), fewer other readers",
@@ -37,6 +38,7 @@ _LIFT = {
 
 _SPOKEN = {
     "target": "the target itself",
+    "rate limit": "the profile's rate limit",
     "path of one agent": "each agent's path",
     "files of one agent": "how many files each agent can do",
     "source": "the source",

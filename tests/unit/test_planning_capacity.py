@@ -137,6 +137,24 @@ def test_limits_that_are_equally_low_are_named_together() -> None:
     assert bind.lifted == pytest.approx(48.1e12 / 42_000 * 5e9, rel=1e-3)
 
 
+def test_of_limits_that_would_help_alike_the_one_that_costs_the_most_time_binds() -> None:
+    small, large = SizeBin(10_000, 100_000, 10_000, 500_000_000), SizeBin(10_000_000, 100_000_000, 20, 500_000_000)
+    mixed = Dataset(10_020, 1_000_000_000, bins=(small, large))
+    known = limits(measured(3_500, 1.1e9), Surroundings(cores=1))
+    path, files, *others = known
+    assert rate(mixed, fleet(known, 1)) < rate(mixed, fleet([path, *others], 1)) == rate(mixed, fleet([files, *others], 1))
+    assert binding(known, mixed, 1).name == "files of one agent"
+
+
+def test_a_rate_limit_of_the_migration_binds_like_a_link() -> None:
+    around = Surroundings(target=LINK, held=Figure(12e6, SAID))
+    found = size_fleet(limits(measured(3_500, 550e6), around), LARGE, LINK.value)
+    assert (found.agents, found.reached, found.binding.name) == (1, False, "rate limit")
+    assert found.bytes_per_second == pytest.approx(12e6)
+    assert "the profile's rate limit allows 12.0 MB/s" in found.advice
+    assert "options.bytes_per_second" in found.advice
+
+
 def test_without_a_target_the_fleet_is_what_was_asked_for() -> None:
     found = size_fleet(limits(measured(3_500, 550e6), Surroundings()), LARGE, None, agents=3)
     assert (found.agents, found.share, found.reached) == (3, None, True)

@@ -30,7 +30,7 @@ from engine.planning.hosting import HostRoom, host_room
 from engine.planning.partition import DATASYNC, TaskLimits
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import Prices, load_prices
-from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.surroundings import Surroundings, default_roofline, held, limits
 from engine.planning.timetable import Timetable
 from engine.planning.useful import AGENT_SECONDS
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
@@ -238,24 +238,16 @@ def _surroundings(request: PlanRequest, gathered: Gathered) -> Surroundings:
     rates = survey.probe.rates if survey.probe is not None else ()
     probed = Origin("probe", "the survey's probe of the source", survey.surveyed_at)
     target = None if request.bandwidth is None else Figure(request.bandwidth, Origin("profile", "network.bandwidth"))
-    objects = migration.destination.url.startswith("s3://")
     return Surroundings(
         target=target,
+        held=held(migration),
         source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
         nic=gathered.nic,
         source_remote=gathered.source_remote,
         cores=None if datasync else os.cpu_count(),
-        objects=objects,
-        destination_files=_unlimited(migration.destination) if objects else None,
+        objects=_is_aws(migration.destination),  # what other servers take is not known
         datasync="with agent" if datasync else None,
     )
-
-
-def _unlimited(destination: LocationSpec) -> Figure | None:
-    """S3's 3,500 PUT/s are those of AWS; what another server takes is not known."""
-    if destination.endpoint_url is None or ".amazonaws.com" in destination.endpoint_url:
-        return None
-    return Figure(1e9, Origin("default", "another server than AWS: its requests are not limited until measured"))
 
 
 def _nic() -> Figure | None:
