@@ -14,7 +14,15 @@ from engine.planning.estimate import DEFAULTS, EstimateOptions
 from engine.planning.fleet import FleetPlan, WhatIf, spoken
 from engine.planning.hosting import HostRoom
 from engine.planning.network import DataSyncNetwork, Network
-from engine.planning.partition.tasks import EVEN, Partition, TaskPlan
+from engine.planning.partition.tasks import (
+    BYTES_OF_A_TASK,
+    CORE_OF_A_TASK,
+    EVEN,
+    MANY_TASKS,
+    MOST_TASKS,
+    Partition,
+    TaskPlan,
+)
 from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
 from engine.planning.useful import WorkLimit
@@ -258,6 +266,8 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
             f"agent {balance.agent + 1} has {format_percent(balance.over)} more to do than an even share: "
             f"{balance.reason}"
         )
+    if parts.helps and len(parts.partition.tasks) > MANY_TASKS:
+        found.append(_many(len(parts.partition.tasks)))
     if parts.fleet.idle:
         pieces = parts.fleet.agents - parts.fleet.idle
         found.append(
@@ -269,3 +279,14 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
     if whole.low and whole.high / whole.low > WIDE and whole.high >= _LEAST_WIDE:
         found.append(WIDE_ADVICE)
     return found
+
+
+def _many(tasks: int) -> str:
+    """What so many tasks cost, and what is as good: agents help each other, whatever the tasks."""
+    instead = "cut at a level nearer to the root, or evenly, which is as fast: agents help each other"
+    if tasks > MOST_TASKS:
+        return (
+            f"a run has at most {format_count(MOST_TASKS)} tasks, and is refused with {format_count(tasks)}: {instead}"
+        )
+    core, memory = format_percent(tasks * CORE_OF_A_TASK), format_bytes(tasks * BYTES_OF_A_TASK)
+    return f"{format_count(tasks)} tasks cost the runner about {core} of a core and {memory} of memory: {instead}"
