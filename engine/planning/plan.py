@@ -237,12 +237,13 @@ def _elsewhere(fleet: FleetPlan) -> Sequence[str]:
     """That the fleet is more than this host, and what that means: a run has all its agents on one host."""
     if fleet.here is None or fleet.room is None:
         return []
-    count = f"{format_count(fleet.agents)}{'' if fleet.hosts == 1 else f' on {fleet.hosts} hosts'}"
-    holds = f"{fleet.room.agents} agent{'' if fleet.room.agents == 1 else 's'} ({fleet.room.by})"
+    agents = f"{format_count(fleet.agents)} agent{'' if fleet.agents == 1 else 's'}"
+    count = f"{agents}{'' if fleet.hosts == 1 else f' on {fleet.hosts} hosts'}"
+    holds = f"this host holds {fleet.room.said}, and " if fleet.agents > fleet.room.agents else ""
     ours = "1 agent takes" if fleet.here.agents == 1 else f"{fleet.here.agents} agents take"
     took = format_duration_range(fleet.here.seconds.low, fleet.here.seconds.high)
-    here = f"this host holds {holds}, the plan has {count}, and all agents of a run are on one host: here {ours} {took}"
-    return [f"{here}; for more, run a profile on each host, with the filters of its tasks"]
+    more = "for more, run a profile on each host, with the filters of its tasks"
+    return [f"the plan has {count}; {holds}all agents of a run are on one host: here {ours} {took}; {more}"]
 
 
 def _origins(parts: Parts) -> tuple[Origin, ...]:

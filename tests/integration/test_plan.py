@@ -138,7 +138,7 @@ def test_tasks_that_are_too_many_are_said_to_cost_something_or_to_be_refused(xsy
     assert xsync.run("survey", source).code == 0
 
     def warnings(level: int) -> list[str]:
-        [made] = xsync.run("plan", source, "s3://lab-archive", "--level", level).lines
+        [made] = xsync.run("plan", source, "s3://lab-archive", "--level", str(level)).lines
         return [each for each in made["warnings"] if " tasks" in each]
 
     [costly], [refused] = warnings(1), warnings(2)
