@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import msgspec
 import psutil
 
 from engine.errors import UsageError
+from engine.execution.checking.host import room_here
 from engine.execution.foretelling.learning import learn
 from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
@@ -26,7 +26,7 @@ from engine.planning.cost import RunWork, run_cost, storage_cost
 from engine.planning.datasync_cost import datasync_cost
 from engine.planning.estimate import EstimateOptions
 from engine.planning.fleet import FleetPlan, size_fleet
-from engine.planning.hosting import HostRoom, host_room
+from engine.planning.hosting import HostRoom
 from engine.planning.partition import DATASYNC, TaskLimits
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import Prices, load_prices
@@ -257,13 +257,6 @@ def _nic() -> Figure | None:
         return None
     name = max(speeds, key=lambda name: speeds[name])
     return Figure(speeds[name] * 1e6 / 8, Origin("probe", f"speed of {name} on this host"))
-
-
-def room_here() -> HostRoom:
-    """How many agents this host holds, with the memory that is available now."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    descriptors = None if soft == resource.RLIM_INFINITY else soft
-    return host_room(os.cpu_count() or 1, psutil.virtual_memory().available, descriptors)
 
 
 def _is_remote(source: LocationSpec) -> bool:
