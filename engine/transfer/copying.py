@@ -13,6 +13,7 @@ from engine.errors import LocationError, SilentSourceError, UnavailableError
 from engine.locations.base import HasExtras, OpenFile, Reads
 from engine.locations.extras import NOTHING, UNREADABLE, Extras
 from engine.locations.posix_files import XATTRS
+from engine.locations.s3_options import BAD_CLASS, class_refused
 from engine.model import Kind
 from engine.names import NameError_
 from engine.transfer import retry
@@ -191,11 +192,17 @@ class Copying(ABC):
             attempt = self._failures.get(row, (0, 0.0))[0] + 1
             of_all = retry.concerns_all(kind, attempt, succeeded=self.shared.succeeded)
             if of_all:
-                self.stop(row, str(fault))
+                self.stop(row, self._in_words(fault))
             elif of_all is None or retry.retryable(kind):
                 self._try_later(row, fault)
             else:
                 self.rows.failed(row, reason_for(fault), str(fault))
+
+    def _in_words(self, fault: Fault) -> str:
+        spec = self.shared.config.destination
+        if fault.code == BAD_CLASS and spec.storage_class:
+            return class_refused(spec.storage_class, spec.url)
+        return str(fault)
 
     def stop(self, row: int, why: str) -> None:
         """Nothing else can be sent either."""
