@@ -94,6 +94,8 @@ def test_what_only_a_bucket_can_keep_is_refused_of_a_folder(xsync: Xsync, tmp_pa
     assert (done.code, f"destination.{kept.partition(' ')[0]}: only a bucket has one" in done.message) == (2, True)
     typed = xsync.run("run", source, tmp_path / "copy", "--storage-class", "GLACIER")
     assert (typed.code, "destination.storage_class: only a bucket" in typed.message) == (2, True)
+    asked = xsync.run("survey", source, "--for", tmp_path / "copy", "--storage-class", "GLACIER")
+    assert (asked.code, "belongs to a bucket" in asked.message) == (2, True)
     assert not (tmp_path / "copy").exists()
 
 

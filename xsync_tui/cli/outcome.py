@@ -38,6 +38,7 @@ _REMEDIES = (
     ("not listed", "What the folder holds is unknown: let this account read it, then run again."),
     ("collides", "Two names become one at the destination: rename one of them."),
     ("too long", "The destination cannot hold such a name: shorten the path."),
+    ("another type", "What is there became something else at the source: a run with --delete removes what it left."),
     ("too large", "The destination cannot hold a file of this size."),
     ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
     ("unsafe", "The destination cannot hold such a name: rename it."),

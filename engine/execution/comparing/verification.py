@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from engine.catalog.comparison import DIFFERENCES_SCHEMA, foreign
 from engine.catalog.delta import Known
 from engine.catalog.destination import listing_error, sort_listing
-from engine.catalog.doubts import cast_doubt
+from engine.catalog.doubts import DESTINATION_DIFFERS, cast_doubt
 from engine.catalog.files import replacing
 from engine.catalog.held import Held
 from engine.catalog.merging import grouped, read
@@ -97,6 +97,11 @@ class Verification(msgspec.Struct, frozen=True):
     source_changed: int = 0
     doubted: int | None = 0
     metadata_unseen: int = 0
+
+    @property
+    def mendable(self) -> bool:
+        """Whether the destination differs in what a run would copy again."""
+        return any(self.differences.get(word) for word in DESTINATION_DIFFERS)
 
     @property
     def same(self) -> bool:
@@ -388,7 +393,7 @@ def verify(
                 on_progress=on_progress,
             )
             found = verifier.run(facts, out)
-            if found.same:
+            if not found.mendable:
                 return found
             try:
                 with claim_destination(migration, "of a verification"):
