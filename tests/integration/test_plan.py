@@ -177,3 +177,15 @@ def test_plans_of_other_fleets_come_from_what_was_read_once(xsync: Xsync, source
     assert [made.agents for made in plans] == [plans[0].agents, 1, 4, 9]
     assert plans[1].duration_seconds.likely > plans[2].duration_seconds.likely > plans[3].duration_seconds.likely
     assert all(sum(task.files for task in made.tasks) == 24 for made in plans)
+
+
+def test_a_rate_limit_of_the_profile_is_the_limit_whatever_agents_and_links_could_do(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    _save(xsync, source, "[options]\nbytes_per_second = 12000000\n")
+    [made] = xsync.run("plan", "lab").lines
+    assert (made["binding_limit"]["name"], made["agents"]) == ("rate limit", 1)
+    assert made["binding_limit"]["origin"] == {"kind": "profile", "source": "options.bytes_per_second"}
+    assert made["bytes_per_second"] == pytest.approx(12e6)
+    assert made["duration_seconds"]["likely"] == pytest.approx((240 << 30) / 12e6, rel=0.01)
+    assert made["answer"].endswith("The limit is the profile's rate limit.")
