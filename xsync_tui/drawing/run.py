@@ -324,6 +324,9 @@ def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     words = None if over else limit_sentence(view, canvas)
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
     limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
+    if snapshot.status in (Status.QUEUED, Status.LAUNCHING) and not over and limits:  # the runner has set none yet
+        limit = limits[min(view.window.bucket(end), len(limits) - 1)]
+        words = "" if limit is None else f"limit {rate_both(limit, canvas)}"
     top = ceiling(view.values, limit, words, canvas, limits, moved=snapshot.totals.bytes.transferred > 0)
     return headed("graph", graph(view.values, view.window, top, end, canvas))
 

@@ -196,8 +196,8 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def legend(self, canvas: Canvas) -> list[Row]:
         """The glyphs of graph and panes."""
-        known = [("┄", "limit"), ("╌", "no data: no runner, or not this agent, then"), ("⣀", "zero")]
-        plain = [("-", "limit"), ("?", "no data: no runner, or not this agent, then"), ("_", "zero")]
+        known = [("┄", "limit"), ("╌", "no data: no runner or agent then"), ("⣀", "zero")]
+        plain = [("-", "limit"), ("?", "no data: no runner or agent then"), ("_", "zero")]
         rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
         return [*rows, (Piece(f" [ ] time shown: {SPANS[self._span][0]}", Role.MUTED),)]
 
