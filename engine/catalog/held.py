@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from engine.catalog.database import blob, read_files
 from engine.catalog.facts import same_identity
+from engine.catalog.state import Doubt
 from engine.model import TIME_UNITS_NS, Kind, Look
 
 HINT_SCHEMA = pa.schema([("look", pa.uint8()), ("known_checksum", pa.uint64()), ("known_etag", pa.string())])
@@ -130,18 +131,21 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
     )
     recorded = f"f.checksum IS NOT NULL AND c.kind = {_FILE}"
     compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND ({compares} OR f.unsure) AND {recorded}"
-    touched = f"NOT f.same AND f.touched AND {touches} AND {recorded}"
+    other = f"f.doubt = {int(Doubt.CONTENT)}"
+    touched = (
+        f"(NOT f.same OR f.doubt = {int(Doubt.METADATA)}) AND f.touched AND NOT {other} AND {touches} AND {recorded}"
+    )
     return f"""
         SELECT CASE WHEN f.same AND f.verdict = {int(Verdict.DONE)} THEN {int(Verdict.DONE)}
                     WHEN f.same AND {lost} THEN {int(Verdict.MISSING)}
-                    WHEN f.same AND {changed} THEN {int(Verdict.CHANGED)}
+                    WHEN f.same AND ({changed} OR f.doubt > 0) THEN {int(Verdict.CHANGED)}
                     WHEN ({compared}) OR (f.same AND f.unsure) THEN {int(Verdict.WORK)}
                     WHEN f.same THEN {int(Verdict.UNCHANGED)}
                     WHEN f.verdict IS NULL AND {same} THEN {int(Verdict.ADOPTED)}
                     ELSE {int(Verdict.WORK)} END::UTINYINT AS verdict,
-               CASE WHEN f.same AND ({lost} OR {changed}) THEN {int(Look.NONE)}
-                    WHEN {compared} THEN {int(Look.COMPARE)}
+               CASE WHEN f.same AND ({lost} OR {changed} OR {other}) THEN {int(Look.NONE)}
                     WHEN {touched} THEN {int(Look.METADATA)}
+                    WHEN {compared} THEN {int(Look.COMPARE)}
                     WHEN f.verdict IS NULL AND {alike} AND NOT {same} THEN {int(Look.ADOPT)}
                     ELSE {int(Look.NONE)} END::UTINYINT AS look,
                f.verdict IS NOT NULL AS known, {there_columns},
@@ -151,10 +155,13 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
 
 
 def newest_facts(facts: str) -> str:
-    """SQL of the newest fact about each row of ``chunk``: ``same``, it holds; ``touched``, but for ctime and owner."""
-    columns = "verdict, same, touched, unsure, checksum, etag, finished_ns"
+    """SQL of the newest fact about each row of ``chunk``: ``same``, its identity; ``touched``, but for ctime and owner.
+
+    Whether it holds, a ``doubt`` (Doubt) tells, too.
+    """
+    columns = "verdict, same, touched, unsure, doubt, checksum, etag, finished_ns"
     if not facts:
-        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "BOOLEAN", "UBIGINT", "VARCHAR", "BIGINT")
+        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "BOOLEAN", "UTINYINT", "UBIGINT", "VARCHAR", "BIGINT")
         nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(columns.split(", "), types, strict=True))
         return f"SELECT 0::BIGINT AS position, {nothing} WHERE false"
     like = " AND ".join(
@@ -164,7 +171,7 @@ def newest_facts(facts: str) -> str:
         SELECT position, unnest(newest) FROM (
             SELECT c.position, max_by(struct_pack(
                 verdict := f.verdict, same := f.holds AND {same_identity("f", "c")}, touched := f.holds AND {like},
-                unsure := f.unsure, checksum := f.checksum, etag := f.etag,
-                finished_ns := f.finished_ns), f.finished_ns) AS newest
+                unsure := f.unsure, doubt := f.doubt, checksum := f.checksum, etag := f.etag,
+                finished_ns := f.finished_ns), f.newness) AS newest
             FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
             GROUP BY c.position)"""

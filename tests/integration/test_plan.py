@@ -16,6 +16,7 @@ from engine.execution.foretelling.planner import PlanRequest, gather, plan, work
 from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan
+from engine.quantities import in_duration_range
 from tests.support import Xsync, make_source
 from xsync_tui.cli.look import Look
 from xsync_tui.cli.plan_view import plan_lines
@@ -156,7 +157,7 @@ def test_a_run_of_a_surveyed_source_says_before_how_long_it_takes_and_reports_ho
     report = _report(xsync)
     said = report["estimate"]
     assert (said["files"], said["incremental"]) == (50, False)
-    assert said["inside"] == (said["seconds"]["low"] <= said["took_seconds"] <= said["seconds"]["high"])
+    assert said["inside"] == in_duration_range(said["took_seconds"], said["seconds"]["low"], said["seconds"]["high"])
     assert said["took_seconds"] == pytest.approx(report["seconds"], abs=0.01)
     assert xsync.run("run", source, destination).code == 0
     assert _report(xsync)["estimate"] is None  # no pass has told of changes yet

@@ -58,7 +58,7 @@ def ended_status(snapshot: Snapshot, *, gone: bool) -> Status:
 
 
 def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
-    """0 done, 3 done but some failed, 4 done but deletions were refused, 5 cancelled or interrupted, 1 an error."""
+    """0 done, 3 done but some failed or differ, 4 done but deletions were refused, 5 stopped, 1 an error."""
     match ended_status(snapshot, gone=gone):
         case Status.SUCCESS:
             return 0
@@ -66,12 +66,17 @@ def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
             return STOPPED
         case Status.ERROR if held_back(snapshot):
             return REFUSED
-        case Status.ERROR if snapshot.failure_counts and not work_left(snapshot):
+        case Status.ERROR if (snapshot.failure_counts or snapshot.totals.differences) and not work_left(snapshot):
             return SOME_FAILED
         case Status.ERROR:
             return 1
         case _:
             return 0
+
+
+def retryable(snapshot: Snapshot) -> bool:
+    """Whether a retry has something to do: all else is done."""
+    return exit_code(snapshot, gone=False) == SOME_FAILED and bool(snapshot.failure_counts)
 
 
 def held_back(snapshot: Snapshot) -> bool:

@@ -285,6 +285,8 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
             ("F", "retries only them, once that is put right"),
             ("7", "the report to keep"),
         ]
+    elif snapshot.totals.differences and not work_left(snapshot):
+        steps = [(again, "copies again what was found missing or changed"), ("7", "the report, with what differs")]
     elif snapshot.status is Status.CANCELLED:
         steps = [(again, "runs it again: what is at the destination is skipped"), ("7", "the report to keep")]
     else:

@@ -21,12 +21,15 @@ import pyarrow.compute as pc
 from engine.catalog.comparison import DIFFERENCES_SCHEMA, foreign
 from engine.catalog.delta import Known
 from engine.catalog.destination import listing_error, sort_listing
+from engine.catalog.doubts import cast_doubt
 from engine.catalog.files import replacing
 from engine.catalog.held import Held
 from engine.catalog.merging import grouped, read
 from engine.catalog.segments import candidates, results_writer
-from engine.errors import DestinationError, LocationError, SourceError, StoppedError
+from engine.errors import BusyError, DestinationError, LocationError, SourceError, StoppedError
 from engine.execution.bandwidth import Bandwidth
+from engine.execution.comparing.drift import count_doubts
+from engine.execution.prepare import claim_destination
 from engine.execution.session import earlier_results, held, state_folder_of
 from engine.filters import Filters
 from engine.locations.base import Location, Reads
@@ -75,7 +78,8 @@ class Verification(msgspec.Struct, frozen=True):
     """``verified``: files by how their content is known to be the same. ``differences``: entries by how they differ.
 
     ``requests`` beyond the listings. ``read_bytes``: of content, at both sides. ``source_changed``: files that are new
-    or not what they were when they were put there, counted where the verification is strict.
+    or not what they were when they were put there, counted where the verification is strict. ``doubted``: entries that
+    are not taken for unchanged any more, so that the next run copies them; None if a run under way forbade to note it.
     """
 
     source: str
@@ -90,6 +94,7 @@ class Verification(msgspec.Struct, frozen=True):
     read_bytes: int
     listed: dict[str, int]
     source_changed: int = 0
+    doubted: int | None = 0
 
     @property
     def same(self) -> bool:
@@ -338,7 +343,9 @@ def verify(
     cancelled: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Verification:
-    """Verify ``migration`` now; nothing is changed. ``strict``, ``began_at`` (None: now): as the Verifier has them.
+    """Verify ``migration`` now; nothing is changed but what is believed of the destination (``distrust``).
+
+    ``strict``, ``began_at`` (None: now): as the Verifier has them.
 
     Raises SourceError, DestinationError, StoppedError, OSError.
     """
@@ -346,6 +353,7 @@ def verify(
     try:
         source.check_source()
         identities = source.identity(), destination.identity()
+        began_ns = time.time_ns()
         facts = Facts(state_folder_of(*identities), earlier_results(*identities))
         with tempfile.TemporaryDirectory(prefix=".verify-", dir=out.parent) as folder:
             verifier = Verifier(
@@ -360,10 +368,31 @@ def verify(
                 cancelled=cancelled,
                 on_progress=on_progress,
             )
-            return verifier.run(facts, out)
+            found = verifier.run(facts, out)
+            if found.same:
+                return found
+            try:
+                with claim_destination(migration, "of a verification"):
+                    facts = Facts(facts.state, earlier_results(*identities))
+                    doubted = distrust(facts, out, began_ns, Path(folder), destination)
+            except BusyError:
+                return msgspec.structs.replace(found, doubted=None)
+            return msgspec.structs.replace(found, doubted=doubted)
     finally:
         source.close()
         destination.close()
+
+
+def distrust(facts: Facts, differences: Path, began_ns: int, aside: Path, destination: Location) -> int:
+    """Let no run believe the facts about what a verification begun at ``began_ns`` found to differ; how many there are.
+
+    The caller holds the destination. Raises JournalError, OSError.
+    """
+    folders = not destination.capabilities.real_folders
+    doubted = cast_doubt(facts.state, facts.earlier, differences, began_ns, aside, folders=folders)
+    if doubted:
+        count_doubts(facts.state, doubted)
+    return doubted
 
 
 def differences(file: Path) -> Iterator[dict[str, Any]]:
