@@ -192,13 +192,13 @@ def _held(work: Work) -> PlanLimit | None:
 
 
 def _faster(work: Work) -> tuple[str, Work]:
-    """Twice the agents; where the migration has a rate limit, that it has none."""
-    held = _held(work)
-    if held is None:
-        return f"{2 * work.agents} agents instead of {work.agents}", msgspec.structs.replace(work, agents=2 * work.agents)
-    free = tuple(each for each in work.limits if each is not held)
-    rate = format_rate(held.bytes_per_second or 0.0)
-    return f"without the rate limit of {rate}", msgspec.structs.replace(work, limits=free)
+    """Twice the agents; under a rate limit, which agents were measured under too, twice of both."""
+    agents, held, replace = 2 * work.agents, _held(work), msgspec.structs.replace
+    if held is None or held.bytes_per_second is None:
+        return f"{agents} agents instead of {work.agents}", replace(work, agents=agents)
+    wider = replace(held, bytes_per_second=2 * held.bytes_per_second)
+    limits = tuple(wider if each is held else each for each in work.limits)
+    return f"limit {format_rate(2 * held.bytes_per_second)}, {agents} agents", replace(work, agents=agents, limits=limits)
 
 
 def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest: Busiest | None) -> tuple[Lever, ...]:

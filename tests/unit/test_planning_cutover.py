@@ -153,11 +153,12 @@ def test_never_names_what_takes_most_and_what_helps() -> None:
 
 
 def test_where_a_rate_limit_holds_the_migration_it_is_what_would_be_lifted() -> None:
-    held = (*work().limits, PlanLimit("rate limit", "link", Origin("profile", "options.bytes_per_second"), 60e6))
+    held = (*work().limits, PlanLimit("rate limit", "link", Origin("profile", "options.bytes_per_second"), 300e6))
     found = readiness(STEADY, work(limits=held), 300.0, 3_600.0)
     lever = next(each for each in found.levers if each.name == "rate")
-    assert lever.text == "without the rate limit of 60.0 MB/s"
-    assert lever.freeze == readiness(STEADY, work(), 300.0, 3_600.0).then.whole  # type: ignore[union-attr]
+    assert lever.text == "limit 600 MB/s, 2 agents"
+    assert found.then is not None
+    assert lever.freeze.high < found.then.whole.high
     assert "not measured" not in found.reason
 
 

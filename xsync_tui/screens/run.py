@@ -130,6 +130,7 @@ class RunScreen(BaseScreen[RunFacts]):
             self._shows,
             self._zoomed,
             self.cursor,
+            self._handed,
         )
         state, liveness, role = state_words(view, canvas)
         name = self.facts.subject.name
@@ -180,6 +181,8 @@ class RunScreen(BaseScreen[RunFacts]):
             return "" if key.id == "run.run" and self.facts.profile else "nothing has run yet"
         life = life_of(snapshot, self.xsync.now())
         runs = life in (Life.LIVE, Life.SILENT)
+        if key.id in ("run.run", "run.retry") and not runs and self._handed:
+            return "it was handed over: a run would replace what users wrote"
         match key.id:
             case "run.run":
                 if runs:
@@ -327,6 +330,11 @@ class RunScreen(BaseScreen[RunFacts]):
             said, role = str(error), Role.ALARM
         self.notice(said, role)
         self.reread()
+
+    @property
+    def _handed(self) -> bool:
+        """Whether a cutover has handed it over."""
+        return self.facts.cutover is not None and "hand-over" in self.facts.cutover.steps
 
     def _look(self, snapshot: Snapshot, now: float) -> None:
         if snapshot.execution != self._seen_of:
