@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from engine.catalog.comparison import judging
 from engine.catalog.database import blob, connect, read_files
 from engine.catalog.facts import AT_DESTINATION, FACT_COLUMNS, IDENTITY_COLUMNS, same_identity
-from engine.catalog.held import HINT_SCHEMA, Held, Verdict, looking
+from engine.catalog.held import AGE, HINT_SCHEMA, Held, Verdict, looking
 from engine.catalog.segments import candidates
 from engine.catalog.state import State, read_state
 from engine.model import Action
@@ -179,7 +179,7 @@ class Known:
             SELECT position, verdict FROM (
                 SELECT c.position, max_by(
                     CASE WHEN f.holds AND NOT f.unsure AND {same_identity("f", "c")} THEN f.verdict ELSE 0 END,
-                    f.finished_ns) AS verdict
+                    {AGE}) AS verdict
                 FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
                 GROUP BY c.position
             ) WHERE verdict > 0"""

@@ -150,6 +150,10 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
         ORDER BY c.position"""
 
 
+AGE = f"2 * f.finished_ns + (f.verdict = {int(Verdict.DONE)})::BIGINT"
+"""By what the newest fact ``f`` is chosen: of one that the state holds already, what this execution did itself."""
+
+
 def newest_facts(facts: str) -> str:
     """SQL of the newest fact about each row of ``chunk``: ``same``, it holds; ``touched``, but for ctime and owner."""
     columns = "verdict, same, touched, unsure, checksum, etag, finished_ns"
@@ -165,6 +169,6 @@ def newest_facts(facts: str) -> str:
             SELECT c.position, max_by(struct_pack(
                 verdict := f.verdict, same := f.holds AND {same_identity("f", "c")}, touched := f.holds AND {like},
                 unsure := f.unsure, checksum := f.checksum, etag := f.etag,
-                finished_ns := f.finished_ns), f.finished_ns) AS newest
+                finished_ns := f.finished_ns), {AGE}) AS newest
             FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
             GROUP BY c.position)"""
