@@ -285,6 +285,8 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
             ("F", "retries only them, once that is put right"),
             ("7", "the report to keep"),
         ]
+    elif snapshot.status is Status.SUPERSEDED:
+        steps = [("1", "the newer one stands on Home"), (again, "runs it again: what is at the destination is skipped")]
     elif snapshot.status is Status.CANCELLED:
         steps = [(again, "runs it again: what is at the destination is skipped"), ("7", "the report to keep")]
     else:
