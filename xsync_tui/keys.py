@@ -100,7 +100,7 @@ JUMP = Key("jump", "apostrophe", "jump", "jump")
 
 EVERYWHERE = (
     Key("units", "u", "bits or bytes", "units", footer=False),
-    Key("copy", "y", "copy what the cursor is on", "copy", footer=False),
+    Key("copy", "y", "copy what is here", "copy", footer=False),
     Key("palette", "colon,ctrl+p", "all that can be done here", "palette", footer=False),
     Key("help", "question_mark", "help", "help"),
     Key("leave", "q", "leave", "leave", Tier.LEAVE, footer=False),

@@ -156,7 +156,7 @@ def test_tasks_that_are_too_many_are_said_to_cost_something_or_to_be_refused(xsy
 
 def test_a_source_that_is_not_there_is_named(xsync: Xsync, tmp_path: Path) -> None:
     ran = xsync.run("plan", tmp_path / "nothing", "s3://bucket")
-    assert (ran.code, "does not exist" in ran.message) == (1, True)
+    assert (ran.code, "does not exist" in ran.message) == (2, True)
 
 
 def test_prices_that_are_not_valid_name_file_and_key(xsync: Xsync, source: Path, tmp_path: Path) -> None:

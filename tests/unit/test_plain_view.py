@@ -15,7 +15,7 @@ from engine.model import AgentSnapshot, Bytes, Event, Snapshot, Status, Tally, T
 from xsync_tui.cli.agent_lines import agent_line
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.look import Look
-from xsync_tui.cli.plain_view import one_line, view
+from xsync_tui.cli.plain_view import failed_lines, one_line, view
 from xsync_tui.text import width_of
 
 NOW = 1_747_192_327.0  # Wed 2025-05-14 03:12:07 UTC
@@ -206,6 +206,18 @@ def test_done_but_some_failed() -> None:
       1,000           996         0        4          0         0 │        0
  ✗ 4 failed: 4 unreadable
 """)
+
+
+def test_folders_that_failed_are_told_apart_for_causes_count_them_too() -> None:
+    def said(files: int, folders: int) -> list[str]:
+        totals = Totals(files=Tally(40, failed=files), folders=Tally(5, failed=folders))
+        found = _snapshot(totals=totals, failure_counts={"key too long": files + folders})
+        return [line.text for line in failed_lines(found, Look())]
+
+    assert said(30, 1) == [" ✗ 30 files and 1 folder failed: 31 key too long"]
+    assert said(0, 2) == [" ✗ 2 folders failed: 2 key too long"]
+    assert said(3, 0) == [" ✗ 3 failed: 3 key too long"]
+    assert said(0, 0) == []
 
 
 def test_a_verification_that_found_differences_is_no_early_end_that_could_go_on() -> None:

@@ -120,6 +120,8 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
             return f"Cancelled with {files_left(snapshot)}. Finished files stay."
         case Status.INTERRUPTED:
             return f"{files_left(snapshot)}. {go_on}"
+        case Status.SUPERSEDED:
+            return f"Superseded by {snapshot.superseded_by}: what it had copied counts there."
         case _:
             return _estimate(snapshot, now, look)
 

@@ -288,6 +288,8 @@ def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entr
         return entry._replace(role=Role.GOOD)
     if snapshot.status is Status.CANCELLED:
         return entry._replace(role=Role.LOOK)
+    if snapshot.status is Status.SUPERSEDED:
+        return entry._replace(role=Role.LOOK, next=f"by {snapshot.superseded_by}", place="run", failed=0)
     left = work_left(snapshot)
     counted = f"{format_count(failed)} failed {'file' if failed == 1 else 'files'}"
     why = f"{name} was interrupted" if snapshot.status is Status.INTERRUPTED else f"{name} ended early"
