@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def test_a_runner_that_is_killed_leaves_its_past_and_resume_goes_on_after_the_ga
         text = await driver.sees("RUNNER GONE since")
         assert "R goes on with them." in text
         assert "limit was 60.0 kB/s" in text
+        beat = read_snapshot(folder).heartbeat_at
+        await driver.until(lambda: time.time() - beat > 8)  # longer than a bucket of the graph
         await driver.press("R")
         await driver.sees("Finished files are not sent again")
         await driver.press("enter")
