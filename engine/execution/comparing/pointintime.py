@@ -70,7 +70,8 @@ def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verific
         )
         found = verifier.run(Facts(session.state), session.folder / DIFFERENCES)
         if found.mendable:
-            distrust(Facts(session.state), session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination)
+            facts, tried_ns = Facts(session.state), round(session.execution.started_at * 1e9)
+            distrust(facts, session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination, tried_ns)
         return found
 
 
