@@ -153,7 +153,7 @@ def test_after_too_many_ends_alike_it_stops_until_it_is_installed_anew(xsync: Xs
     assert "nowhere" in listed["last_message"]
     assert "stopped itself" in told.read_text()
     assert xsync.run("schedule", "install", "lab", "--every", "15 min", "--with", "crontab").code == 0
-    assert xsync.run("schedule", "run", "lab").code == 1
+    assert xsync.run("schedule", "run", "lab").code == 2
 
 
 @pytest.mark.parametrize(
