@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,12 +33,13 @@ from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
 from engine.execution.orders import absent_rows
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
+from engine.execution.succession import take_places
 from engine.filters import Filters
 from engine.journal.reader import read_identities, read_segments
 from engine.journal.records import Execution, Segment, Upload, this_runner
 from engine.journal.writer import Journal
 from engine.locations.base import Location
-from engine.model import Migration, Status, TaskSnapshot, Totals, TransferOptions
+from engine.model import Event, Migration, Status, TaskSnapshot, Totals, TransferOptions
 from engine.transfer.units import AgentConfig, to_ipc
 
 SPILL = "spill"
@@ -129,7 +130,8 @@ async def prepare(folder: Path, committer: Committer) -> Session:
         resources.enter_context(claim_destination(execution.migration, execution.id))
         sides = await asyncio.to_thread(open_sides, execution.migration)
         await _identify(execution, sides, committer)
-        return await _gather(folder, execution, sides, committer, resources)
+        session = await _gather(folder, execution, sides, committer, resources)
+        return await _with_what_was_open(session, committer)
     except BaseException:
         resources.close()
         raise
@@ -148,6 +150,23 @@ async def _identify(execution: Execution, sides: Sides, committer: Committer) ->
                 f"the {word} is not what {execution.id} began with (it was {was}, it is {found}); "
                 "if that is intended, start a new run"
             )
+
+
+async def _with_what_was_open(session: Session, committer: Committer) -> Session:
+    """Last of all, so that nothing that could still be refused has changed anything: take the place of others."""
+
+    def take(journal: Journal) -> list[str]:
+        def warn(text: str) -> None:
+            journal.add_event(Event(time.time(), "warning", text))
+
+        take_places(journal, warn, real_folders=session.real_folders)
+        return journal.supersedes()
+
+    older = await committer.call(take)
+    if not older:
+        return session
+    uploads = await committer.call(Journal.open_uploads)
+    return replace(session, uploads=uploads, unclean=True)
 
 
 async def _gather(

@@ -198,7 +198,8 @@ def _faster(work: Work) -> tuple[str, Work]:
         return f"{agents} agents instead of {work.agents}", replace(work, agents=agents)
     wider = replace(held, bytes_per_second=2 * held.bytes_per_second)
     limits = tuple(wider if each is held else each for each in work.limits)
-    return f"limit {format_rate(2 * held.bytes_per_second)}, {agents} agents", replace(work, agents=agents, limits=limits)
+    said = f"limit {format_rate(2 * held.bytes_per_second)}, {agents} agents"
+    return said, replace(work, agents=agents, limits=limits)
 
 
 def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest: Busiest | None) -> tuple[Lever, ...]:

@@ -144,6 +144,8 @@ def size_fleet(
     if wanted is not None:
         held = None if now >= wanted else held or soon_done(work, Useful(count, hosts), dataset.bytes / wanted)
     bind = binding(limits, dataset, count, hosts)
+    alone = sizing._replace(most_hosts=1)
+    here = _here(alone, count, hosts, room, wanted if agents is None else None)
     table = [_what_if(sizing, each, target, options, start, timetable) for each in range(max(1, count - 2), count + 3)]
     return FleetPlan(
         agents=count,
@@ -162,7 +164,7 @@ def size_fleet(
         work=held,
         idle=max(0, count - work.pieces),
         room=room,
-        here=_here(sizing, count, hosts, room, target, options, start, timetable),
+        here=None if here is None else _what_if(alone, here, target, options, start, timetable),
     )
 
 
@@ -189,20 +191,15 @@ def _what_if(
     return WhatIf(agents, hosts, now, _share(now, target), seconds, name)
 
 
-def _here(
-    sizing: _Sizing,
-    agents: int,
-    hosts: int,
-    room: HostRoom | None,
-    target: float | None,
-    options: EstimateOptions,
-    start: float | None,
-    timetable: Timetable | None,
-) -> WhatIf | None:
-    """What this host alone can start of a fleet that is too large for it."""
+def _here(alone: _Sizing, agents: int, hosts: int, room: HostRoom | None, wanted: float | None) -> int | None:
+    """How many agents this host alone can start of a fleet that is too large for it; None if it is not.
+
+    ``wanted``: bytes/s; then no more than bring something on one host.
+    """
     if room is None or (hosts == 1 and agents <= room.agents):
         return None
-    return _what_if(sizing._replace(most_hosts=1), min(agents, room.agents), target, options, start, timetable)
+    best = agents if wanted is None else _smallest(alone, wanted)
+    return min(agents, room.agents, best)
 
 
 def _share(now: float, target: float | None) -> float | None:

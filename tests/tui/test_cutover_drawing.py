@@ -254,10 +254,13 @@ def test_with_room_each_step_has_its_way_back() -> None:
 
 def test_a_freeze_that_lasts_longer_than_its_window_says_so() -> None:
     rows = body(View("lab-images", past(), ready(480.0), begun("readiness", "read-only"), now=NOW), NARROW)
-    assert drawn(rows[:2]) == """
+    assert (
+        drawn(rows[:2])
+        == """
  CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen
  since 20:56:44: 9 min, past the window of 8 min.
 """
+    )
     assert Role.LOOK in {piece.role for piece in rows[0]}
 
 

@@ -315,6 +315,21 @@ def test_colour_only_repeats_what_words_say() -> None:
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in coloured] == plain
 
 
+def test_what_failed_is_not_done_while_it_runs_either() -> None:
+    totals = Totals(
+        Tally(discovered=100, transferred=40, failed=40),
+        Tally(),
+        Bytes(source=1_000_000, transferred=400_000, pending=200_000, failed=400_000),
+        True,
+    )
+    assert "40 %" in view(_snapshot(totals=totals), NOW, LOOK)[2]
+    few = msgspec.structs.replace(totals, bytes=Bytes())
+    assert "40 %" in view(_snapshot(totals=few), NOW, LOOK)[2]
+    skipped = Tally(discovered=100, transferred=10, skipped=50, failed=40)
+    ended = Totals(skipped, Tally(), Bytes(1_000_000, 100_000, 0, 400_000), True)
+    assert "60 %" in view(_ended(Status.ERROR, totals=ended), NOW, LOOK)[2]
+
+
 def test_it_never_says_100_percent_before_the_end() -> None:
     totals = Totals(Tally(discovered=9, transferred=9), Tally(), Bytes(source=9, transferred=9), True)
     assert "99 %" in view(_snapshot(totals=totals), NOW, LOOK)[2]
@@ -324,7 +339,13 @@ def test_it_never_says_100_percent_before_the_end() -> None:
     ("status", "silence", "alive", "life"),
     [
         (Status.TRANSFERRING, 1, True, Life.LIVE),
-        (Status.LAUNCHING, 1, False, Life.LIVE),
+        (Status.TRANSFERRING, 1, False, Life.LIVE),
+        (Status.TRANSFERRING, 3, True, Life.LIVE),
+        (Status.TRANSFERRING, 3, False, Life.GONE),
+        (Status.PAUSED, 3, False, Life.GONE),
+        (Status.LAUNCHING, 9, False, Life.LIVE),
+        (Status.QUEUED, 9, False, Life.LIVE),
+        (Status.LAUNCHING, 11, False, Life.GONE),
         (Status.TRANSFERRING, 11, True, Life.SILENT),
         (Status.TRANSFERRING, 11, False, Life.GONE),
         (Status.SUCCESS, 1_000, False, Life.ENDED),

@@ -168,8 +168,11 @@ def test_what_this_host_can_start_of_a_larger_fleet() -> None:
     found = _planned(data, cores=1, room=room)
     assert (found.agents, found.hosts) == (6, 6)
     assert found.here is not None
-    assert (found.here.agents, found.here.hosts, found.here.binding) == (4, 1, "CPU")
+    assert (found.here.agents, found.here.hosts, found.here.binding) == (2, 1, "CPU")
     assert found.here.seconds.likely > found.what_if[2].seconds.likely
+    asked = size_fleet(limits(default_roofline(), Surroundings()), data, None, agents=9, room=room)
+    assert asked.here is not None
+    assert (asked.here.agents, asked.room) == (4, room)
     assert _planned(data, cores=16, room=host_room(16, 64 << 30, None)).here is None
     assert _planned(data, cores=1).here is None
 

@@ -237,12 +237,13 @@ class Checklist:
 
     def _run_delta(self) -> Path:
         """Run, continue or watch the final delta; the folder of its execution."""
-        from engine.execution.launch import RunRequest, begin, create, resumable, resume
+        from engine.execution.earlier import resumable
+        from engine.execution.launch import RunRequest, begin, create, resume
         from engine.journal.reader import read_snapshot
 
         folder = self._home.executions / (self._cutover.delta or "none")
-        if folder.is_dir():
-            snapshot = read_snapshot(folder)
+        snapshot = read_snapshot(folder) if folder.is_dir() else None
+        if snapshot is not None and not snapshot.superseded_by:
             totals = snapshot.totals
             if snapshot.runner_alive:
                 self._talk.watch(folder)

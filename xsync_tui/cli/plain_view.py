@@ -60,6 +60,8 @@ def one_line(snapshot: Snapshot, now: float, look: Look) -> str:
         parts.append(limited)
     if snapshot.eta_seconds and life is Life.LIVE:
         parts.append(f"done in {format_duration_range(*snapshot.eta_seconds)}")
+    if snapshot.superseded_by:
+        parts.append(f"superseded by {snapshot.superseded_by}")
     if snapshot.message:
         parts.append(look.text(snapshot.message))
     return "  ".join(parts)

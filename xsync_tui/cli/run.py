@@ -38,8 +38,9 @@ def command(
 ) -> int:
     """Copy what a profile says, or SOURCE to DESTINATION.
 
-    An interrupted execution of the same, unchanged migration is continued. On a terminal it runs on when you leave with
-    Ctrl-C; elsewhere it stays in the foreground, and SIGTERM drains it.
+    An interrupted execution of the same migration is continued, also with another limit, timetable or number of agents.
+    If anything else has changed it is superseded by the new one, which says so. On a terminal it runs on when you leave
+    with Ctrl-C; elsewhere it stays in the foreground, and SIGTERM drains it.
     """
     if output is not None and not dry_run:
         raise click.UsageError("--output: only a --dry-run has one; a run's own is files.parquet (xsync report)")

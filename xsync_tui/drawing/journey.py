@@ -42,7 +42,7 @@ def steps_of(facts: Facts, now: float) -> list[Step]:
 def progress(snapshot: Snapshot) -> str:
     """How far an execution is: percent by bytes, rounded down; while more may be found, only how much is done."""
     of = snapshot.totals.bytes
-    done = of.source - of.pending
+    done = of.done
     if not snapshot.totals.listing_complete:
         return f"{format_bytes(done)} so far"
     if not of.source:

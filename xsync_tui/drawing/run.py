@@ -282,6 +282,8 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
         steps.append((again, f"another pass: sends only what changed since{itself}"))
         if snapshot.profile is not None:
             steps.append(("6", "cutover: freeze, last pass, verification, hand-over"))
+    elif snapshot.status is Status.SUPERSEDED:
+        steps = [("1", "the newer one stands on Home"), (again, "runs it again: what is at the destination is skipped")]
     elif held_back(snapshot):
         steps = [("7", "the report, with the list of what would have been deleted, and why it was not")]
     elif snapshot.failure_counts and not work_left(snapshot):

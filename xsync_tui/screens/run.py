@@ -301,10 +301,13 @@ class RunScreen(BaseScreen[RunFacts]):
         if self.refused("run.run"):
             return
         snapshot, subject = self.value.snapshot if self.value else None, self.facts.subject
+        bridge, profile = self.xsync.bridge, self.facts.profile
         if snapshot is not None and _resumable(snapshot):
-            self.act(starting.resume_act(subject.name), partial(starting.resume, self.xsync.bridge, subject))
-        elif self.facts.profile is not None:
-            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.xsync.bridge, self.facts.profile))
+            ahead = partial(starting.before_resume, bridge, subject, profile)
+            self.act(starting.resume_act(subject.name), partial(starting.resume, bridge, subject), ahead)
+        elif profile is not None:
+            run = partial(starting.run, bridge, profile)
+            self.act(starting.run_act(profile), run, partial(starting.before_run, profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""
@@ -368,7 +371,7 @@ def agents_of(text: str, names: list[str]) -> tuple[int, str]:
 
 def _resumable(snapshot: Snapshot) -> bool:
     """Whether R goes on with it, as ``xsync resume`` would."""
-    if snapshot.status in (Status.SUCCESS, Status.CANCELLED):
+    if snapshot.status in (Status.SUCCESS, Status.CANCELLED, Status.SUPERSEDED):
         return False
     return snapshot.status is not Status.ERROR or work_left(snapshot)
 

@@ -69,7 +69,7 @@ def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verific
             on_progress=lambda now: progress.__setitem__(0, now),
         )
         found = verifier.run(Facts(session.state), session.folder / DIFFERENCES)
-        if not found.same:
+        if found.mendable:
             distrust(Facts(session.state), session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination)
         return found
 
