@@ -301,13 +301,17 @@ class Deletions(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The exact ledger of an execution. ``deletions``: None unless REMOVE has looked for any."""
+    """The exact ledger of an execution. ``deletions``: None unless REMOVE has looked for any.
+
+    ``differences``: what its own verification found, foreign objects left out.
+    """
 
     files: Tally = Tally()
     folders: Tally = Tally()
     bytes: Bytes = Bytes()
     listing_complete: bool = False
     deletions: Deletions | None = None
+    differences: int = 0
 
 
 class AgentTimes(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -150,6 +150,16 @@ class Committer:
 
         await self.call(put)
 
+    async def set_differences(self, count: int) -> None:
+        """Record how many entries the verification after the last commit found to differ."""
+
+        def put(journal: Journal) -> None:
+            self.ledger.differences = count
+            with journal.transaction():
+                journal.set_totals(self.ledger.totals(listing_complete=True), self.ledger.by_task())
+
+        await self.call(put)
+
     async def close(self) -> None:
         """Close the journal and end the thread."""
         await self.call(Journal.close)

@@ -15,6 +15,7 @@ class Ledger:
     """Counts per task, starting from ``baseline``. ``listing_errors``: folders whose content is unknown.
 
     ``deletions``: what REMOVE found at the destination; ``not_deleted``: how much of it could not be deleted.
+    ``differences``: what a verification at its end found.
     """
 
     def __init__(self, baseline: Sequence[Totals], listing_errors: int = 0) -> None:
@@ -22,11 +23,12 @@ class Ledger:
         self.listing_errors = listing_errors
         self.not_deleted = 0
         self.deletions: Deletions | None = None
+        self.differences = 0
 
     def copy(self) -> Ledger:
         """A ledger of its own with the same counts."""
         twin = Ledger(self._tasks, self.listing_errors)
-        twin.not_deleted, twin.deletions = self.not_deleted, self.deletions
+        twin.not_deleted, twin.deletions, twin.differences = self.not_deleted, self.deletions, self.differences
         return twin
 
     def by_task(self) -> dict[int, Totals]:
@@ -47,6 +49,7 @@ class Ledger:
             ),
             listing_complete=listing_complete,
             deletions=self.deletions and replace(self.deletions, not_deleted=self.not_deleted),
+            differences=self.differences,
         )
 
     def listed(self, rows: pa.Table) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import home, locks
-from engine.errors import DestinationError, JournalError, RefusedError, SourceError
+from engine.errors import DestinationError, JournalError, RefusedError, SourceError, WrongDestinationError
 from engine.execution.mounts import mounts_in_turn
 from engine.execution.vanished import refuse_vanished
 from engine.filters import Filters
@@ -175,7 +175,7 @@ def _source(migration: Migration) -> tuple[Location, str]:
 def _destination(migration: Migration) -> tuple[Location, str]:
     present = [name for _, name in socket.if_nameindex()]
     if unknown := [name for name in migration.destination.interfaces if name not in present]:
-        raise DestinationError(
+        raise WrongDestinationError(
             f"interfaces: this host has no {', '.join(unknown)}; it has {', '.join(present)}. Correct [destination]"
         )
     location = open_location(migration.destination)

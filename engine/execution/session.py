@@ -24,7 +24,7 @@ from engine.catalog.totals import count
 from engine.catalog.trust import not_listed
 from engine.errors import RefusedError
 from engine.execution.committer import Committer, chunks_of
-from engine.execution.comparing.drift import LISTING, list_destination, reason_to_list
+from engine.execution.comparing.drift import LISTING, list_destination, reason_to_list, tell_doubts
 from engine.execution.comparing.nested import mounts_below
 from engine.execution.coordination.messages import Chunk, LinksListed
 from engine.execution.expand import Before, Expanded, expand
@@ -195,6 +195,7 @@ async def _gather(
         something_known = bool(earlier or decided or read_state(state).files)
         if not entries:
             await asyncio.to_thread(foretell, folder, execution, sides, known=something_known and changed_only)
+        await tell_doubts(state, committer)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
         began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)

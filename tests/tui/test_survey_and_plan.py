@@ -13,10 +13,13 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from engine.errors import BusyError
+from engine.execution.launch import RunRequest
 from engine.home import prepare_home
 from engine.journal.records import Execution, this_runner
 from engine.journal.writer import Journal
 from engine.model import FilterSpec, Status
+from engine.planning.hosting import HostRoom
 from profiles import store
 from profiles.convert import to_migration
 from xsync_tui.app import XsyncApp
@@ -177,6 +180,36 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     assert "\x1b" not in told.read_text()
     assert "| 2022 | 6 | 64.4 GB | 33 % |" in told.read_text()
     assert list((tmp_path / "home" / "executions").iterdir()) == []
+
+
+def test_a_run_from_the_plan_has_no_more_agents_than_this_host_holds(
+    app: XsyncApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    small = HostRoom(3, "cores", "1 slow core")
+    monkeypatch.setattr("engine.execution.foretelling.planner.room_here", lambda: small)
+
+    def start(request: RunRequest, *, detached: bool) -> None:
+        asked.append(request.migration.agents)
+        raise BusyError("not now")
+
+    monkeypatch.setattr("engine.execution.launch.start", start)
+
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await surveyed(pilot, app)
+            await pilot.press("3")
+            await until(pilot, app, lambda text: "what limits 4" in text and "! this host holds 3 agents" in text)
+            await pilot.press("R")
+            await pilot.pause()
+            assert isinstance(app.screen, Strip)
+            assert "with 3 agents on this host" in app.screen._act.effect
+            assert "1 slow core" in app.screen._act.effect
+            await pilot.press("enter")
+            await until(pilot, app, lambda _: bool(asked))
+
+    asyncio.run(story())
+    assert asked == [3]
 
 
 def test_a_survey_that_fails_says_why(app: XsyncApp, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.execution.cutover.record import read_cutover
+from engine.execution.testrun import ladder
 from engine.home import find_home, list_execution_folders
 from engine.journal.reader import read_snapshot
 from engine.locks import runner_alive
@@ -117,6 +119,36 @@ async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_en
     assert store.load("lab").measured.date is None
     assert process.wait() == 0
     assert at_work(find_home()) == {}
+
+
+@driven
+async def test_who_agrees_before_the_folders_are_found_is_told_so_and_the_word_goes_when_they_are(
+    home: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(home, source, tmp_path / "destination", "bytes_per_second = 20000")
+    found, choose = threading.Event(), ladder.prepare
+
+    def prepare(*arguments: Any) -> Any:
+        found.wait()
+        return choose(*arguments)
+
+    monkeypatch.setattr(ladder, "prepare", prepare)
+    app = XsyncApp(Subject("lab"))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "not measured yet")
+        await pilot.press("T", "enter")
+        await shows(pilot, "begin: not now, the folders are still being looked for.")
+        found.set()
+        await shows(pilot, "TEST RUN: copies about")
+        assert not list_execution_folders(find_home())
+        await pilot.press("enter")
+        await shows(pilot, "TESTING: step 1 of")
+        (process,) = app.bridge.runners
+        assert "not now" not in screen_text(pilot)
+        await confirm(pilot, "S")
+        await shows(pilot, "NOT STEADY")
+    assert process.wait() == 0
 
 
 @driven

@@ -130,6 +130,8 @@ def test_the_work_of_a_freeze_follows_the_migration() -> None:
     other = work_of(Migration(LocationSpec("s3://b"), LocationSpec("/a")), history_of([]), None, Known())
     assert (other.deleting, other.listing, other.source_objects) == (None, LISTING, True)
     assert other.folder_times is not None
+    held = msgspec.structs.replace(mirror, options=TransferOptions(bytes_per_second=12_000_000))
+    assert work_of(held, history, None, Known()).fleets[0].bytes_per_second.value == 12e6
 
 
 def test_reports_are_those_of_the_same_sides_and_if_asked_for_the_same_filters(tmp_path: Path) -> None:

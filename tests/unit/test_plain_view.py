@@ -201,7 +201,7 @@ def test_done_but_some_failed() -> None:
  lab-images  /mnt/lab → s3://lab/img                         ERROR  03:11:07 Wed
  4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
  ! done, but 4 files failed
- copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
+ copied 1.99 MB of 2.00 MB  ███████████████████· 99 %  listed all
  discovered = transferred + skipped + failed + excluded + pending │ verified
       1,000           996         0        4          0         0 │        0
  ✗ 4 failed: 4 unreadable

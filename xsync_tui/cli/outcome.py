@@ -38,6 +38,7 @@ _REMEDIES = (
     ("not listed", "What the folder holds is unknown: let this account read it, then run again."),
     ("collides", "Two names become one at the destination: rename one of them."),
     ("too long", "The destination cannot hold such a name: shorten the path."),
+    ("another type", "What is there became something else at the source: a run with --delete removes what it left."),
     ("too large", "The destination cannot hold a file of this size."),
     ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
     ("unsafe", "The destination cannot hold such a name: rename it."),
@@ -58,7 +59,7 @@ def ended_status(snapshot: Snapshot, *, gone: bool) -> Status:
 
 
 def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
-    """0 done, 3 done but some failed, 4 done but deletions were refused, 5 cancelled or interrupted, 1 an error."""
+    """0 done, 3 done but some failed or differ, 4 done but deletions were refused, 5 stopped, 1 an error."""
     match ended_status(snapshot, gone=gone):
         case Status.SUCCESS:
             return 0
@@ -66,12 +67,17 @@ def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
             return STOPPED
         case Status.ERROR if held_back(snapshot):
             return REFUSED
-        case Status.ERROR if snapshot.failure_counts and not work_left(snapshot):
+        case Status.ERROR if (snapshot.failure_counts or snapshot.totals.differences) and not work_left(snapshot):
             return SOME_FAILED
         case Status.ERROR:
             return 1
         case _:
             return 0
+
+
+def retryable(snapshot: Snapshot) -> bool:
+    """Whether a retry has something to do: all else is done."""
+    return exit_code(snapshot, gone=False) == SOME_FAILED and bool(snapshot.failure_counts)
 
 
 def held_back(snapshot: Snapshot) -> bool:

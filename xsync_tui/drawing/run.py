@@ -287,6 +287,8 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
         ]
     elif snapshot.status is Status.SUPERSEDED:
         steps = [("1", "the newer one stands on Home"), (again, "runs it again: what is at the destination is skipped")]
+    elif snapshot.totals.differences and not work_left(snapshot):
+        steps = [(again, "copies again what was found missing or changed"), ("7", "the report, with what differs")]
     elif snapshot.status is Status.CANCELLED:
         steps = [(again, "runs it again: what is at the destination is skipped"), ("7", "the report to keep")]
     else:

@@ -14,14 +14,13 @@ from textual.app import ComposeResult
 from engine.errors import UsageError, XsyncError
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
-from engine.quantities import format_bytes
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows
 from xsync_tui.drawing.facts import Subject, plain_url
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.handout import plan_handout
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
-from xsync_tui.drawing.plan import PlanView, plan_rows
+from xsync_tui.drawing.plan import PlanView, agents_here, plan_rows, starting
 from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
@@ -332,12 +331,10 @@ class PlanScreen(BaseScreen[Ground]):
         if self.refused("plan.run") or self._plan is None or self.value is None or self.value.request is None:
             return
         plan, request = self._plan, request_of_draft(self.value.request, self._draft)
-        agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"
-        where = self.canvas.text(plain_url(plan.destination))
-        effect = f"Copies {format_bytes(plan.dataset.bytes)} to {where} with {agents}, in the background."
+        effect = starting(plan, self.canvas.text(plain_url(plan.destination)))
         if self._draft._replace(agents=None, cut=None) != Draft():
             effect += " link, use, from and by are of the plan alone: it starts now, with the profile's own limits."
-        migration = msgspec.structs.replace(request.migration, agents=plan.agents)
+        migration = msgspec.structs.replace(request.migration, agents=agents_here(plan))
         profile = self.facts.subject.profile
         ahead = partial(before_start, migration, profile)
         self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile), ahead)

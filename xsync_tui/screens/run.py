@@ -19,7 +19,7 @@ from engine.quantities import parse_rate
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
-from xsync_tui.cli.outcome import exit_code, work_left
+from xsync_tui.cli.outcome import retryable, work_left
 from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.figures import rate_both
@@ -190,7 +190,7 @@ class RunScreen(BaseScreen[RunFacts]):
                     return "it still runs: what failed can be retried when it has ended"
                 if _resumable(snapshot):
                     return "R goes on with all that is left, what failed included"
-                return "" if exit_code(snapshot, gone=False) == 3 else "nothing failed that a retry is for"
+                return "" if retryable(snapshot) else "nothing failed that a retry is for"
             case _:
                 return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
 

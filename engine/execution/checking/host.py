@@ -12,6 +12,7 @@ import psutil
 
 from engine.execution.checking.findings import Expected, Finding, failure, ok, warning
 from engine.home import Home, account_name
+from engine.planning.hosting import AGENT_BYTES
 from engine.quantities import format_bytes, format_count
 
 DESCRIPTORS = 4_096
@@ -22,8 +23,6 @@ STATE_BYTES_PER_FILE = 120
 
 LEAST_STATE_BYTES = 1 << 20
 """What the journal of a run takes that copies next to nothing."""
-
-AGENT_BYTES = 300 << 20
 
 
 def check_host(home: Home, agents: int, expected: Expected | None) -> Iterator[Finding]:
