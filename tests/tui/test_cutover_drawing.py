@@ -264,6 +264,29 @@ def test_a_freeze_that_lasts_longer_than_its_window_says_so() -> None:
     assert Role.LOOK in {piece.role for piece in rows[0]}
 
 
+def test_a_verification_that_found_something_is_the_answer_until_the_step_is_done_again() -> None:
+    said = "The source changed since the final delta: 12 files new or changed. It is not read-only."
+    record = begun("readiness", "read-only").back_to("delta", said)
+    view = View("lab-images", past(), ready(3_600.0), record, cursor=2, pane="checklist", now=NOW)
+    for canvas in CANVASES:
+        rows = body(view, canvas)
+        assert len(rows) <= canvas.height
+    assert (
+        drawn(body(view, NARROW)[:5])
+        == """
+ ✗ STOPPED: The source changed since the final delta: 12 files new or changed.
+   It is not read-only. Nothing is handed over; enter does the final delta
+   again.
+ CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen
+ since 20:56:44: 9 min of 1 h 00.
+"""
+    )
+    assert "7 hand over" in drawn(body(view, NARROW))
+    assert "STOPPED" not in drawn(body(view._replace(work=Work(True)), NARROW))
+    again = record.done("delta", record.steps["readiness"])
+    assert "STOPPED" not in drawn(body(view._replace(record=again), NARROW))
+
+
 def test_of_what_it_said_the_last_whole_sentences_are_shown() -> None:
     long = "It took " + "a " * 40 + "long while."
     said = Work(True, "", "", (long, "Step 3 of 7: final delta", "and more"))

@@ -245,7 +245,7 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         await pilot.press("x")
         await shows(pilot, "Written:")
         await pilot.press("5")
-        await shows(pilot, "6 it was handed over to its users")
+        await shows(pilot, "6 handed over to its users")
         await pilot.press("R")
         await shows(pilot, "run: not now, it was handed over: a run would replace what users wrote.")
         await pilot.press("7")

@@ -42,6 +42,10 @@ class View(NamedTuple):
     now: float = 0.0
 
 
+_ANSWER_ROWS = 3
+"""A longer answer leaves no room for bars beside a checklist on a low screen."""
+
+
 def body(view: View, canvas: Canvas) -> list[Row]:
     """The rows below the journey, the answer first; at most ``canvas.height``."""
     rows = _answer(view, canvas)
@@ -52,7 +56,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     if both or view.pane == "readiness":
         rows += headed("readiness", _readiness(view, canvas))
     if both or view.pane == "checklist":
-        if view.pane == "checklist" and not both:
+        if view.pane == "checklist" and not both and len(rows) <= _ANSWER_ROWS:
             rows += _bars(view, canvas)[:2]
         rows += _work(view, canvas._replace(height=canvas.height - len(rows) - 1))
     return within(rows, canvas)
@@ -63,6 +67,9 @@ def _answer(view: View, canvas: Canvas) -> list[Row]:
     record, ready = view.record, view.ready
     if view.trouble:
         return sentence(cross(canvas), "STOPPED", canvas.text(" ".join(view.trouble.split())), Role.ALARM, canvas, 4)
+    if record is not None and record.stopped and not view.work.running:
+        text = f"{canvas.text(record.stopped)} Nothing is handed over; enter does the final delta again."
+        return [*sentence(cross(canvas), "STOPPED", text, Role.ALARM, canvas, 4), *_begun(record, view, canvas)]
     if record is not None:
         return _begun(record, view, canvas)
     if ready is None:

@@ -45,7 +45,10 @@ def progress(snapshot: Snapshot) -> str:
     done = of.done
     if not snapshot.totals.listing_complete:
         return f"{format_bytes(done)} so far"
-    return format_share(done, of.source) if of.source else "0 B"
+    if not of.source:
+        return "0 B"
+    share = done / of.source
+    return format_share(share if snapshot.status.ended else min(share, 0.999), 1.0)  # the last checks come after it
 
 
 def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Role]:

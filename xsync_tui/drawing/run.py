@@ -274,7 +274,7 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
     again = "xsync run SOURCE DESTINATION" if snapshot.profile is None else "R"
     if view.handed:
         steps = [
-            ("6", "it was handed over to its users: a run would replace what they write; ways back"),
+            ("6", "handed over to its users: a run would replace what they wrote; ways back"),
             ("7", "the report to keep"),
         ]
     elif exit_code(snapshot, gone=False) == 0:
