@@ -12,7 +12,7 @@ from engine.planning.capacity import Binding, ScaledLimit, binding, fleet, rate,
 from engine.planning.estimate import DEFAULTS, EstimateOptions, estimate
 from engine.planning.hosting import HostRoom
 from engine.planning.timetable import Timetable
-from engine.planning.useful import Useful, WorkLimit, limited, soon_done, useful, work_of
+from engine.planning.useful import Useful, WorkLimit, limited, soon_done, useful, useful_hosts, work_of
 from engine.planning.values import Dataset, PlanLimit, Seconds
 from engine.quantities import format_rate
 
@@ -126,9 +126,10 @@ def size_fleet(
     """The smallest fleet that moves ``dataset`` at ``target`` x ``utilisation`` bytes/s or more, or that of ``agents``.
 
     Without a target it is that of ``agents``, or one. Where ``agents`` are not said it is never more than the work can
-    use (useful.py). ``most_hosts``: None for as many as help. ``room``: what this host can hold. ``tasks``: so many
-    agents have tasks where none helps another; None where they do. The arguments after it are those of ``estimate``.
-    Raises ValueError for a target, utilisation or count that is not above zero.
+    use, and it is on no more hosts than are worth it (useful.py). ``most_hosts``: None for as many as help. ``room``:
+    what this host can hold. ``tasks``: so many agents have tasks where none helps another; None where they do. The
+    arguments after it are those of ``estimate``. Raises ValueError for a target, utilisation or count that is not above
+    zero.
     """
     if (target is not None and target <= 0) or not 0 < utilisation <= 1:
         raise ValueError(f"a target is above zero and its utilisation at most 1, not {target} and {utilisation}")
@@ -145,6 +146,8 @@ def size_fleet(
         if held is not None:
             count, sizing = found.agents, sizing._replace(most_hosts=found.hosts)
     busy = min(count, work.pieces)
+    if (few := useful_hosts(work, busy, sizing.hosts(busy))) < sizing.hosts(busy):
+        sizing = sizing._replace(most_hosts=few)
     hosts, now = sizing.hosts(busy), sizing.best(busy)
     if wanted is not None:
         held = None if now >= wanted else held or soon_done(work, Useful(busy, hosts), dataset.bytes / wanted)

@@ -159,6 +159,11 @@ def useful(work: Work, agents: int, hosts: int) -> Useful:
     return found
 
 
+def useful_hosts(work: Work, agents: int, hosts: int) -> int:
+    """On how many of ``hosts`` it is worth it to have ``agents``: there time and preparing together are least."""
+    return min(range(1, hosts + 1), key=lambda count: work.seconds(agents, count) + HOST_SECONDS * (count - 1))
+
+
 def limited(
     work: Work, found: Useful, agents: int, hosts: int, *, whole_files: bool, tasks: int | None = None
 ) -> WorkLimit | None:

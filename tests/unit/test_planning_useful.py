@@ -109,6 +109,12 @@ def test_agents_without_a_task_are_not_planned_where_none_helps_another() -> Non
     assert size_fleet(known, evenly(200, TB), LINK.value, tasks=30, options=WHOLE).work is None
 
 
+def test_agents_that_were_asked_for_are_on_no_more_hosts_than_are_worth_it() -> None:
+    known = limits(default_roofline(), Surroundings(cores=2, objects=False))
+    assert size_fleet(known, evenly(12_000, GB), None, agents=4).hosts == 1
+    assert size_fleet(known, evenly(10**9, 10 * TB), None, agents=4).hosts == 2
+
+
 def test_a_fleet_that_was_asked_for_is_left_alone() -> None:
     asked = size_fleet(limits(default_roofline(), Surroundings(target=LINK)), evenly(3, 3), LINK.value, agents=9)
     assert (asked.agents, asked.idle) == (9, 8)
