@@ -133,7 +133,7 @@ def test_little_work_is_its_own_limit() -> None:
     assert (
         text(rows, NARROW)
         == """
- 2 agents copy 2.40 GB in 1 - 4 s: more agents would not help
+ 2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
  agents  GB/s target  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2      █████▉     │            1.10 ○
@@ -159,7 +159,7 @@ def test_little_work_in_ascii() -> None:
     assert (
         text(rows, ASCII)
         == """
- 2 agents copy 2.40 GB in 1 - 4 s: more agents would not help
+ 2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
  agents  GB/s target  full copy | what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  | paths x 2      #####      |            1.10 ?
@@ -185,7 +185,7 @@ def test_little_work_at_120_columns() -> None:
     assert (
         text(rows, WIDE)
         == """
- 2 agents copy 2.40 GB in 1 - 4 s. The limit is the work itself: more agents would not help
+ 2 agents copy 2.40 GB in 1 - 4 s. The limit is the work itself: more agents would hardly help
  link [20 Gbps]  use [85 %]  agents [4 auto]  cut [even]  from [22:00]  by [09:00]
  agents  GB/s target  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2                ███████████████▎             │                        1.10 ○
@@ -211,7 +211,7 @@ def test_why_little_work_takes_no_more_agents() -> None:
     assert (
         text(rows, NARROW)
         == """
- 2 agents copy 2.40 GB in 1 - 4 s: more agents would not help
+ 2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
  agents  GB/s target  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2      █████▉     │            1.10 ○

@@ -189,7 +189,8 @@ def _wide(plan: Plan) -> bool:
 
 def _work_sentences(work: WorkLimit, copied: str) -> list[str]:
     """That no more agents are planned because there is too little for them to do."""
-    more = "more hosts are not worth it" if work.kind == "host" else "more agents would not help"
+    hardly = "hardly help" if work.kind in ("start", "soon") else "not help"
+    more = "more hosts are not worth it" if work.kind == "host" else f"more agents would {hardly}"
     return [f"{copied}. The limit is the work itself: {more}", f"{copied}: {more}", f"{copied}.", copied]
 
 
