@@ -271,11 +271,20 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=False):
 
 
 class Bytes(msgspec.Struct, frozen=True):
-    """``source``: bytes of the files found; ``transferred``: bytes written; ``pending``: bytes of pending files."""
+    """``source``: bytes of the files found; ``transferred``: bytes written; ``pending``: bytes of pending files.
+
+    ``failed``: bytes of the found files that failed; 0 in journals that are older than this field.
+    """
 
     source: int = 0
     transferred: int = 0
     pending: int = 0
+    failed: int = 0
+
+    @property
+    def done(self) -> int:
+        """Bytes of the found files that are as they should be at the destination: transferred or skipped."""
+        return max(0, self.source - self.pending - self.failed)
 
 
 class Deletions(msgspec.Struct, frozen=True):

@@ -225,7 +225,8 @@ async def _gather(
         something_known = bool(earlier or decided or read_state(state).files)
         if not entries:
             await asyncio.to_thread(foretell, folder, execution, sides, known=something_known and changed_only)
-        await tell_doubts(state, committer)
+        if migration.retry is None:
+            await tell_doubts(state, committer)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
         began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)

@@ -199,7 +199,11 @@ def test_a_run_from_the_plan_has_no_more_agents_than_this_host_holds(
         async with app.run_test(size=(80, 23)) as pilot:
             await surveyed(pilot, app)
             await pilot.press("3")
-            await until(pilot, app, lambda text: "what limits 4" in text and "! this host holds 3 agents" in text)
+            await until(
+                pilot,
+                app,
+                lambda text: "what limits 4" in text and "! the plan has 4 agents; this host holds 3" in text,
+            )
             await pilot.press("R")
             await pilot.pause()
             assert isinstance(app.screen, Strip)

@@ -113,6 +113,7 @@ def counts_json(snapshot: Snapshot) -> dict[str, Any]:
             "source": totals.bytes.source,
             "transferred": totals.bytes.transferred,
             "pending": totals.bytes.pending,
+            "failed": totals.bytes.failed,
         },
         "failures": snapshot.failure_counts,
         **({} if totals.deletions is None else {"deletions": msgspec.to_builtins(totals.deletions)}),

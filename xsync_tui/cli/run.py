@@ -60,10 +60,21 @@ def command(
     from xsync_tui.cli.running import run_and_stay
 
     request = _with_metrics(_request(what, chosen), metrics_file)
+    _tell_of_too_many(request.migration.agents)
 
     from engine.execution.launch import start
 
     return run_and_stay(lambda detached: start(request, detached=detached), detach=detach, as_json=as_json)
+
+
+def _tell_of_too_many(agents: int) -> None:
+    """Say that this host does not hold so many agents; they are started all the same, as somebody asked for them."""
+    from engine.execution.checking.host import room_here
+    from xsync_tui.cli.output import say
+
+    room = room_here()
+    if agents > room.agents:
+        say(f"! {agents:,} agents are more than this host holds, which is {room.said}: they will slow each other down.")
 
 
 def _with_metrics(request: RunRequest, metrics_file: str | None) -> RunRequest:

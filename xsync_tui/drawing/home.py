@@ -352,6 +352,6 @@ def _bar(snapshot: Snapshot, canvas: Canvas) -> str:
     of = snapshot.totals.bytes
     if not snapshot.totals.listing_complete or not of.source:
         return ""
-    full = int(_BAR_CELLS * (of.source - of.pending) / of.source)
+    full = int(_BAR_CELLS * of.done / of.source)
     on, off = ("━", "·") if canvas.unicode else ("#", ".")
     return on * full + off * (_BAR_CELLS - full)

@@ -317,7 +317,7 @@ class BaseScreen(Screen[None], Generic[V]):
         home = self.place == "home"
         footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
         shown = [key for key in footed if not self.why_not(key)]
-        return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
+        return [Hint(shown_key(key, keymap), self.words(key), key.brief) for key in shown]
 
     # Filtering.
 

@@ -43,8 +43,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
         Key("home.failures", "f", "failures", "failures", footer=False),
         Key("home.new", "N", "new", "new", Tier.ACT),
         Key("home.run", "R", "run", "run", Tier.ACT),
-        Key("home.retry", "F", "retry failed", "retry", Tier.ACT),
-        Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY),
+        Key("home.retry", "F", "retry failed", "retry", Tier.ACT, brief="retry"),
+        Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY, brief="delete"),
     )
 
     def widgets(self) -> ComposeResult:

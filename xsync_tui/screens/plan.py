@@ -12,6 +12,7 @@ from textual import work
 from textual.app import ComposeResult
 
 from engine.errors import UsageError, XsyncError
+from engine.planning.partition import MOST_TASKS
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
 from xsync_tui.bridge import Bridge
@@ -147,6 +148,8 @@ class PlanScreen(BaseScreen[Ground]):
             return ""
         if key.id == "plan.run" and at_work(self.facts.snapshot, self.xsync.now()):
             return "it runs: 5 shows it"
+        if key.id == "plan.run" and self._plan is not None and len(self._plan.tasks) > MOST_TASKS:
+            return f"a run has at most {MOST_TASKS:,} tasks: cut at a level nearer to the root, or evenly"
         return "" if self._plan is not None else "there is no plan yet: 2 surveys the source"
 
     def words(self, key: Key) -> str:

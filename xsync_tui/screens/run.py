@@ -130,6 +130,7 @@ class RunScreen(BaseScreen[RunFacts]):
             self._shows,
             self._zoomed,
             self.cursor,
+            self._handed,
         )
         state, liveness, role = state_words(view, canvas)
         name = self.facts.subject.name
@@ -180,6 +181,8 @@ class RunScreen(BaseScreen[RunFacts]):
             return "" if key.id == "run.run" and self.facts.profile else "nothing has run yet"
         life = life_of(snapshot, self.xsync.now())
         runs = life in (Life.LIVE, Life.SILENT)
+        if key.id in ("run.run", "run.retry") and not runs and self._handed:
+            return "it was handed over: a run would replace what users wrote"
         match key.id:
             case "run.run":
                 if runs:
@@ -196,8 +199,8 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def legend(self, canvas: Canvas) -> list[Row]:
         """The glyphs of graph and panes."""
-        known = [("┄", "limit"), ("╌", "no data: no runner, or not this agent, then"), ("⣀", "zero")]
-        plain = [("-", "limit"), ("?", "no data: no runner, or not this agent, then"), ("_", "zero")]
+        known = [("┄", "limit"), ("╌", "no data: no runner or agent then"), ("⣀", "zero")]
+        plain = [("-", "limit"), ("?", "no data: no runner or agent then"), ("_", "zero")]
         rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
         return [*rows, (Piece(f" [ ] time shown: {SPANS[self._span][0]}", Role.MUTED),)]
 
@@ -330,6 +333,11 @@ class RunScreen(BaseScreen[RunFacts]):
             said, role = str(error), Role.ALARM
         self.notice(said, role)
         self.reread()
+
+    @property
+    def _handed(self) -> bool:
+        """Whether a cutover has handed it over."""
+        return self.facts.cutover is not None and "hand-over" in self.facts.cutover.steps
 
     def _look(self, snapshot: Snapshot, now: float) -> None:
         if snapshot.execution != self._seen_of:
