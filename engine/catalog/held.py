@@ -73,8 +73,7 @@ class Held(NamedTuple):
     def hides_marker(self, there: str, fact: str, entry: str) -> str:
         """SQL that is true if a marker was put for folder ``entry``, and the listing shows none.
 
-        Large folders are listed level by level, where the markers of those in them are not seen: the server has to be
-        asked.
+        A folder that is listed in slices may have it nevertheless: the server has to be asked.
         """
         if not self.objects:
             return "false"
