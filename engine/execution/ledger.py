@@ -46,6 +46,7 @@ class Ledger:
                 source=sum(size.source for size in sizes),
                 transferred=sum(size.transferred for size in sizes),
                 pending=sum(size.pending for size in sizes) if files.pending else 0,
+                failed=sum(size.failed for size in sizes),
             ),
             listing_complete=listing_complete,
             deletions=self.deletions and replace(self.deletions, not_deleted=self.not_deleted),
@@ -75,7 +76,7 @@ class Ledger:
                 continue
             self._change(task, Kind(kind), **{_WORDS[Action(action)]: count})
             if kind != Kind.FOLDER:
-                self._size(task, pending=-size)
+                self._size(task, pending=-size, failed=size if action == Action.FAILED else 0)
         absent = rows.filter(pa.compute.equal(rows["reason"], NOT_AT_SOURCE))  # named by a manifest, never listed
         for (task, kind, _), count, _ in _groups(absent, "action"):
             self._change(task, Kind(kind), discovered=count)
@@ -109,10 +110,11 @@ class Ledger:
         else:
             self._tasks[task] = Totals(totals.files.plus(**changes), totals.folders, totals.bytes)
 
-    def _size(self, task: int, source: int = 0, transferred: int = 0, pending: int = 0) -> None:
+    def _size(self, task: int, source: int = 0, transferred: int = 0, pending: int = 0, failed: int = 0) -> None:
         totals = self._tasks[task]
         sizes = totals.bytes
-        changed = Bytes(sizes.source + source, sizes.transferred + transferred, max(0, sizes.pending + pending))
+        left = max(0, sizes.pending + pending)
+        changed = Bytes(sizes.source + source, sizes.transferred + transferred, left, sizes.failed + failed)
         self._tasks[task] = Totals(totals.files, totals.folders, changed)
 
 

@@ -20,13 +20,10 @@ from engine.filters import Filters
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import LocationSpec, Migration, TaskSnapshot
-from engine.planning.partition import TaskPlan, deal_unknown
+from engine.planning.partition import MOST_TASKS, TaskPlan, deal_unknown
 from engine.planning.values import KNEE_BYTES
 from engine.survey.cutting import cut
 from engine.survey.report import latest_survey
-
-MOST_TASKS = 1_001
-"""Everything else, and one for each of the most agents that there can be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ class HostRoom(msgspec.Struct, frozen=True):
     limit: Literal["cores", "memory", "open files"]
     by: str
 
+    @property
+    def said(self) -> str:
+        """``8 agents (2 cores)``."""
+        return f"{format_count(self.agents)} agent{'' if self.agents == 1 else 's'} ({self.by})"
+
 
 def host_room(cores: int, memory_bytes: int, descriptors: int | None) -> HostRoom:
     """What a host of so many ``cores`` holds with ``memory_bytes`` available, where a process may open ``descriptors``.

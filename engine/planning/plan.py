@@ -14,7 +14,15 @@ from engine.planning.estimate import DEFAULTS, EstimateOptions
 from engine.planning.fleet import FleetPlan, WhatIf, spoken
 from engine.planning.hosting import HostRoom
 from engine.planning.network import DataSyncNetwork, Network
-from engine.planning.partition.tasks import EVEN, Partition, TaskPlan
+from engine.planning.partition.tasks import (
+    BYTES_OF_A_TASK,
+    CORE_OF_A_TASK,
+    EVEN,
+    MANY_TASKS,
+    MOST_TASKS,
+    Partition,
+    TaskPlan,
+)
 from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
 from engine.planning.useful import WorkLimit
@@ -229,12 +237,13 @@ def _elsewhere(fleet: FleetPlan) -> Sequence[str]:
     """That the fleet is more than this host, and what that means: a run has all its agents on one host."""
     if fleet.here is None or fleet.room is None:
         return []
-    count = f"{format_count(fleet.agents)}{'' if fleet.hosts == 1 else f' on {fleet.hosts} hosts'}"
-    holds = f"{fleet.room.agents} agent{'' if fleet.room.agents == 1 else 's'} ({fleet.room.by})"
+    agents = f"{format_count(fleet.agents)} agent{'' if fleet.agents == 1 else 's'}"
+    count = f"{agents}{'' if fleet.hosts == 1 else f' on {fleet.hosts} hosts'}"
+    holds = f"this host holds {fleet.room.said}, and " if fleet.agents > fleet.room.agents else ""
     ours = "1 agent takes" if fleet.here.agents == 1 else f"{fleet.here.agents} agents take"
     took = format_duration_range(fleet.here.seconds.low, fleet.here.seconds.high)
-    here = f"this host holds {holds}, the plan has {count}, and all agents of a run are on one host: here {ours} {took}"
-    return [f"{here}; for more, run a profile on each host, with the filters of its tasks"]
+    more = "for more, run a profile on each host, with the filters of its tasks"
+    return [f"the plan has {count}; {holds}all agents of a run are on one host: here {ours} {took}; {more}"]
 
 
 def _origins(parts: Parts) -> tuple[Origin, ...]:
@@ -258,6 +267,8 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
             f"agent {balance.agent + 1} has {format_percent(balance.over)} more to do than an even share: "
             f"{balance.reason}"
         )
+    if parts.helps and len(parts.partition.tasks) > MANY_TASKS:
+        found.append(_many(len(parts.partition.tasks)))
     if parts.fleet.idle:
         pieces = parts.fleet.agents - parts.fleet.idle
         found.append(
@@ -269,3 +280,14 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
     if whole.low and whole.high / whole.low > WIDE and whole.high >= _LEAST_WIDE:
         found.append(WIDE_ADVICE)
     return found
+
+
+def _many(tasks: int) -> str:
+    """What so many tasks cost, and what is as good: agents help each other, whatever the tasks."""
+    instead = "cut at a level nearer to the root, or evenly, which is as fast: agents help each other"
+    if tasks > MOST_TASKS:
+        return (
+            f"a run has at most {format_count(MOST_TASKS)} tasks, and is refused with {format_count(tasks)}: {instead}"
+        )
+    core, memory = format_percent(tasks * CORE_OF_A_TASK), format_bytes(tasks * BYTES_OF_A_TASK)
+    return f"{format_count(tasks)} tasks cost the runner about {core} of a core and {memory} of memory: {instead}"

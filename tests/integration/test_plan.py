@@ -85,6 +85,9 @@ def test_the_plan_of_a_profile_is_made_from_a_survey_that_comes_first(xsync: Xsy
     again = xsync.run("plan", "lab", "--agents", "2", "--level", "1", "--for", "datasync")
     assert "comes first" not in again.errors
     assert again.lines[0]["agents"] == 2
+    [theirs] = xsync.run("plan", "lab", "--level", "1", "--per-agent", "500Mbps", "--for", "datasync").lines
+    assert (theirs["agents"], theirs["work"]["kind"]) == (4, "tasks")
+    assert theirs["room"] is None
     named = sorted(task["include"] for task in again.lines[0]["tasks"] if task["include"])
     assert named == [["/2022"], ["/2023"], ["/2024"], ["/2025"]]
 
@@ -127,6 +130,28 @@ def test_what_a_person_reads_fits_80_columns_and_begins_with_the_answer(
     assert any(line.startswith(f" >{made.agents:>6}") for line in lines)
     ascii_lines = plan_lines(made, Look(width=80, unicode=False))
     assert all(line.isascii() for line in ascii_lines)
+
+
+def test_tasks_that_are_too_many_are_said_to_cost_something_or_to_be_refused(xsync: Xsync, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for number in range(1_200):
+        folder = source / f"{number // 4:03d}" / str(number % 4)
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x")
+    assert xsync.run("survey", source).code == 0
+
+    def warnings(level: int) -> list[str]:
+        [made] = xsync.run("plan", source, "s3://lab-archive", "--level", str(level)).lines
+        return [each for each in made["warnings"] if " tasks" in each]
+
+    [costly], [refused] = warnings(1), warnings(2)
+    assert costly.startswith(
+        "301 tasks cost the runner about 11 % of a core and 84.3 MB of memory: cut at a level nearer"
+    )
+    assert refused.startswith(
+        "a run has at most 1,001 tasks, and is refused with 1,201: cut at a level nearer to the root"
+    )
+    assert not [each for each in _plan_of(tmp_path, source).warnings if " tasks" in each]
 
 
 def test_a_source_that_is_not_there_is_named(xsync: Xsync, tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def texts() -> dict[str, str]:
     }
 
 
+def test_a_cutover_that_stopped_says_why() -> None:
+    record = begun("readiness", "read-only").back_to("delta", f"The two sides differ: {HOSTILE}.")
+    told = booked(View("lab-images", past(), ready(7_200.0), record, now=NOW))
+    assert "- It stopped: The two sides differ: " in told
+    assert HOSTILE not in told
+
+
+def test_a_step_that_was_steady_enough_to_count_is_no_step_that_was_not() -> None:
+    (first, *others) = LINEAR.steps
+    counted = msgspec.structs.replace(first, ended="out of time", spread=0.04)
+    left_out = msgspec.structs.replace(first, ended="out of time", spread=0.5)
+    for step, word in ((counted, "nearly, when its time was up"), (left_out, "no: its time was up")):
+        found = msgspec.structs.replace(LINEAR, steps=(step, *others))
+        assert f"| {word} |" in handout_of_test(found, "lab-images", NOW, UTC)
+
+
 @pytest.mark.parametrize("which", ["test run", "cutover", "report"])
 def test_it_has_full_dates_harmless_names_whole_tables_and_no_keys_of_the_app(which: str) -> None:
     text = texts()[which]

@@ -148,7 +148,7 @@ def test_little_work_is_its_own_limit() -> None:
  2025   710 MB   1  │             ██████████████░░░░░░░░░░░░░░░░░░░            │
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -174,7 +174,7 @@ def test_little_work_in_ascii() -> None:
  2025   710 MB   1  |             ##############///////////////////            |
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on = profile  ? published defaults
 """.strip("\n")
     )
@@ -200,7 +200,7 @@ def test_little_work_at_120_columns() -> None:
  2025   710 MB   1  │                       ██████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░                    │
                                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the work is too small for that, another agent ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: another agent would save less than the 1.5 s ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -223,11 +223,11 @@ def test_why_little_work_takes_no_more_agents() -> None:
  is        for each size of files the longer of files / F and bytes / B, added
            up: likely 2 s. F = 3.55 k files/s and B = 550 MB/s an agent, 2 of
            them held to 1.07 GB/s. No more agents: a target of 2.50 GB/s would
-           take 4 agents, to be done 1 s sooner: the work is too small for
-           that, another agent would save less than the 1.5 s that it takes to
-           start.
+           take 4 agents, to be done 1 s sooner: another agent would save less
+           than the 1.5 s that it takes to start.
  rests on  ○ default: 88 % of the stated cap of 625 MB/s
- better by nothing: there is too little to do
+ better by nothing that is worth it
+
 
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
  rests on ◇ profile  ○ published defaults
@@ -255,7 +255,7 @@ def test_a_plan_that_is_more_than_this_host_holds() -> None:
  2025   284 TB   1  │████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░  │
                                                  done 08:53 Mon - 17:27 23 May
  S3 requests $1,515 (DataSync: $13,740).  DataSync: 16 IPs
- ! this host holds 3 agents (1.07 GB of memory available), the plan has 4, ... i
+ ! the plan has 4 agents; this host holds 3 agents (1.07 GB of memory ... i
  ! agent 1 has 17 % more to do than an even share: 2025 is one piece: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
@@ -282,7 +282,7 @@ def test_a_plan_that_is_more_than_this_host_holds_at_120_columns() -> None:
  2025   284 TB   1  │████████████████████████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    │
                                                                      done 08:53 Mon - 17:27 23 May
  S3 requests $1,515 (DataSync: $13,740).  DataSync: 16 IPs
- ! this host holds 3 agents (1.07 GB of memory available), the plan has 4, and all agents of a run are on one ... i
+ ! the plan has 4 agents; this host holds 3 agents (1.07 GB of memory available), and all agents of a run are on ... i
  ! agent 1 has 17 % more to do than an even share: 2025 is one piece: neither folders nor names in it cut it finer
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
@@ -309,9 +309,9 @@ def test_what_a_plan_for_several_hosts_means_here() -> None:
            latest nothing does.
  rests on  ○ default: 88 % of the stated cap of 625 MB/s
  better by a test run: it measures F and B (T)
- look at   this host holds 3 agents (1.07 GB of memory available), the plan has
-           4, and all agents of a run are on one host: here 3 agents take 4 d
-           20 h - 11 d 18 h; for more, run a profile on each host, with the ...
+ look at   the plan has 4 agents; this host holds 3 agents (1.07 GB of memory
+           available), and all agents of a run are on one host: here 3 agents
+           take 4 d 20 h - 11 d 18 h; for more, run a profile on each host, ...
  S3 requests $1,515 (DataSync: $13,740).  DataSync: 16 IPs
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
@@ -325,8 +325,8 @@ def test_a_run_begins_with_what_this_host_holds_and_says_what_the_rest_would_tak
     assert agents_here(large) == 3
     assert starting(large, "s3://lab") == (
         "Copies 962 TB to s3://lab with 3 agents on this host, in the background: here it takes 4 d 20 h - 11 d 18 h. "
-        "The plan has 4 agents, but all agents of a run are on one host, and this one holds 3 (1.07 GB of memory "
-        "available)."
+        "The plan has 4 agents, but all agents of a run are on one host, and this one holds 3 agents (1.07 GB of "
+        "memory available)."
     )
 
 

@@ -231,8 +231,12 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         assert read_cutover(find_home(), "lab") is None
         await confirm(pilot, "enter", "lab")
         await until(pilot, lambda: _asks(app, "nobody can write"))
+        await pilot.press("apostrophe", "c")
+        await shows(pilot, "▶2 source read-only")
         await confirm(pilot, "enter", "lab")
         await until(pilot, lambda: _asks(app, "To hand"))
+        await shows(pilot, "▶7 hand over")
+        assert "Frozen since" in screen_text(pilot)
         known = read_cutover(find_home(), "lab")
         assert known is not None
         assert known.next == "hand-over"
@@ -240,6 +244,10 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         await shows(pilot, "HANDED OVER: by")
         await pilot.press("x")
         await shows(pilot, "Written:")
+        await pilot.press("5")
+        await shows(pilot, "6 handed over to its users")
+        await pilot.press("R")
+        await shows(pilot, "run: not now, it was handed over: a run would replace what users wrote.")
         await pilot.press("7")
         await shows(pilot, "SUCCESS:")
         await pilot.press("apostrophe")

@@ -63,7 +63,7 @@ def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
     match ended_status(snapshot, gone=gone):
         case Status.SUCCESS:
             return 0
-        case Status.CANCELLED | Status.INTERRUPTED:
+        case Status.CANCELLED | Status.INTERRUPTED | Status.SUPERSEDED:
             return STOPPED
         case Status.ERROR if held_back(snapshot):
             return REFUSED
@@ -87,8 +87,13 @@ def held_back(snapshot: Snapshot) -> bool:
 
 
 def work_left(snapshot: Snapshot) -> bool:
-    """Whether files are undecided, or folders not listed for another reason than that they cannot be."""
+    """Whether files are undecided, or folders not listed for another reason than that they cannot be.
+
+    Of what is superseded nothing is left: that is the business of the newer execution.
+    """
     totals = snapshot.totals
+    if snapshot.status is Status.SUPERSEDED:
+        return False
     return totals.files.pending > 0 or not (totals.listing_complete or _NOT_LISTED in snapshot.failure_counts)
 
 
@@ -108,6 +113,7 @@ def counts_json(snapshot: Snapshot) -> dict[str, Any]:
             "source": totals.bytes.source,
             "transferred": totals.bytes.transferred,
             "pending": totals.bytes.pending,
+            "failed": totals.bytes.failed,
         },
         "failures": snapshot.failure_counts,
         **({} if totals.deletions is None else {"deletions": msgspec.to_builtins(totals.deletions)}),
@@ -142,6 +148,8 @@ def snapshot_json(snapshot: Snapshot, life: str, now: float) -> dict[str, Any]:
         "limit_until": snapshot.limit_until,
         "eta_seconds": {"low": eta[0], "high": eta[1]} if eta else None,
         "message": snapshot.message,
+        "superseded_by": snapshot.superseded_by or None,
+        "supersedes": snapshot.supersedes,
         "agents": snapshot.agents,
         "tasks": [{**msgspec.to_builtins(task), "files": tally_json(task.files)} for task in snapshot.tasks],
         "events": snapshot.events,
@@ -159,6 +167,7 @@ def result_json(snapshot: Snapshot, report: dict[str, Any], report_path: Path | 
         **counts_json(snapshot),
         "report": str(report_path) if report_path else None,
         "message": snapshot.message,
+        "superseded_by": snapshot.superseded_by or None,
     }
 
 
@@ -282,6 +291,8 @@ def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -
 
 def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
     left = f" {files_left(snapshot)}; no half file under its final name."
+    if snapshot.status is Status.SUPERSEDED:
+        return [Line(f" Superseded by {snapshot.superseded_by}: what it had copied counts there.")]
     if snapshot.status is Status.CANCELLED:
         return [Line(f"{left} Cancelled for good: run it again to copy them.")]
     return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]

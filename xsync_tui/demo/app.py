@@ -86,7 +86,7 @@ class DemoApp(XsyncApp):
         name = agent.name().removeprefix("xsync ")
         effect = (
             f"kill -9 of process {agent.pid}, one of the demo's own agents, as if its host had lost power. What it "
-            "held goes back to the others; nothing is lost or counted twice."
+            "held goes back, another one takes its place; nothing is lost or counted twice."
         )
         screen.act(Act("K", f"kill {name}", effect, "kill it", "let it live", asked=False), partial(self._kill, agent))
 
@@ -97,7 +97,7 @@ class DemoApp(XsyncApp):
         except psutil.Error as error:
             raise XsyncError(f"it is gone already: {error}") from error
         self.reached = self.reached._replace(killed=True)
-        return f"{name} is dead. 5 shows who does its work."
+        return f"{name} is dead; another one takes its place. 5: does the sum still hold?"
 
     def _look(self, screen: BaseScreen[Any]) -> None:
         """Note what was done."""

@@ -62,7 +62,7 @@ STEPS = (
     ),
     Step(
         "run",
-        "K, then enter: kills one agent. Who does its work? Look at the sum.",
+        "K, then enter: kills one agent. Is anything lost? Look at the sum.",
         "5: the run. It goes on, whatever you look at.",
         "killed",
     ),

@@ -102,9 +102,10 @@ def starting(plan: Plan, destination: str) -> str:
         return f"{copies}, in the background."
     fleet = counted(plan.agents, "agent") + ("" if plan.hosts == 1 else f" on {plan.hosts} hosts")
     took = format_duration_range(plan.here.seconds.low, plan.here.seconds.high)
+    holds = f", and this one holds {plan.room.said}" if plan.agents > plan.room.agents else ""
     return (
         f"{copies} on this host, in the background: here it takes {took}. The plan has {fleet}, but all agents of a "
-        f"run are on one host, and this one holds {plan.room.agents} ({plan.room.by})."
+        f"run are on one host{holds}."
     )
 
 

@@ -30,6 +30,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
     seconds = 2.0
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("failures.open", "enter", "files", "open", footer=True),
+        Key("failures.log", "o", "log", "app.go('log')", footer=False),
         Key("failures.close", "escape,backspace", "back", "back", Tier.MOVE),
         Key("failures.retry", "F", "retry failed", "retry", Tier.ACT),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ from textual import work
 from textual.app import ComposeResult
 
 from engine.errors import UsageError, XsyncError
+from engine.planning.partition import MOST_TASKS
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
 from xsync_tui.bridge import Bridge
@@ -26,7 +28,7 @@ from xsync_tui.drawing.why import figure_count
 from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
-from xsync_tui.screens.starting import at_work
+from xsync_tui.screens.starting import at_work, before_start
 from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
@@ -146,6 +148,8 @@ class PlanScreen(BaseScreen[Ground]):
             return ""
         if key.id == "plan.run" and at_work(self.facts.snapshot, self.xsync.now()):
             return "it runs: 5 shows it"
+        if key.id == "plan.run" and self._plan is not None and len(self._plan.tasks) > MOST_TASKS:
+            return f"a run has at most {MOST_TASKS:,} tasks: cut at a level nearer to the root, or evenly"
         return "" if self._plan is not None else "there is no plan yet: 2 surveys the source"
 
     def words(self, key: Key) -> str:
@@ -335,7 +339,8 @@ class PlanScreen(BaseScreen[Ground]):
             effect += " link, use, from and by are of the plan alone: it starts now, with the profile's own limits."
         migration = msgspec.structs.replace(request.migration, agents=agents_here(plan))
         profile = self.facts.subject.profile
-        self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile))
+        ahead = partial(before_start, migration, profile)
+        self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile), ahead)
 
 
 def _start(bridge: Bridge, migration: Migration, profile: str | None) -> str:
