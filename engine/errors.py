@@ -4,9 +4,12 @@ XsyncError                    1  something failed that a person can act on
 |-- UsageError                2  bad command line, quantity, filter or manifest
 |   `-- ProfileError          2  bad profile: names file, key, nearest valid key
 |-- LocationError             1  a source or destination cannot be used
+|   |-- WrongPlaceError       2  not there, or not for these credentials or options: what was typed has to change
 |   |-- SourceError           1
+|   |   |-- WrongSourceError  2  both
 |   |   `-- SilentSourceError 1  the source does not answer now, and may later
 |   `-- DestinationError      1
+|       |-- WrongDestinationError 2  both
 |       |-- UploadGoneError   1  a multipart upload vanished: the file starts again
 |       |-- UnavailableError  1  the destination does not answer now, and may later
 |       `-- ExistsError     1  there is something already, and nothing may be replaced
@@ -45,8 +48,18 @@ class LocationError(XsyncError):
     """A location cannot be reached or used."""
 
 
+class WrongPlaceError(LocationError):
+    """What was named is not there, or does not take these credentials or options."""
+
+    exit_code = 2
+
+
 class SourceError(LocationError):
     """The source cannot be read."""
+
+
+class WrongSourceError(WrongPlaceError, SourceError):
+    """The source as it was named cannot be read: correct it."""
 
 
 class SilentSourceError(SourceError):
@@ -55,6 +68,10 @@ class SilentSourceError(SourceError):
 
 class DestinationError(LocationError):
     """The destination cannot be written."""
+
+
+class WrongDestinationError(WrongPlaceError, DestinationError):
+    """The destination as it was named cannot be written: correct it."""
 
 
 class UploadGoneError(DestinationError):

@@ -69,7 +69,10 @@ class Look(IntEnum):
 
 
 class Status(StrEnum):
-    """State of a task execution, in DataSync's words plus PAUSED."""
+    """State of a task execution, in DataSync's words plus PAUSED, CANCELLED, INTERRUPTED and SUPERSEDED.
+
+    SUPERSEDED: it was interrupted, and a newer execution between the same two sides has taken its place.
+    """
 
     QUEUED = "QUEUED"
     LAUNCHING = "LAUNCHING"
@@ -82,11 +85,12 @@ class Status(StrEnum):
     ERROR = "ERROR"
     CANCELLED = "CANCELLED"
     INTERRUPTED = "INTERRUPTED"
+    SUPERSEDED = "SUPERSEDED"
 
     @property
     def ended(self) -> bool:
         """True when no runner works on an execution in this state."""
-        return self in (Status.SUCCESS, Status.ERROR, Status.CANCELLED, Status.INTERRUPTED)
+        return self in (Status.SUCCESS, Status.ERROR, Status.CANCELLED, Status.INTERRUPTED, Status.SUPERSEDED)
 
 
 UNSURE_NS = 60 * 10**9
@@ -267,11 +271,20 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=False):
 
 
 class Bytes(msgspec.Struct, frozen=True):
-    """``source``: bytes of the files found; ``transferred``: bytes written; ``pending``: bytes of pending files."""
+    """``source``: bytes of the files found; ``transferred``: bytes written; ``pending``: bytes of pending files.
+
+    ``failed``: bytes of the found files that failed; 0 in journals that are older than this field.
+    """
 
     source: int = 0
     transferred: int = 0
     pending: int = 0
+    failed: int = 0
+
+    @property
+    def done(self) -> int:
+        """Bytes of the found files that are as they should be at the destination: transferred or skipped."""
+        return max(0, self.source - self.pending - self.failed)
 
 
 class Deletions(msgspec.Struct, frozen=True):
@@ -297,13 +310,17 @@ class Deletions(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The exact ledger of an execution. ``deletions``: None unless REMOVE has looked for any."""
+    """The exact ledger of an execution. ``deletions``: None unless REMOVE has looked for any.
+
+    ``differences``: what its own verification found, foreign objects left out.
+    """
 
     files: Tally = Tally()
     folders: Tally = Tally()
     bytes: Bytes = Bytes()
     listing_complete: bool = False
     deletions: Deletions | None = None
+    differences: int = 0
 
 
 class AgentTimes(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -381,7 +398,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything a screen or ``status`` shows of one execution, read from its journal alone."""
+    """Everything a screen or ``status`` shows of one execution, read from its journal alone.
+
+    ``superseded_by``: the execution that took its place; ``supersedes``: those whose place it takes.
+    """
 
     execution: str
     profile: str | None
@@ -405,3 +425,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     tasks: tuple[TaskSnapshot, ...] = ()
     failure_counts: dict[str, int] = {}
     events: tuple[Event, ...] = ()
+    superseded_by: str = ""
+    supersedes: tuple[str, ...] = ()

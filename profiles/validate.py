@@ -20,7 +20,7 @@ from engine import quantities
 from engine.errors import ProfileError, UsageError
 from engine.filters import parse_pattern, split_patterns
 from engine.recurrence import Recurrence, every
-from profiles.schema import FilterSection, Profile
+from profiles.schema import FilterSection, Place, Profile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 """What a profile may be called: it becomes a file name."""
@@ -168,6 +168,7 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
     for section, place in (("source", profile.source), ("destination", profile.destination)):
         if not place.url:
             yield f"{section}.url", "expected a location such as file:///mnt/lab or s3://bucket/prefix"
+        yield from _of_buckets_alone(section, place)
         if place.kms_key_id is not None and (place.sse or "") == "AES256":
             yield f"{section}.kms_key_id", 'a key of KMS needs sse = "aws:kms" or "aws:kms:dsse"'
     if profile.source.interfaces:
@@ -183,6 +184,18 @@ def _wrong_values(profile: Profile) -> Iterator[Problem]:
     yield from _wrong_notices(profile)
     if profile.schedule.cron is not None and profile.schedule.every is not None:
         yield "schedule.every", "cron says when already: one of them"
+
+
+_BUCKET_KEYS = ("storage_class", "sse", "kms_key_id", "bucket_owner")
+
+
+def _of_buckets_alone(section: str, place: Place) -> Iterator[Problem]:
+    """What a folder cannot keep: left in silence it would be taken for done."""
+    if "://" in place.url and not place.url.lower().startswith("file://"):
+        return
+    for key in _BUCKET_KEYS:
+        if getattr(place, key) is not None:
+            yield f"{section}.{key}", f"only a bucket has one, and {place.url} is a folder: leave it out"
 
 
 def _wrong_notices(profile: Profile) -> Iterator[Problem]:

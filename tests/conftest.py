@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -27,6 +29,26 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test s
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option that renews what pictures are compared with."""
     parser.addoption("--renew-pictures", action="store_true", help="write the pictures of screens anew")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Stands in for where xsync keeps its files without XSYNC_HOME, so that no test gets at those of its user."""
+    folder = tmp_path_factory.mktemp("account")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XSYNC_HOME", raising=False)
+        for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            patch.setenv(variable, str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def leaves_the_account_alone(account: Path) -> Iterator[None]:
+    """Fail a test that keeps something where its user's own executions and profiles are."""
+    yield
+    if left := sorted(str(path.relative_to(account)) for path in account.rglob("*")):
+        shutil.rmtree(account / left[0].partition("/")[0])
+        pytest.fail(f"needs an XSYNC_HOME of its own: it wrote into that of its user: {', '.join(left)}")
 
 
 class SpecMaker(Protocol):

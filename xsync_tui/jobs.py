@@ -91,6 +91,7 @@ class TestRunJob(Job):
 
     def look(self) -> None:
         """Choose the folders; the source is surveyed first where that was not done."""
+        self.looking = "Looking at both sides, and for folders with sizes like the whole."
         self.start(self._look)
 
     def begin(self, bridge: Bridge) -> None:
@@ -103,7 +104,6 @@ class TestRunJob(Job):
         from engine.planning.prices import load_prices
         from xsync_tui.cli.test_run import DEFAULT_LADDER, STEP_SECONDS, request_of
 
-        self.looking = "Looking at both sides, and for folders with sizes like the whole."
         try:
             agents = max(self._migration.agents, DEFAULT_LADDER)
             seconds = self._step_seconds or STEP_SECONDS

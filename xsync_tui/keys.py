@@ -21,7 +21,10 @@ class Tier(StrEnum):
 
 
 class Key(NamedTuple):
-    """A key of a screen. ``id``: its name in settings; ``keys``: as Textual writes them, the first one is shown."""
+    """A key of a screen. ``id``: its name in settings; ``keys``: as Textual writes them, the first one is shown.
+
+    ``brief``: what a footer says where there is no room for all the words.
+    """
 
     id: str
     keys: str
@@ -29,6 +32,7 @@ class Key(NamedTuple):
     action: str
     tier: Tier = Tier.LOOK
     footer: bool = True
+    brief: str = ""
 
 
 class Pane(NamedTuple):
@@ -96,7 +100,7 @@ JUMP = Key("jump", "apostrophe", "jump", "jump")
 
 EVERYWHERE = (
     Key("units", "u", "bits or bytes", "units", footer=False),
-    Key("copy", "y", "copy what the cursor is on", "copy", footer=False),
+    Key("copy", "y", "copy what is here", "copy", footer=False),
     Key("palette", "colon,ctrl+p", "all that can be done here", "palette", footer=False),
     Key("help", "question_mark", "help", "help"),
     Key("leave", "q", "leave", "leave", Tier.LEAVE, footer=False),

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from textual.theme import BUILTIN_THEMES, Theme
 
 _DARK = {"series-files": "#6CA8F0", "series-bytes": "#B79CF2", "series-time": "#D9C08A", "ceiling": "#8FA3AD"}
-_LIGHT = {"series-files": "#1F5FAF", "series-bytes": "#6B3FB5", "series-time": "#8A5F00", "ceiling": "#4F6570"}
-_ANSI = {
-    "series-files": "ansi_blue",
-    "series-bytes": "ansi_magenta",
-    "series-time": "ansi_cyan",
-    "ceiling": "ansi_default",
-}
+_LIGHT = {"series-files": "#1F5FAF", "series-bytes": "#6B3FB5", "series-time": "#875C00", "ceiling": "#4F6570"}
+_ANSI = {"series-bytes": "ansi_magenta", "ceiling": "ansi_default"}
+_ANSI_DARK = {"series-files": "ansi_bright_blue", "series-time": "ansi_cyan"}  # plain blue is all but black in many
+_ANSI_LIGHT = {"series-files": "ansi_blue", "series-time": "ansi_bright_black"}
 
 
 _CONTRAST = Theme(
@@ -56,7 +53,7 @@ OURS = (_CONTRAST,)
 def variables_for(theme: Theme) -> dict[str, str]:
     """Defaults of our own variables under a theme: three series of data and the ceiling."""
     if theme.ansi:
-        return _ANSI
+        return _ANSI | (_ANSI_DARK if theme.dark else _ANSI_LIGHT)
     return _DARK if theme.dark else _LIGHT
 
 

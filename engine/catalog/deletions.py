@@ -47,8 +47,9 @@ class Rules(NamedTuple):
 
     ``objects``: it is an object store. ``wanted(path)``: it lies inside the filters. ``mounts``: folders of the source
     below which nothing was listed. ``foreign``: those are deleted, too. ``overwrites``: the old form of what changed
-    its type goes. ``from_objects``: the source is an object store. ``times_kept``: files have their source's times.
-    ``ages``: least and greatest mtime of the source that the filters select, in ns; ``sizes``: the same in bytes.
+    its type goes; ``old_forms``: nothing else does, or is told of. ``from_objects``: the source is an object store.
+    ``times_kept``: files have their source's times. ``ages``: least and greatest mtime of the source that the filters
+    select, in ns; ``sizes``: the same in bytes.
     """
 
     objects: bool
@@ -58,6 +59,7 @@ class Rules(NamedTuple):
     overwrites: bool = True
     from_objects: bool = False
     times_kept: bool = True
+    old_forms: bool = False
     ages: tuple[int | None, int | None] = (None, None)
     sizes: tuple[int | None, int | None] = (None, None)
 
@@ -169,7 +171,7 @@ def _judge(connection: Connection, gone: Path, source: Source, rules: Rules) -> 
         SELECT *, CASE WHEN mounted OR outside THEN false
                        WHEN implied THEN true
                        WHEN replaced THEN {_sql(rules.overwrites)} AND {old_form}
-                       ELSE known OR {_sql(rules.foreign)} END AS deletes
+                       ELSE NOT {_sql(rules.old_forms)} AND (known OR {_sql(rules.foreign)}) END AS deletes
         FROM (
             SELECT g.dir, g.name, g.path, g.folder, g.size, g.mtime_ns, g.mounted, g.replaced, {known} AS known,
                    coalesce({put}, false) AS was_put,
@@ -181,6 +183,8 @@ def _judge(connection: Connection, gone: Path, source: Source, rules: Rules) -> 
         connection.execute("DELETE FROM judged WHERE replaced AND NOT folder")  # copying has overwritten it, or will
     _keep_parents(connection, rules)
     connection.execute("DELETE FROM judged WHERE implied OR outside OR (known AND NOT deletes AND NOT mounted)")
+    if rules.old_forms:
+        connection.execute("DELETE FROM judged WHERE NOT replaced")
 
 
 def _facts(source: Source) -> str:

@@ -16,12 +16,15 @@ from engine.catalog.database import blob, connect, read_files
 from engine.catalog.facts import AT_DESTINATION, FACT_COLUMNS, IDENTITY_COLUMNS, same_identity
 from engine.catalog.held import HINT_SCHEMA, Held, Verdict, looking
 from engine.catalog.segments import candidates
-from engine.catalog.state import State, read_state
+from engine.catalog.state import Doubt, State, read_state
 from engine.model import Action
 
 KNOWN_MEMORY_BYTES = 64 << 20
 
-_UNCHANGED, _DONE = int(Verdict.UNCHANGED), int(Verdict.DONE)
+_UNCHANGED, _DONE, _NO_DOUBT = int(Verdict.UNCHANGED), int(Verdict.DONE), int(Doubt.NONE)
+
+_OWN_FIRST = 1 << 61
+"""Nanoseconds that no fact is old: what this execution did before a resume is counted already, whatever came later."""
 
 
 class Delta(NamedTuple):
@@ -44,9 +47,9 @@ class Known:
     execution also: skipped), and its identity is the entry's. With a listing of the destination (``held``) it must also
     be there as recorded. ``compares``: what seems unchanged is compared by content. ``touches``: where only ctime, mode
     or owner differ, or an earlier execution's fact is unsure, content is compared, too; what is unsure and has no
-    checksum is sent. ``missing``, ``changed`` (attributes): entries that are work only because the destination has lost
-    or changed them. Safe to use from several threads, one at a time. Keeps about KNOWN_MEMORY_BYTES in memory;
-    ``spill`` is a folder for what exceeds that.
+    checksum is sent. What a verification casts doubt on (Doubt) is work. ``missing``, ``changed``
+    (attributes): entries that are work only because the destination has lost or changed them. Safe to use from several
+    threads, one at a time. Keeps about KNOWN_MEMORY_BYTES in memory; ``spill`` is a folder for what exceeds that.
     """
 
     def __init__(
@@ -178,8 +181,9 @@ class Known:
         query = f"""
             SELECT position, verdict FROM (
                 SELECT c.position, max_by(
-                    CASE WHEN f.holds AND NOT f.unsure AND {same_identity("f", "c")} THEN f.verdict ELSE 0 END,
-                    f.finished_ns) AS verdict
+                    CASE WHEN f.holds AND NOT f.unsure AND f.doubt = {_NO_DOUBT} AND {same_identity("f", "c")}
+                         THEN f.verdict ELSE 0 END,
+                    f.newness) AS verdict
                 FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
                 GROUP BY c.position
             ) WHERE verdict > 0"""
@@ -198,24 +202,25 @@ class Known:
     def _facts(self, low: bytes, high: bytes) -> Iterator[str]:
         """SQL of the facts about folders from ``low`` to ``high``, by where they come from."""
         settled = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
-        in_state: dict[str, list[Path]] = {"false": [], "unsure": []}
+        in_state: dict[tuple[str, str], list[Path]] = {}
         if self._state_folder is not None:
             for file in self._state.files_between(low, high):
-                in_state["unsure" if file.unsure else "false"].append(self._state_folder / file.name)
+                told = "unsure" if file.unsure else "false", "doubt" if file.doubted else f"{_NO_DOUBT}"
+                in_state.setdefault(told, []).append(self._state_folder / file.name)
         columns = ", ".join(FACT_COLUMNS)
         if self._held is not None or self._compares or self._touches:
             columns += ", checksum, etag"
-        for files, holds, verdict, unsure in (
-            (in_state["false"], "true", _UNCHANGED, "false"),
-            (in_state["unsure"], "true", _UNCHANGED, "unsure"),
-            (self._earlier, AT_DESTINATION, _UNCHANGED, "unsure"),
-            (self._own, settled, _DONE, "false"),
+        for files, holds, verdict, unsure, doubt in (
+            *((files, "true", _UNCHANGED, *told) for told, files in in_state.items()),
+            (self._earlier, AT_DESTINATION, _UNCHANGED, "unsure", _NO_DOUBT),
+            (self._own, settled, _DONE, "false", _NO_DOUBT),
         ):
             if files:
                 unsure = f"coalesce({unsure}, false)" if self._touches else "false"
+                newness = f"finished_ns + {_OWN_FIRST}" if verdict == _DONE else "finished_ns"
                 yield (
-                    f"SELECT {columns}, {holds} AS holds, {verdict} AS verdict, {unsure} AS unsure "
-                    f"FROM {read_files(files)} "
+                    f"SELECT {columns}, {holds} AS holds, {verdict} AS verdict, {unsure} AS unsure, "
+                    f"{doubt} AS doubt, {newness} AS newness FROM {read_files(files)} "
                     f"WHERE dir >= {blob(low)} AND dir <= {blob(high)}"
                 )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from engine.catalog.database import blob, read_files
 from engine.catalog.facts import same_identity
+from engine.catalog.state import Doubt
 from engine.model import TIME_UNITS_NS, Kind, Look
 
 HINT_SCHEMA = pa.schema([("look", pa.uint8()), ("known_checksum", pa.uint64()), ("known_etag", pa.string())])
@@ -69,6 +70,17 @@ class Held(NamedTuple):
         times = same_mtime(there, entry) if self._times_compare else f"{there}.ctime_ns <= {fact}.finished_ns"
         return self._of_files(there, entry, times)
 
+    def hides_marker(self, there: str, fact: str, entry: str) -> str:
+        """SQL that is true if a marker was put for folder ``entry``, and the listing shows none.
+
+        Large folders are listed level by level, where the markers of those in them are not seen: the server has to be
+        asked.
+        """
+        if not self.objects:
+            return "false"
+        recorded = f"coalesce({fact}.etag, '') <> '' AND octet_length({entry}.name) > 0"
+        return f"({entry}.kind = {_FOLDER} AND {there}.kind = {_FOLDER} AND {there}.etag IS NULL AND {recorded})"
+
     def same(self, there: str, entry: str) -> str:
         """SQL that is true if ``there`` need not be looked at to be taken for a copy of ``entry``."""
         if self.objects:
@@ -118,11 +130,12 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
 
     ``facts``: SQL of facts, "" if there are none. ``there``: of what the destination holds, None if it is not listed.
     """
-    lost = changed = same = alike = "false"
+    lost = changed = same = alike = hidden = "false"
     join = ""
     if held is not None and there is not None:
         join = f"LEFT JOIN {there} d ON d.dir = c.dir AND d.name = c.name AND {held.of_a_kind('d', 'c')}"
         lost, changed = "d.kind IS NULL", f"NOT coalesce({held.unchanged('d', 'f', 'c')}, false)"
+        hidden = held.hides_marker("d", "f", "c")
         same = "false" if compares and not held.objects else f"coalesce({held.same('d', 'c')}, false)"
         alike = f"coalesce({held.alike('d', 'c')}, false)"
     there_columns = (
@@ -130,19 +143,22 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
     )
     recorded = f"f.checksum IS NOT NULL AND c.kind = {_FILE}"
     compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND ({compares} OR f.unsure) AND {recorded}"
-    touched = f"NOT f.same AND f.touched AND {touches} AND {recorded}"
+    other = f"f.doubt = {int(Doubt.CONTENT)}"
+    touched = (
+        f"(NOT f.same OR f.doubt = {int(Doubt.METADATA)}) AND f.touched AND NOT {other} AND {touches} AND {recorded}"
+    )
     return f"""
         SELECT CASE WHEN f.same AND f.verdict = {int(Verdict.DONE)} THEN {int(Verdict.DONE)}
                     WHEN f.same AND {lost} THEN {int(Verdict.MISSING)}
-                    WHEN f.same AND {changed} THEN {int(Verdict.CHANGED)}
-                    WHEN ({compared}) OR (f.same AND f.unsure) THEN {int(Verdict.WORK)}
+                    WHEN f.same AND ({changed} OR f.doubt > 0) THEN {int(Verdict.CHANGED)}
+                    WHEN ({compared}) OR (f.same AND (f.unsure OR {hidden})) THEN {int(Verdict.WORK)}
                     WHEN f.same THEN {int(Verdict.UNCHANGED)}
                     WHEN f.verdict IS NULL AND {same} THEN {int(Verdict.ADOPTED)}
                     ELSE {int(Verdict.WORK)} END::UTINYINT AS verdict,
-               CASE WHEN f.same AND ({lost} OR {changed}) THEN {int(Look.NONE)}
-                    WHEN {compared} THEN {int(Look.COMPARE)}
+               CASE WHEN f.same AND ({lost} OR {changed} OR {other}) THEN {int(Look.NONE)}
                     WHEN {touched} THEN {int(Look.METADATA)}
-                    WHEN f.verdict IS NULL AND {alike} AND NOT {same} THEN {int(Look.ADOPT)}
+                    WHEN {compared} THEN {int(Look.COMPARE)}
+                    WHEN f.verdict IS NULL AND {alike} AND NOT {same} OR (f.same AND {hidden}) THEN {int(Look.ADOPT)}
                     ELSE {int(Look.NONE)} END::UTINYINT AS look,
                f.verdict IS NOT NULL AS known, {there_columns},
                f.checksum AS known_checksum, {"coalesce(f.etag, d.etag)" if join else "f.etag"} AS known_etag
@@ -151,10 +167,13 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
 
 
 def newest_facts(facts: str) -> str:
-    """SQL of the newest fact about each row of ``chunk``: ``same``, it holds; ``touched``, but for ctime and owner."""
-    columns = "verdict, same, touched, unsure, checksum, etag, finished_ns"
+    """SQL of the newest fact about each row of ``chunk``: ``same``, its identity; ``touched``, but for ctime and owner.
+
+    Whether it holds, a ``doubt`` (Doubt) tells, too.
+    """
+    columns = "verdict, same, touched, unsure, doubt, checksum, etag, finished_ns"
     if not facts:
-        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "BOOLEAN", "UBIGINT", "VARCHAR", "BIGINT")
+        types = ("UTINYINT", "BOOLEAN", "BOOLEAN", "BOOLEAN", "UTINYINT", "UBIGINT", "VARCHAR", "BIGINT")
         nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(columns.split(", "), types, strict=True))
         return f"SELECT 0::BIGINT AS position, {nothing} WHERE false"
     like = " AND ".join(
@@ -164,7 +183,7 @@ def newest_facts(facts: str) -> str:
         SELECT position, unnest(newest) FROM (
             SELECT c.position, max_by(struct_pack(
                 verdict := f.verdict, same := f.holds AND {same_identity("f", "c")}, touched := f.holds AND {like},
-                unsure := f.unsure, checksum := f.checksum, etag := f.etag,
-                finished_ns := f.finished_ns), f.finished_ns) AS newest
+                unsure := f.unsure, doubt := f.doubt, checksum := f.checksum, etag := f.etag,
+                finished_ns := f.finished_ns), f.newness) AS newest
             FROM chunk c JOIN ({facts}) f ON f.dir = c.dir AND f.name = c.name
             GROUP BY c.position)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from pathlib import Path
 
 import msgspec
@@ -30,14 +31,26 @@ STATE_COLUMNS = (
     "execution",
     "finished_ns",
     "unsure",
+    "doubt",
 )
-"""Columns as in RESULT_SCHEMA, and ``execution``: the id of the one that wrote the row."""
+"""Columns as in RESULT_SCHEMA, ``execution``: the id of the one that wrote the row, and ``doubt``: a Doubt."""
+
+NOT_IN_OLDER = ("unsure", "doubt")
+"""Columns that files of earlier versions lack: read only where the manifest counts rows that need them."""
+
+
+class Doubt(IntEnum):
+    """What a verification has found of a fact: it tells what was put there, and not what is there."""
+
+    NONE = 0
+    CONTENT = 1  # missing, or another content: to be sent again
+    METADATA = 2  # mode or owner alone
 
 
 class StateFile(msgspec.Struct, frozen=True):
     """One file of the state: ``rows`` rows sorted by (dir, name), from ``first`` to ``last``, both included.
 
-    ``unsure`` of them are; without any, the column is not read, and files of xsync 0.1 do not have it.
+    ``unsure`` and ``doubted`` of them are; without any, the column is not read, and files of xsync 0.1 do not have it.
     """
 
     name: str
@@ -45,6 +58,13 @@ class StateFile(msgspec.Struct, frozen=True):
     first: tuple[bytes, bytes]
     last: tuple[bytes, bytes]
     unsure: int = 0
+    doubted: int = 0
+
+    @property
+    def columns(self) -> list[str]:
+        """Those of STATE_COLUMNS that it is sure to have."""
+        absent = {name for name, rows in zip(NOT_IN_OLDER, (self.unsure, self.doubted), strict=True) if not rows}
+        return [name for name in STATE_COLUMNS if name not in absent]
 
 
 class State(msgspec.Struct, frozen=True):

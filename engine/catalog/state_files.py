@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.catalog.state import STATE_COLUMNS, State
+from engine.catalog.state import State
 from engine.errors import JournalError
 
 
@@ -21,8 +21,7 @@ def check_state(folder: Path, state: State) -> None:
                 columns, rows = set(file.schema_arrow.names), file.metadata.num_rows
         except (OSError, pa.ArrowException) as error:
             raise JournalError(f"{item.name} is no file of a state: {error}") from error
-        expected = set(STATE_COLUMNS) if item.unsure else set(STATE_COLUMNS) - {"unsure"}
-        if not columns >= expected or rows != item.rows:
+        if not columns >= set(item.columns) or rows != item.rows:
             raise JournalError(f"{item.name} is no file of a state: {rows} rows, columns {', '.join(sorted(columns))}")
 
 

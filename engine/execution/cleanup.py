@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from engine import home, locks
 from engine.errors import BusyError, DestinationError, JournalError
-from engine.execution.launch import resumable
+from engine.execution.earlier import resumable
 from engine.execution.uploads import CLOCK_SKEW_SECONDS
 from engine.journal.reader import read_identities, read_left_open, read_migration, read_snapshot
 from engine.journal.writer import Journal

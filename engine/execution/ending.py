@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
 from engine.execution.foretelling.forecast import outcome as forecast_outcome
 from engine.execution.session import SPILL, Session, paths
+from engine.execution.succession import results_of, settle, superseded_between
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
 from engine.model import Status
@@ -47,8 +49,11 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
     await asyncio.to_thread(write_files_parquet, listed, decided, session.folder / AUDIT)
     if final and listed_all:
         await conclude_listing(session, committer, listed)
+    superseded: list[Path] = []
     if final:
-        await asyncio.to_thread(compact, session.state, {session.execution.id: decided})
+        superseded = list(superseded_between((session.sides.source_identity, session.sides.destination_identity)))
+        folded = {**results_of(superseded), session.execution.id: decided}  # at once: the newest fact wins
+        await asyncio.to_thread(compact, session.state, folded)
         await asyncio.to_thread(note_mounts, session, totals.deletions)
     problems = [message]
     if final and listed_all and session.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT":
@@ -57,6 +62,8 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         status, message = Status.ERROR, "; ".join(filter(None, problems))
         outcome = outcome._replace(status=status, message=message)
     session.resources.close()
+    for folder in superseded:
+        await asyncio.to_thread(settle, folder)
     await asyncio.to_thread(_report, session, outcome)
 
     def conclude(journal: Journal) -> None:
@@ -78,4 +85,5 @@ def _report(session: Session, outcome: Outcome) -> None:
         took = (snapshot.ended_at or 0.0) - snapshot.started_at
         whole = status is Status.SUCCESS and not session.before.segments
         said = forecast_outcome(session.folder, took) if whole else None
-        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said)
+        mended = session.known.missing + session.known.changed
+        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended)

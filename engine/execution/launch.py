@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +19,9 @@ import msgspec
 
 from engine import errors, home
 from engine.errors import JournalError, RefusedError, StorageFullError, UsageError, XsyncError
-from engine.model import Migration, Status
+from engine.execution.earlier import Earlier, Left, look_back, resumable
+from engine.locks import runner_lock
+from engine.model import Event, Limit, Migration, Status
 from engine.quantities import format_bytes
 
 REFUSAL = "refused.json"
@@ -45,12 +48,17 @@ class RunRequest(msgspec.Struct, frozen=True):
 
 
 class Launched(msgspec.Struct, frozen=True):
-    """A runner that accepted its execution. ``continued``: it goes on with an interrupted one."""
+    """A runner that accepted its execution. ``continued``: it goes on with an interrupted one.
+
+    ``changed``: what is new in that, each key with words for it; ``left``: interrupted ones that are not continued.
+    """
 
     execution: str
     folder: Path
     continued: bool
     process: subprocess.Popen[bytes]
+    changed: tuple[tuple[str, str], ...] = ()
+    left: tuple[Left, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -61,14 +69,20 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def start(request: RunRequest, *, detached: bool) -> Launched:
-    """Run a migration: continue its interrupted execution if it is unchanged, else begin a new one.
+    """Run a migration: continue its interrupted execution if it means the same, else begin a new one in its place.
 
     Raises SourceError, DestinationError, BusyError and other XsyncErrors; then no new execution is left behind.
     """
-    interrupted = _interrupted(request)
-    if interrupted is not None:
-        return _launch(interrupted, detached=detached, continued=True)
-    return begin(create(request), detached=detached)
+    migration = frozen(request)
+    earlier = look_back(migration)
+    if earlier.continues is None:
+        launched = begin(_create(migration, earlier.superseded), detached=detached)
+    else:
+        _refuse_after_hand_over(earlier.continues)
+        _renew(earlier.continues, migration, earlier)
+        launched = _launch(earlier.continues, detached=detached, continued=True)
+    left = tuple(_as_it_came(each, launched.folder) for each in earlier.left)
+    return msgspec.structs.replace(launched, changed=earlier.changed, left=left)
 
 
 def begin(folder: Path, *, detached: bool) -> Launched:
@@ -76,7 +90,8 @@ def begin(folder: Path, *, detached: bool) -> Launched:
     try:
         return _launch(folder, detached=detached, continued=False)
     except XsyncError:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not _has_taken_over(folder):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
@@ -90,54 +105,85 @@ def resume(folder: Path, *, detached: bool) -> Launched:
     snapshot = read_snapshot(folder)
     if snapshot.runner_alive:
         raise RefusedError(f"{snapshot.execution} is running (pid {snapshot.runner_pid}): nothing to resume")
+    if snapshot.superseded_by:
+        raise superseded_error(snapshot.execution, snapshot.superseded_by)
     if not resumable(snapshot.status, snapshot.totals.files.pending, snapshot.totals.listing_complete):
         raise UsageError(f"{snapshot.execution} ended as {snapshot.status}: start a new run instead")
     return _launch(folder, detached=detached, continued=True)
 
 
-def resumable(status: Status, pending_files: int, listing_complete: bool) -> bool:
-    """Whether an execution without a runner has work left that a resume may do."""
-    if status in (Status.SUCCESS, Status.CANCELLED):
-        return False
-    return status is not Status.ERROR or pending_files > 0 or not listing_complete
+def superseded_error(execution: str, by: str) -> RefusedError:
+    """Why an execution is not gone on with whose place another has taken."""
+    return RefusedError(
+        f"{execution} was superseded by {by}: to go on with it would put what it knew in the place of what is known "
+        f"since. What it had copied counts. See the newer one: xsync status {by}"
+    )
 
 
-def _interrupted(request: RunRequest) -> Path | None:
-    """The latest execution of this very migration, if it was interrupted and nobody works on it."""
-    from engine.journal.reader import read_migration, read_snapshot
-
-    wanted = _migration(request)
-    for folder in reversed(home.list_execution_folders(home.find_home())):
-        try:
-            if read_migration(folder) != wanted:
-                continue
-            snapshot = read_snapshot(folder)
-        except JournalError:
-            continue  # damaged or of another version: nothing that could be continued
-        totals = snapshot.totals
-        if snapshot.runner_alive or not resumable(snapshot.status, totals.files.pending, totals.listing_complete):
-            return None
-        return folder
-    return None
-
-
-def _migration(request: RunRequest) -> Migration:
+def frozen(request: RunRequest) -> Migration:
+    """The migration of a request as an execution keeps it. Raises UsageError, JournalError for its manifest."""
     from engine.execution.manifests import with_frozen_manifest
 
     named = msgspec.structs.replace(request.migration, name=request.profile or request.migration.name)
     return with_frozen_manifest(named, home.find_home())
 
 
+def _renew(folder: Path, migration: Migration, earlier: Earlier) -> None:
+    """Put into an interrupted execution what is new, for its runners from now on. Raises BusyError, JournalError."""
+    from engine.journal.writer import Journal
+
+    keys = [key for key, _ in earlier.changed]
+    if not keys and not earlier.superseded:
+        return
+    with runner_lock(folder), Journal.open(folder) as journal, journal.transaction():
+        journal.set_migration(migration)
+        journal.add_supersedes(earlier.superseded)
+        if keys:
+            words = ", ".join(words for _, words in earlier.changed)
+            journal.add_event(Event(time.time(), "changed", f"goes on with what was asked for now: {words}"))
+        if {"options.bytes_per_second", "network.timetable"}.intersection(keys):
+            journal.set_limit(Limit())  # what somebody chose while it ran is older than this
+
+
+def _as_it_came(left: Left, newer: Path) -> Left:
+    """``left`` with what its runner finds out: it takes the place only of what is between the very same sides."""
+    from engine.journal.reader import read_identities
+
+    before = read_identities(newer.parent / left.execution)
+    came = left.superseded and (not any(before) or before == read_identities(newer))
+    return msgspec.structs.replace(left, superseded=came)
+
+
+def _has_taken_over(folder: Path) -> bool:
+    """Whether the execution in ``folder`` has taken the place of another already."""
+    from engine.journal.reader import read_succession
+
+    try:
+        older = read_succession(folder).supersedes
+        return any(read_succession(folder.parent / name).superseded_by == folder.name for name in older)
+    except JournalError:
+        return False
+
+
 def create(request: RunRequest) -> Path:
-    """Make the folder and journal of a new execution; nothing runs yet. Raises JournalError."""
+    """Make the folder and journal of a new execution, also in the place of interrupted ones; nothing runs yet.
+
+    Raises JournalError.
+    """
+    migration = frozen(request)
+    earlier = look_back(migration)
+    also = [earlier.continues.name] if earlier.continues is not None else []
+    return _create(migration, also + earlier.superseded)
+
+
+def _create(migration: Migration, supersedes: Sequence[str]) -> Path:
     from engine.journal.records import Execution, this_runner
     from engine.journal.writer import Journal
 
     now, place = time.time(), home.prepare_home()
-    migration = _migration(request)
     execution = home.new_execution_id(now, migration.name)
     folder = place.executions / execution
-    Journal.create(folder, Execution(execution, migration, "", "", now), this_runner()).close()
+    Journal.create(folder, Execution(execution, migration, "", "", now), this_runner(), supersedes).close()
     return folder
 
 

@@ -15,6 +15,7 @@ class Ledger:
     """Counts per task, starting from ``baseline``. ``listing_errors``: folders whose content is unknown.
 
     ``deletions``: what REMOVE found at the destination; ``not_deleted``: how much of it could not be deleted.
+    ``differences``: what a verification at its end found.
     """
 
     def __init__(self, baseline: Sequence[Totals], listing_errors: int = 0) -> None:
@@ -22,11 +23,12 @@ class Ledger:
         self.listing_errors = listing_errors
         self.not_deleted = 0
         self.deletions: Deletions | None = None
+        self.differences = 0
 
     def copy(self) -> Ledger:
         """A ledger of its own with the same counts."""
         twin = Ledger(self._tasks, self.listing_errors)
-        twin.not_deleted, twin.deletions = self.not_deleted, self.deletions
+        twin.not_deleted, twin.deletions, twin.differences = self.not_deleted, self.deletions, self.differences
         return twin
 
     def by_task(self) -> dict[int, Totals]:
@@ -44,9 +46,11 @@ class Ledger:
                 source=sum(size.source for size in sizes),
                 transferred=sum(size.transferred for size in sizes),
                 pending=sum(size.pending for size in sizes) if files.pending else 0,
+                failed=sum(size.failed for size in sizes),
             ),
             listing_complete=listing_complete,
             deletions=self.deletions and replace(self.deletions, not_deleted=self.not_deleted),
+            differences=self.differences,
         )
 
     def listed(self, rows: pa.Table) -> None:
@@ -72,7 +76,7 @@ class Ledger:
                 continue
             self._change(task, Kind(kind), **{_WORDS[Action(action)]: count})
             if kind != Kind.FOLDER:
-                self._size(task, pending=-size)
+                self._size(task, pending=-size, failed=size if action == Action.FAILED else 0)
         absent = rows.filter(pa.compute.equal(rows["reason"], NOT_AT_SOURCE))  # named by a manifest, never listed
         for (task, kind, _), count, _ in _groups(absent, "action"):
             self._change(task, Kind(kind), discovered=count)
@@ -106,10 +110,11 @@ class Ledger:
         else:
             self._tasks[task] = Totals(totals.files.plus(**changes), totals.folders, totals.bytes)
 
-    def _size(self, task: int, source: int = 0, transferred: int = 0, pending: int = 0) -> None:
+    def _size(self, task: int, source: int = 0, transferred: int = 0, pending: int = 0, failed: int = 0) -> None:
         totals = self._tasks[task]
         sizes = totals.bytes
-        changed = Bytes(sizes.source + source, sizes.transferred + transferred, max(0, sizes.pending + pending))
+        left = max(0, sizes.pending + pending)
+        changed = Bytes(sizes.source + source, sizes.transferred + transferred, left, sizes.failed + failed)
         self._tasks[task] = Totals(totals.files, totals.folders, changed)
 
 

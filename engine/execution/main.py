@@ -13,7 +13,7 @@ from engine.execution.agents.fleet import LocalFleet
 from engine.execution.committer import Committer, full_disk_named
 from engine.execution.ending import end
 from engine.execution.herald import Herald
-from engine.execution.launch import write_refusal
+from engine.execution.launch import superseded_error, write_refusal
 from engine.execution.runner import Runner
 from engine.execution.session import prepare
 from engine.journal.writer import Journal
@@ -43,6 +43,11 @@ async def _run(folder: Path) -> int:
     committer = Committer(folder)
     await committer.open()
     try:
+        by = await committer.call(Journal.superseded_by)
+        if by:  # since it was asked to go on
+            error = superseded_error(folder.name, by)
+            write_refusal(folder, error)
+            return error.exit_code
         return await _session(folder, committer)
     finally:
         await committer.close()

@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from engine import home, locks
-from engine.errors import DestinationError, JournalError, RefusedError, SourceError
+from engine.errors import DestinationError, JournalError, RefusedError, SourceError, WrongDestinationError
 from engine.execution.mounts import mounts_in_turn
 from engine.execution.vanished import refuse_vanished
 from engine.filters import Filters
 from engine.locations.base import Location
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import LocationSpec, Migration, TaskSnapshot
-from engine.planning.partition import TaskPlan, deal_unknown
+from engine.planning.partition import MOST_TASKS, TaskPlan, deal_unknown
 from engine.planning.values import KNEE_BYTES
 from engine.survey.cutting import cut
 from engine.survey.report import latest_survey
-
-MOST_TASKS = 1_001
-"""Everything else, and one for each of the most agents that there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +172,7 @@ def _source(migration: Migration) -> tuple[Location, str]:
 def _destination(migration: Migration) -> tuple[Location, str]:
     present = [name for _, name in socket.if_nameindex()]
     if unknown := [name for name in migration.destination.interfaces if name not in present]:
-        raise DestinationError(
+        raise WrongDestinationError(
             f"interfaces: this host has no {', '.join(unknown)}; it has {', '.join(present)}. Correct [destination]"
         )
     location = open_location(migration.destination)

@@ -13,7 +13,7 @@ from engine import home
 from engine.catalog.audit import failed_paths
 from engine.catalog.files import replacing
 from engine.errors import RefusedError, UsageError, XsyncError
-from engine.execution.launch import resumable
+from engine.execution.earlier import resumable
 from engine.filters import only_record
 from engine.journal.reader import read_identities, read_migration, read_snapshot
 from engine.journal.records import Execution, this_runner
@@ -73,6 +73,8 @@ def _check_ended(earlier: Path) -> None:
         raise RefusedError(
             f"{name} is running (pid {snapshot.runner_pid}): what fails can be retried when it has ended"
         )
+    if snapshot.superseded_by:
+        raise UsageError(f"{name} was superseded by {snapshot.superseded_by}: retry what failed in that")
     if resumable(snapshot.status, totals.files.pending, totals.listing_complete):
         raise UsageError(f"{name} is not finished: go on with it first: xsync resume {name}")
     if not (earlier / AUDIT).exists():

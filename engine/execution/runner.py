@@ -84,6 +84,7 @@ class Runner:
     async def run(self) -> Outcome:
         """Work until all is done or until asked to stop."""
         session = self._session
+        self._committer.proof = session.roots.check
         self._catch_signals()
         self._bandwidth.keep(await self._committer.call(Journal.limit))
         await self._fleet.start()
@@ -313,8 +314,8 @@ class Runner:
                 await self._commit()
                 entries, results = await self._committer.call(segment_files)
                 self._handle(m.FoldersListed(await asyncio.to_thread(session.folder_batches, entries, results)))
-            case m.ListDeletions():
-                self._handle(await self._list_deletions())
+            case m.ListDeletions(old_forms):
+                self._handle(await self._list_deletions(old_forms=old_forms))
             case m.ReadDeletions(group):
                 rows = await asyncio.to_thread(read_group, session.folder / LIST, group.number)
                 self._handle(m.DeletionsRead(group, to_ipc(rows)))
@@ -325,14 +326,15 @@ class Runner:
             case m.AbortUpload():
                 self._handle(await self._uploads.abort(order))
 
-    async def _list_deletions(self) -> m.DeletionsListed:
+    async def _list_deletions(self, *, old_forms: bool) -> m.DeletionsListed:
         """Make all that was copied durable, then the list of what goes. Raises SourceError: the source is another."""
         await self._commit()
         session = self._session
         entries = await self._committer.call(lambda journal: journal.segments("entries"))
         results = await self._committer.call(lambda journal: journal.segments("results"))
         decided = [*paths(session.folder, results), *session.earlier]
-        found = await asyncio.to_thread(find_deletions, session, paths(session.folder, entries), decided)
+        listed = paths(session.folder, entries)
+        found = await asyncio.to_thread(find_deletions, session, listed, decided, old_forms=old_forms)
         await self._committer.set_deletions(found.deletions)
         for kind, text in found.notes:
             self._watch.note(kind, text)
@@ -361,6 +363,7 @@ class Runner:
         session = self._session
         await self._fleet.close()
         self._uploads.stop()
+        session.roots.hurry()
         if self._problem is None:
             await asyncio.gather(*self._orders, return_exceptions=True)
         for task in [*self._loops, *self._orders]:

@@ -32,7 +32,7 @@ from engine.catalog.state_files import check_state, newest_fact
 from engine.errors import JournalError, LocationError, RefusedError, UsageError, XsyncError
 from engine.execution.prepare import claim_destination
 from engine.execution.session import state_folder_of
-from engine.journal.reader import read_identities, read_migration, read_segments, read_snapshot
+from engine.journal.reader import read_identities, read_migration, read_segments, read_snapshot, read_succession
 from engine.locations.registry import file_path, open_location, scheme_of
 from engine.model import LocationSpec, Migration
 
@@ -259,9 +259,12 @@ def _check_idle(identities: tuple[str, str]) -> None:
             if read_snapshot(folder).runner_alive:
                 raise RefusedError(f"{folder.name} is running between these two sides: wait until it has ended")
             if read_segments(folder, "results"):
+                by = read_succession(folder).superseded_by
+                name = by or folder.name
+                of = f" (superseded by {by})" if by else ""
                 raise RefusedError(
-                    f"{folder.name} was interrupted and has results that are not in the state: first go on with it "
-                    f"(xsync resume {folder.name}) or end it (xsync cancel {folder.name})"
+                    f"{folder.name}{of} was interrupted and has results that are not in the state yet: first let "
+                    f"{name} end (xsync resume {name}), or run the migration anew"
                 )
         except JournalError:
             continue  # damaged or of another version: no run of this version goes on with it

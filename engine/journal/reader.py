@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,7 @@ from engine.journal.records import (
     read_segment,
     read_task,
 )
-from engine.journal.schema import connect, has_history, translated
+from engine.journal.schema import connect, has_history, has_succession, translated
 from engine.locks import runner_alive
 from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Snapshot, Status, TaskSnapshot, Totals
 
@@ -37,6 +37,21 @@ _EXECUTION = (
     "id, migration, status, message, started_at, ended_at, heartbeat_at, eta_low, eta_high, pid, host, "
     f"limit_rate, limit_until, (SELECT totals FROM totals WHERE task = {OVERALL})"
 )
+
+
+class Standing(NamedTuple):
+    """What an execution is about, its last status, and its ledger."""
+
+    migration: Migration
+    status: Status
+    totals: Totals
+
+
+class Succession(NamedTuple):
+    """The execution that took the place of one, "" if none did, and those whose place it takes itself."""
+
+    superseded_by: str
+    supersedes: tuple[str, ...]
 
 
 class SnapshotReader:
@@ -155,6 +170,27 @@ def read_segments(folder: Path, kind: SegmentKind) -> list[Segment]:
     return [read_segment(*row) for row in _rows(folder, SEGMENTS, kind)]
 
 
+def read_standing(folder: Path) -> Standing:
+    """What an execution is about and where it stands, read at once. Raises JournalError."""
+    query = f"SELECT migration, status, (SELECT totals FROM totals WHERE task = {OVERALL}) FROM execution"
+    migration, status, totals = _rows(folder, query)[0]
+    return Standing(
+        msgspec.json.decode(migration, type=Migration),
+        Status(status),
+        msgspec.json.decode(totals, type=Totals) if totals else Totals(),
+    )
+
+
+def read_succession(folder: Path) -> Succession:
+    """Who took the place of an execution, and whose place it takes. Raises JournalError."""
+    db = connect(folder, "ro")
+    try:
+        with translated(folder / JOURNAL_NAME):
+            return _succession(db)
+    finally:
+        db.close()
+
+
 def read_left_open(folder: Path) -> tuple[list[tuple[int, bytes, str]], dict[bytes, float]]:
     """Open uploads (number, path, upload id), and intents with their times, of an execution. Raises JournalError."""
     uploads = [tuple(row) for row in _rows(folder, "SELECT id, path, upload_id FROM uploads ORDER BY id")]
@@ -228,7 +264,16 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
         tasks=_tasks(db),
         failure_counts=dict(db.execute("SELECT reason, count FROM failure_counts ORDER BY reason")),
         events=_events(db),
+        **_succession(db)._asdict(),
     )
+
+
+def _succession(db: sqlite3.Connection) -> Succession:
+    if not has_succession(db):
+        return Succession("", ())
+    rows = db.execute("SELECT execution, newer FROM succession ORDER BY execution").fetchall()
+    newer = next((name for name, is_newer in rows if is_newer), "")
+    return Succession(newer, tuple(name for name, is_newer in rows if not is_newer))
 
 
 def _agents(db: sqlite3.Connection) -> tuple[AgentSnapshot, ...]:

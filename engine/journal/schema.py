@@ -67,21 +67,30 @@ CREATE TABLE IF NOT EXISTS estimates (
 finds nothing; an xsync that does not know them takes no notice. So they need no other version."""
 
 
+SUCCESSION_TABLE = """
+CREATE TABLE IF NOT EXISTS succession (
+    execution TEXT PRIMARY KEY, newer INTEGER NOT NULL CHECK (newer IN (0, 1))) WITHOUT ROWID
+"""
+"""Executions whose place this one takes (``newer`` 0), and the one that took its own (1). It may lack, too."""
+
+
 def make_tables(path: Path) -> None:
     """Create an empty journal in the file ``path``, which exists and is empty. Whoever gives it its name syncs it."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = OFF")
-        db.executescript(f"BEGIN;{TABLES}{HISTORY_TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+        db.executescript(
+            f"BEGIN;{TABLES}{HISTORY_TABLES}{SUCCESSION_TABLE};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        )
         db.execute("INSERT INTO written_by VALUES (?)", (engine.__version__,))
         db.execute("PRAGMA journal_mode = WAL")
     finally:
         db.close()
 
 
-def add_history_tables(db: sqlite3.Connection) -> None:
+def add_later_tables(db: sqlite3.Connection) -> None:
     """Give a journal of an earlier xsync what it lacks; leaves the transaction to the caller, who has begun one."""
-    for statement in HISTORY_TABLES.split(";"):
+    for statement in (*HISTORY_TABLES.split(";"), SUCCESSION_TABLE):
         db.execute(statement)
 
 
@@ -89,6 +98,16 @@ def has_history(db: sqlite3.Connection) -> bool:
     """Whether HISTORY_TABLES are there."""
     names = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('agent_rates', 'estimates')"
     return bool(db.execute(names).fetchone()[0] == 2)
+
+
+def has_succession(db: sqlite3.Connection) -> bool:
+    """Whether SUCCESSION_TABLE is there."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'succession'").fetchone() is not None
+
+
+def has_all(db: sqlite3.Connection) -> bool:
+    """Whether all tables are there that came later than the others."""
+    return has_history(db) and has_succession(db)
 
 
 def connect(folder: Path, mode: Literal["ro", "rw"], *, any_thread: bool = False) -> sqlite3.Connection:

@@ -28,8 +28,8 @@ from engine.journal.records import (
     read_task,
     to_json,
 )
-from engine.journal.schema import add_history_tables, connect, has_history, make_tables, storable, translated
-from engine.journal.uploads import Uploads
+from engine.journal.schema import add_later_tables, connect, has_all, make_tables, storable, translated
+from engine.journal.succession import Succession
 from engine.model import AgentSnapshot, Event, Failure, Limit, Migration, Sample, Status, TaskSnapshot, Totals
 
 KEPT_FAILURES = 10_000
@@ -42,7 +42,7 @@ KEPT_ENDED_AGENTS = 100
 ENDED_AGENT_STATES = frozenset({"lost", "gone"})
 
 
-class Journal(Uploads):
+class Journal(Succession):
     """The journal of an execution, open for writing. Belongs to the thread that opened it; a context manager.
 
     Every method is a durable transaction of its own, unless it runs inside ``with journal.transaction():``, which
@@ -56,8 +56,10 @@ class Journal(Uploads):
     """
 
     @classmethod
-    def create(cls, folder: Path, execution: Execution, runner: Runner) -> Journal:
+    def create(cls, folder: Path, execution: Execution, runner: Runner, supersedes: Sequence[str] = ()) -> Journal:
         """Make the journal of a new execution (status LAUNCHING), and ``folder`` where it is missing.
+
+        ``supersedes``: executions whose place it is to take when its runner begins.
 
         The file gets its name when it is complete: whoever finds a journal finds a whole one. Raises JournalError if
         there is one already or the folder is on a network file system.
@@ -70,7 +72,7 @@ class Journal(Uploads):
             try:
                 with translated(path):
                     make_tables(unfinished)
-                    _insert_execution(unfinished, execution, runner)
+                    _insert_execution(unfinished, execution, runner, supersedes)
                 _sync(unfinished)  # once: SQLite would have done it 16 times
                 os.link(unfinished, path)
             finally:
@@ -85,9 +87,9 @@ class Journal(Uploads):
         """Open the journal of an execution to continue it. Raises JournalError."""
         check_local_file_system(folder)
         journal = cls(folder, connect(folder, "rw"))
-        if not has_history(journal._db):
+        if not has_all(journal._db):
             with journal.transaction():
-                add_history_tables(journal._db)
+                add_later_tables(journal._db)
         return journal
 
     # The execution itself
@@ -97,6 +99,10 @@ class Journal(Uploads):
         columns = "id, migration, source_identity, destination_identity, started_at, state_version"
         values = self._rows(f"SELECT {columns} FROM execution")[0]
         return Execution(values[0], msgspec.json.decode(values[1], type=Migration), *values[2:])
+
+    def set_migration(self, migration: Migration) -> None:
+        """Go on with other values of what does not change its meaning: agents, limits, whom to tell."""
+        self._run("UPDATE execution SET migration = ?", to_json(migration))
 
     def set_identities(self, source: str, destination: str) -> None:
         """Record, once, what the two sides are. Raises JournalError if that is known already."""
@@ -289,7 +295,7 @@ class Journal(Uploads):
         return self._run("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", *values)
 
 
-def _insert_execution(path: Path, execution: Execution, runner: Runner) -> None:
+def _insert_execution(path: Path, execution: Execution, runner: Runner, supersedes: Sequence[str]) -> None:
     values = {
         "only_row": 1,
         "id": execution.id,
@@ -309,6 +315,7 @@ def _insert_execution(path: Path, execution: Execution, runner: Runner) -> None:
         db.execute("PRAGMA synchronous = OFF")
         with db:
             db.execute(f"INSERT INTO execution ({', '.join(values)}) VALUES ({marks})", values)
+            db.executemany("INSERT INTO succession VALUES (?, 0)", [(name,) for name in supersedes])
     finally:
         db.close()
 

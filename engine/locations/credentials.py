@@ -15,7 +15,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from engine.errors import LocationError
+from engine.errors import LocationError, WrongPlaceError
 from engine.model import LocationSpec
 
 NO_CREDENTIALS = (
@@ -43,7 +43,7 @@ def new_session(spec: LocationSpec) -> Session:
     try:
         session.get_scoped_config()
     except ProfileNotFound as error:
-        raise LocationError(
+        raise WrongPlaceError(
             f"the AWS profile {spec.aws_profile} does not exist. `aws configure list-profiles` lists those there are."
         ) from error
     session.register_component("data_loader", _models(session.get_config_variable("data_path")))
@@ -66,7 +66,7 @@ def current_credentials(spec: LocationSpec) -> Credentials:
         try:
             found = _renewing.get(spec.aws_profile) or new_session(spec).get_credentials()
             if found is None:
-                raise LocationError(f"{NO_CREDENTIALS}.")
+                raise WrongPlaceError(f"{NO_CREDENTIALS}.")
             frozen = found.get_frozen_credentials()
         except BotoCoreError as error:
             raise LocationError(f"AWS credentials cannot be had: {error}. Sign in again (aws sso login).") from error

@@ -13,7 +13,14 @@ from typing import NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.errors import DestinationError, ExistsError, SourceError, UploadGoneError
+from engine.errors import (
+    DestinationError,
+    ExistsError,
+    SourceError,
+    UploadGoneError,
+    WrongDestinationError,
+    WrongSourceError,
+)
 from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject, Trial
 from engine.locations.extras import EXTRAS, NOTHING, Extras, Xattrs, decode, lengths_of
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
@@ -95,13 +102,15 @@ class PosixLocation:
             finally:
                 os.close(fd)
         except FileNotFoundError as error:
-            raise SourceError(
+            raise WrongSourceError(
                 f"the source {self._text} does not exist. Check the path, and that its file system is mounted."
             ) from error
         except NotADirectoryError as error:
-            raise SourceError(
+            raise WrongSourceError(
                 f"the source {self._text} is not a folder. Give the folder that holds it, and an include filter."
             ) from error
+        except PermissionError as error:
+            raise WrongSourceError(f"the source {self._text} cannot be read: {_sentence(error)}") from error
         except OSError as error:
             raise SourceError(f"the source {self._text} cannot be read: {_sentence(error)}") from error
 
@@ -115,8 +124,12 @@ class PosixLocation:
             os.unlink(name, dir_fd=folder.fd)
             self.watch_names()
         except (FileExistsError, NotADirectoryError) as error:
-            raise DestinationError(
+            raise WrongDestinationError(
                 f"the destination {self._text} cannot be used: a file is where a folder should be. Choose another."
+            ) from error
+        except PermissionError as error:
+            raise WrongDestinationError(
+                f"the destination {self._text} cannot be written: {_sentence(error)}"
             ) from error
         except OSError as error:
             raise DestinationError(f"the destination {self._text} cannot be written: {_sentence(error)}") from error

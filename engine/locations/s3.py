@@ -30,7 +30,7 @@ from engine.locations.extras import (
 )
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.s3_canaries import TriedBucket
-from engine.locations.s3_client import DataPath, failure_of, warm_up
+from engine.locations.s3_client import DataPath, failure_of, warm_up, wrong
 from engine.locations.s3_copies import CopyingBucket
 from engine.locations.s3_errors import as_boto, is_passing, region_of, wrong_region
 from engine.locations.s3_listing import Listing, list_all
@@ -99,7 +99,26 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
             for upload_id in begun:
                 client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
 
+        if self.spec.sse:
+            doing += f' with sse = "{self.spec.sse}"'
         self._ask(DestinationError, doing, try_upload)
+        if self.spec.endpoint_url and (self.spec.storage_class or self.spec.sse):
+            self._try_kept(doing)
+
+    def _try_kept(self, doing: str) -> None:
+        """Write and delete an object as those of the dataset are kept: many servers refuse class and encryption late.
+
+        Amazon S3 refuses both where an upload is begun.
+        """
+        key = self._own_key("check")
+        kept: dict[str, Any] = {"StorageClass": self.spec.storage_class} if self.spec.storage_class else {}
+
+        def try_object(client: S3Client) -> None:
+            client.put_object(Bucket=self._bucket, Key=key, Body=b"", **kept)
+            with suppress(ClientError):
+                client.delete_object(Bucket=self._bucket, Key=key)
+
+        self._ask(DestinationError, doing, try_object)
 
     def top_folders(self) -> list[bytes]:
         """Names of the first-level folders that a run enters, sorted. Raises SourceError."""
@@ -232,7 +251,7 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
         )
         region = region_of(answer)
         if region and region != self.connection.region:
-            raise kind(f"{doing}: {wrong_region(self._bucket, region)}")
+            raise wrong(kind)(f"{doing}: {wrong_region(self._bucket, region)}")
 
     def _remove_one(self, key: str, path: bytes) -> list[tuple[bytes, str]]:
         try:

@@ -15,12 +15,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from engine import __version__
-from engine.errors import DestinationError, LocationError, SilentSourceError, SourceError, UnavailableError
+from engine.errors import (
+    DestinationError,
+    LocationError,
+    SilentSourceError,
+    SourceError,
+    UnavailableError,
+    WrongDestinationError,
+    WrongPlaceError,
+    WrongSourceError,
+)
 from engine.locations.credentials import new_session, proxy_for
 from engine.locations.registry import bucket_and_prefix
-from engine.locations.s3_errors import EXPIRED_CODES, code_of, is_passing, sentence
+from engine.locations.s3_errors import EXPIRED_CODES, code_of, is_ill_chosen, is_passing, sentence
 from engine.locations.s3_listing import PARALLEL_LISTINGS
-from engine.locations.s3_options import asked_of, expected_owner
+from engine.locations.s3_options import BAD_CLASS, asked_of, class_refused, expected_owner
 from engine.model import LocationSpec
 
 if TYPE_CHECKING:
@@ -35,12 +44,23 @@ _PASSING: Mapping[type[LocationError], type[LocationError]] = MappingProxyType(
     {DestinationError: UnavailableError, SourceError: SilentSourceError}
 )
 
+_WRONG: Mapping[type[LocationError], type[LocationError]] = MappingProxyType(
+    {DestinationError: WrongDestinationError, SourceError: WrongSourceError, LocationError: WrongPlaceError}
+)
+
 _T = TypeVar("_T")
 
 
 def failure_of(kind: type[LocationError], error: Exception) -> type[LocationError]:
-    """The error to raise for what botocore raised: ``kind``, or the form of it for what may pass."""
-    return _PASSING.get(kind, kind) if is_passing(error) else kind
+    """The error to raise for what botocore raised: ``kind``, or the form of it for what may pass or was ill chosen."""
+    if is_passing(error):
+        return _PASSING.get(kind, kind)
+    return wrong(kind) if is_ill_chosen(error) else kind
+
+
+def wrong(kind: type[LocationError]) -> type[LocationError]:
+    """The form of ``kind`` for what was ill chosen."""
+    return _WRONG.get(kind, kind)
 
 
 class DataPath(NamedTuple):
@@ -132,6 +152,8 @@ class Connection:
 
     def sentence(self, error: Exception) -> str:
         """Why a request failed and what to do."""
+        if isinstance(error, ClientError) and code_of(error) == BAD_CLASS and self._spec.storage_class:
+            return class_refused(self._spec.storage_class, self.endpoint)
         return sentence(error, self.bucket, self.endpoint)
 
     def data_path(self) -> DataPath:
@@ -180,7 +202,7 @@ class Connection:
                 ),
             )
         except (BotoCoreError, ValueError) as error:
-            raise LocationError(f"{self._spec.url} cannot be used: {error}") from error
+            raise WrongPlaceError(f"{self._spec.url} cannot be used: {error}") from error
         client.meta.events.register("before-sign.s3", self._add_headers)
         return client
 

@@ -71,6 +71,34 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
 
 
+_ILL_CHOSEN = frozenset(
+    {
+        "NoSuchBucket",
+        "InvalidBucketName",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "AccessDenied",
+        "AllAccessDisabled",
+        "Forbidden",
+        "403",
+        "AuthorizationHeaderMalformed",
+        "PermanentRedirect",
+        "301",
+        "InvalidStorageClass",
+        *EXPIRED_CODES,
+    }
+)
+"""Bucket, region, credentials or options are not those that this endpoint takes."""
+
+
+def is_ill_chosen(error: Exception) -> bool:
+    """Whether somebody has to correct what was typed, or sign in, before it can succeed."""
+    if isinstance(error, ClientError):
+        return code_of(error) in _ILL_CHOSEN
+    return isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError)
+
+
 def as_boto(error: OSError, endpoint: str) -> Exception:
     """A failure of a listing that did not go through botocore, as botocore would have it."""
     if not isinstance(error, RequestError):

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from engine.locations.storage_classes import STORAGE_CLASSES
 from engine.model import LocationSpec
+
+BAD_CLASS = "InvalidStorageClass"
+"""What servers say to a storage class that they do not have."""
 
 WHOLE_OBJECTS = ("CreateMultipartUpload", "CopyObject")
 """boto3's operations that make an object of the dataset."""
 
 OWN_OBJECTS = ("PutObject",)
 """Those that make one of xsync's own, which are too small for a storage class with a least size."""
+
+
+def class_refused(storage_class: str, endpoint: str) -> str:
+    """What to do about a storage class that ``endpoint`` does not have."""
+    names = ", ".join(each.name for each in STORAGE_CLASSES)
+    return (
+        f'storage_class = "{storage_class}" in [destination] is none that {endpoint} has. Leave it out, or take one of '
+        f"those that the server has, at Amazon S3: {names}."
+    )
 
 
 def stored_as(spec: LocationSpec) -> dict[str, str]:

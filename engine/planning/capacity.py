@@ -115,13 +115,15 @@ class Binding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def binding(limits: Sequence[PlanLimit], dataset: Dataset, agents: int, hosts: int = 1) -> Binding:
-    """The limit without which the fleet would be fastest; where several are equally low, the first of them."""
+    """The limit without which the fleet would be fastest; of several, the one that costs the most time."""
     now = rate(dataset, fleet(limits, agents, hosts))
 
     def without(some: Sequence[PlanLimit]) -> float:
         return rate(dataset, fleet([each for each in limits if each not in some], agents, hosts))
 
-    first = max(limits, key=lambda each: without([each]))
+    lifts = [without([each]) for each in limits]
+    helping = [each for each, lift in zip(limits, lifts, strict=True) if lift >= max(lifts) * _SAME]
+    first = max(helping, key=lambda each: _spent(each, limits, dataset, agents, hosts))
     lowest = [first]
     if without(lowest) * _SAME <= now:
         lowest = [each for each in limits if _binds(each, limits, dataset, now, agents, hosts)] or lowest
@@ -148,6 +150,12 @@ def _binds(
         return False
     lowest = (own.files_per_second if by == "files" else own.bytes_per_second).value
     return rate(dataset, own) * _SAME <= now and _total(limit, by, agents, hosts) * _SAME <= lowest
+
+
+def _spent(limit: PlanLimit, limits: Sequence[PlanLimit], dataset: Dataset, agents: int, hosts: int) -> float:
+    """Seconds that its scope spends on what it is of."""
+    (own,) = fleet([each for each in limits if each.scope == limit.scope], agents, hosts).scopes
+    return busy_seconds(dataset, own)[("files", "bytes").index(_dimension(limit, dataset, own))]
 
 
 def _dimension(limit: PlanLimit, dataset: Dataset, scope: Roofline) -> Literal["bytes", "files"]:

@@ -13,8 +13,8 @@ import msgspec
 
 from engine.planning.churn import FEW, Changes, Churn
 from engine.planning.freeze import Freeze, Work, freeze, pass_seconds
-from engine.planning.values import Figure, Seconds
-from engine.quantities import format_duration, format_duration_range, format_percent, format_share
+from engine.planning.values import Figure, PlanLimit, Seconds
+from engine.quantities import format_duration, format_duration_range, format_percent, format_rate, format_share
 
 Verdict = Literal["READY", "NOT YET", "NEVER", "UNKNOWN"]
 
@@ -162,9 +162,8 @@ def _narrower(found: Freeze, churn: Churn, work: Work) -> str:
     wide = f"{name} is what is uncertain"
     if name == "delta":
         together = work.fleets[0]
-        if any(
-            figure.origin.kind not in _MEASURED for figure in (together.files_per_second, together.bytes_per_second)
-        ):
+        known = (*_MEASURED, "profile") if _held(work) is not None else _MEASURED
+        if any(figure.origin.kind not in known for figure in (together.files_per_second, together.bytes_per_second)):
             return f"{wide}, because its rates are not measured: xsync test-run measures them."
         if len(churn.passes) < FEW:
             return f"{wide}, because so few passes tell little about the changes: run the profile again."
@@ -187,11 +186,28 @@ def _figures_of(part: str, work: Work) -> list[Figure]:
     return [figure for figure in found[part] if figure is not None]
 
 
+def _held(work: Work) -> PlanLimit | None:
+    """The rate limit of the migration."""
+    return next((each for each in work.limits if each.name == "rate limit"), None)
+
+
+def _faster(work: Work) -> tuple[str, Work]:
+    """Twice the agents; under a rate limit, which agents were measured under too, twice of both."""
+    agents, held, replace = 2 * work.agents, _held(work), msgspec.structs.replace
+    if held is None or held.bytes_per_second is None:
+        return f"{agents} agents instead of {work.agents}", replace(work, agents=agents)
+    wider = replace(held, bytes_per_second=2 * held.bytes_per_second)
+    limits = tuple(wider if each is held else each for each in work.limits)
+    said = f"limit {format_rate(2 * held.bytes_per_second)}, {agents} agents"
+    return said, replace(work, agents=agents, limits=limits)
+
+
 def _levers(churn: Churn, work: Work, window: float, since_last: float, busiest: Busiest | None) -> tuple[Lever, ...]:
     """What each of more rate, less churn, narrower scope and cheaper verification would give, alone."""
     replace = msgspec.structs.replace
+    said, faster = _faster(work)
     tried: list[tuple[str, str, Churn, Work]] = [
-        ("rate", f"{2 * work.agents} agents instead of {work.agents}", churn, replace(work, agents=2 * work.agents)),
+        ("rate", said, churn, faster),
         ("churn", "half of the changes", churn.scaled(0.5, 0.5), work),
     ]
     if busiest is not None:

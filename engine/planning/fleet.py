@@ -10,7 +10,9 @@ import msgspec
 
 from engine.planning.capacity import Binding, ScaledLimit, binding, fleet, rate, scaled
 from engine.planning.estimate import DEFAULTS, EstimateOptions, estimate
+from engine.planning.hosting import HostRoom
 from engine.planning.timetable import Timetable
+from engine.planning.useful import Useful, WorkLimit, limited, soon_done, useful, work_of
 from engine.planning.values import Dataset, PlanLimit, Seconds
 from engine.quantities import format_rate
 
@@ -22,6 +24,7 @@ _NO_GAIN = 0.995
 
 _LIFT = {
     "target": "allow more bandwidth",
+    "rate limit": "raise options.bytes_per_second of the profile",
     "path of one agent": "add agents, or widen the path of each; a test run measures it",
     "files of one agent": "add agents; a test run measures what one does",
     "source": "read from a faster source: more mounts or addresses of the filer (nconnect), fewer other readers",
@@ -35,6 +38,7 @@ _LIFT = {
 
 _SPOKEN = {
     "target": "the target itself",
+    "rate limit": "the profile's rate limit",
     "path of one agent": "each agent's path",
     "files of one agent": "how many files each agent can do",
     "source": "the source",
@@ -61,9 +65,11 @@ class FleetPlan(msgspec.Struct, frozen=True):
     """The smallest fleet for a target. ``hosts`` with at most ``agents_per_host`` each; ``share``: of the target.
 
     ``wanted_bytes_per_second``: target x utilisation; None, like ``share``, without a target. ``reached``: whether the
-    fleet gives that; if not, no fleet does, this is the smallest that is about as fast as any, and ``advice`` says what
-    would help. ``next``: what binds one more agent. ``limits``: the lowest first. ``what_if``: from two agents less to
-    two more.
+    fleet gives that; if not, the work cannot use a larger one (``work``), or no fleet does, this is the smallest that
+    is about as fast as any, and ``advice`` says what would help. ``next``: what binds one more agent. ``limits``: the
+    lowest first. ``what_if``: from two agents less to two more. ``idle``: agents for which there is no piece of the
+    work (of a fleet that was asked for). ``here``: what of it the host of ``room`` can start,
+    None where that is all of it, or where nothing is known of the host.
     """
 
     agents: int
@@ -79,6 +85,10 @@ class FleetPlan(msgspec.Struct, frozen=True):
     limits: tuple[ScaledLimit, ...]
     what_if: tuple[WhatIf, ...]
     advice: str
+    work: WorkLimit | None = None
+    idle: int = 0
+    room: HostRoom | None = None
+    here: WhatIf | None = None
 
 
 class _Sizing(NamedTuple):
@@ -107,23 +117,42 @@ def size_fleet(
     *,
     agents: int | None = None,
     most_hosts: int | None = None,
+    room: HostRoom | None = None,
+    tasks: int | None = None,
     options: EstimateOptions = DEFAULTS,
     start: float | None = None,
     timetable: Timetable | None = None,
 ) -> FleetPlan:
     """The smallest fleet that moves ``dataset`` at ``target`` x ``utilisation`` bytes/s or more, or that of ``agents``.
 
-    Without a target it is that of ``agents``, or one. ``most_hosts``: None for as many as help. The arguments after it
-    are those of ``estimate``. Raises ValueError for a target, utilisation or count that is not above zero.
+    Without a target it is that of ``agents``, or one. Where ``agents`` are not said it is never more than the work can
+    use (useful.py). ``most_hosts``: None for as many as help. ``room``: what this host can hold. ``tasks``: so many
+    agents have tasks where none helps another; None where they do. The arguments after it are those of ``estimate``.
+    Raises ValueError for a target, utilisation or count that is not above zero.
     """
     if (target is not None and target <= 0) or not 0 < utilisation <= 1:
         raise ValueError(f"a target is above zero and its utilisation at most 1, not {target} and {utilisation}")
+    work = work_of(limits, dataset, options)
+    work = work._replace(pieces=min(work.pieces, tasks or work.pieces))
     sizing = _Sizing(limits, dataset, most_hosts or MOST_AGENTS)
     wanted = None if target is None else target * utilisation * (1 - 1e-9)
-    count = agents or (1 if wanted is None else _smallest(sizing, wanted))
-    hosts, now = sizing.hosts(count), sizing.best(count)
-    bind = binding(limits, dataset, count, hosts)
-    table = [_what_if(sizing, each, target, options, start, timetable) for each in range(max(1, count - 2), count + 3)]
+    count, held = agents or 1, None
+    if agents is None and wanted is not None:
+        count = _smallest(sizing, wanted)
+        most = sizing.hosts(count)
+        found = useful(work, count, most)
+        held = limited(work, found, count, most, whole_files=options.whole_files, tasks=tasks)
+        if held is not None:
+            count, sizing = found.agents, sizing._replace(most_hosts=found.hosts)
+    busy = min(count, work.pieces)
+    hosts, now = sizing.hosts(busy), sizing.best(busy)
+    if wanted is not None:
+        held = None if now >= wanted else held or soon_done(work, Useful(busy, hosts), dataset.bytes / wanted)
+    bind = binding(limits, dataset, busy, hosts)
+    alone = sizing._replace(most_hosts=1)
+    here = _here(alone, count, hosts, room, wanted if agents is None else None)
+    asked = range(max(1, count - 2), count + 3)
+    table = [_what_if(sizing, each, work.pieces, target, options, start, timetable) for each in asked]
     return FleetPlan(
         agents=count,
         hosts=hosts,
@@ -134,10 +163,14 @@ def size_fleet(
         share=_share(now, target),
         reached=wanted is None or now >= wanted,
         binding=bind,
-        next=binding(limits, dataset, count + 1, sizing.hosts(count + 1)),
-        limits=scaled(limits, dataset, count, hosts),
+        next=binding(limits, dataset, busy + 1, sizing.hosts(busy + 1)),
+        limits=scaled(limits, dataset, busy, hosts),
         what_if=tuple(table),
-        advice=_advice(sizing, bind, wanted, now),
+        advice=_advice(sizing, bind, wanted, now) if held is None else held.said(target or 0.0),
+        work=held,
+        idle=max(0, count - work.pieces),
+        room=room,
+        here=None if here is None else _what_if(alone, here, work.pieces, target, options, start, timetable),
     )
 
 
@@ -151,17 +184,30 @@ def _smallest(sizing: _Sizing, wanted: float) -> int:
 def _what_if(
     sizing: _Sizing,
     agents: int,
+    pieces: int,
     target: float | None,
     options: EstimateOptions,
     start: float | None,
     timetable: Timetable | None,
 ) -> WhatIf:
-    hosts = sizing.hosts(agents)
-    whole, one = fleet(sizing.limits, agents, hosts), fleet(sizing.limits, 1)
+    busy = min(agents, pieces)
+    hosts = sizing.hosts(busy)
+    whole, one = fleet(sizing.limits, busy, hosts), fleet(sizing.limits, 1)
     seconds = estimate(sizing.dataset, whole, one, options, start=start, timetable=timetable)
-    now = sizing.rate(agents, hosts)
-    name = binding(sizing.limits, sizing.dataset, agents, hosts).name
+    now = sizing.rate(busy, hosts)
+    name = binding(sizing.limits, sizing.dataset, busy, hosts).name
     return WhatIf(agents, hosts, now, _share(now, target), seconds, name)
+
+
+def _here(alone: _Sizing, agents: int, hosts: int, room: HostRoom | None, wanted: float | None) -> int | None:
+    """How many agents this host alone can start of a fleet that is too large for it; None if it is not.
+
+    ``wanted``: bytes/s; then no more than bring something on one host.
+    """
+    if room is None or (hosts == 1 and agents <= room.agents):
+        return None
+    best = agents if wanted is None else _smallest(alone, wanted)
+    return min(agents, room.agents, best)
 
 
 def _share(now: float, target: float | None) -> float | None:

@@ -12,15 +12,35 @@ from engine.planning.cost import Bill
 from engine.planning.datasync_cost import DataSyncCosts
 from engine.planning.estimate import DEFAULTS, EstimateOptions
 from engine.planning.fleet import FleetPlan, WhatIf, spoken
+from engine.planning.hosting import HostRoom
 from engine.planning.network import DataSyncNetwork, Network
-from engine.planning.partition.tasks import EVEN, Partition, TaskPlan
+from engine.planning.partition.tasks import (
+    BYTES_OF_A_TASK,
+    CORE_OF_A_TASK,
+    EVEN,
+    MANY_TASKS,
+    MOST_TASKS,
+    Partition,
+    TaskPlan,
+)
 from engine.planning.tasktimes import TaskTimes, estimate_tasks
 from engine.planning.timetable import Timetable
+from engine.planning.useful import WorkLimit
 from engine.planning.values import Dataset, Origin, PlanLimit, Roofline, Seconds
-from engine.quantities import format_bytes, format_duration_range, format_percent, format_rate, format_share
+from engine.quantities import (
+    format_bytes,
+    format_count,
+    format_duration_range,
+    format_percent,
+    format_rate,
+    format_share,
+)
 
 WIDE = 2.0
 """A range whose end is so many times its begin says little: what would narrow it is said with it."""
+
+_LEAST_WIDE = 60.0
+"""Seconds: nobody tests for the sake of less."""
 
 _HELD_BACK = 2.0
 """From so many times as long on it is the hours with limits that decide, not what the fleet could do."""
@@ -66,7 +86,8 @@ class Plan(msgspec.Struct, frozen=True):
     ``answer``: one sentence. ``surveyed_at``: when the ``dataset`` was counted. ``share``: of the target, None without
     one. ``binding_limit`` is that of the fleet, ``next_limit`` that of one more agent. ``roofline``: of one agent.
     ``done_at``: earliest and latest end. ``imbalance``: by which share the agent with most to do is above an even
-    share. ``rests_on``: each origin once.
+    share. ``rests_on``: each origin once. ``work``: why a fleet for the target would be too large for so little work.
+    ``room``: what the host that plans holds; ``here``: what it can start where that is not all of the fleet.
     """
 
     answer: str
@@ -95,6 +116,9 @@ class Plan(msgspec.Struct, frozen=True):
     network: Networks
     rests_on: tuple[Origin, ...]
     warnings: tuple[str, ...]
+    work: WorkLimit | None = None
+    room: HostRoom | None = None
+    here: WhatIf | None = None
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -159,7 +183,10 @@ def make_plan(parts: Parts, timetable: Timetable | None = None) -> Plan:
         cost=parts.cost,
         network=parts.network,
         rests_on=_origins(parts),
-        warnings=(*parts.warnings, *_warnings(parts, whole)),
+        warnings=(*_elsewhere(fleet), *parts.warnings, *_warnings(parts, whole)),
+        work=fleet.work,
+        room=fleet.room,
+        here=fleet.here,
     )
 
 
@@ -199,10 +226,24 @@ def _answer(parts: Parts, whole: Seconds, stretch: float) -> str:
     who = "1 agent copies" if fleet.agents == 1 else f"{fleet.agents} agents{hosts} copy"
     share = "" if fleet.share is None else f", {format_share(fleet.share, 1.0)} of the target"
     took = format_duration_range(whole.low, whole.high)
+    limit = spoken(fleet.binding) if fleet.work is None else f"the work itself: {fleet.work.why}"
     return (
         f"{who} {format_bytes(parts.dataset.bytes)} in {took}, at {format_rate(fleet.bytes_per_second)}{share}. "
-        f"The limit is {'the timetable' if stretch > _HELD_BACK else spoken(fleet.binding)}."
+        f"The limit is {'the timetable' if stretch > _HELD_BACK else limit}."
     )
+
+
+def _elsewhere(fleet: FleetPlan) -> Sequence[str]:
+    """That the fleet is more than this host, and what that means: a run has all its agents on one host."""
+    if fleet.here is None or fleet.room is None:
+        return []
+    agents = f"{format_count(fleet.agents)} agent{'' if fleet.agents == 1 else 's'}"
+    count = f"{agents}{'' if fleet.hosts == 1 else f' on {fleet.hosts} hosts'}"
+    holds = f"this host holds {fleet.room.said}, and " if fleet.agents > fleet.room.agents else ""
+    ours = "1 agent takes" if fleet.here.agents == 1 else f"{fleet.here.agents} agents take"
+    took = format_duration_range(fleet.here.seconds.low, fleet.here.seconds.high)
+    more = "for more, run a profile on each host, with the filters of its tasks"
+    return [f"the plan has {count}; {holds}all agents of a run are on one host: here {ours} {took}; {more}"]
 
 
 def _origins(parts: Parts) -> tuple[Origin, ...]:
@@ -226,8 +267,27 @@ def _warnings(parts: Parts, whole: Seconds) -> Sequence[str]:
             f"agent {balance.agent + 1} has {format_percent(balance.over)} more to do than an even share: "
             f"{balance.reason}"
         )
+    if parts.helps and len(parts.partition.tasks) > MANY_TASKS:
+        found.append(_many(len(parts.partition.tasks)))
+    if parts.fleet.idle:
+        pieces = parts.fleet.agents - parts.fleet.idle
+        found.append(
+            f"{format_count(parts.fleet.idle)} of {format_count(parts.fleet.agents)} agents would have nothing to do: "
+            f"so little divides into {pieces} piece{'' if pieces == 1 else 's'}, and an agent does one at a time"
+        )
     if not parts.fleet.reached:
         found.append(parts.fleet.advice)
-    if whole.low and whole.high / whole.low > WIDE:
+    if whole.low and whole.high / whole.low > WIDE and whole.high >= _LEAST_WIDE:
         found.append(WIDE_ADVICE)
     return found
+
+
+def _many(tasks: int) -> str:
+    """What so many tasks cost, and what is as good: agents help each other, whatever the tasks."""
+    instead = "cut at a level nearer to the root, or evenly, which is as fast: agents help each other"
+    if tasks > MOST_TASKS:
+        return (
+            f"a run has at most {format_count(MOST_TASKS)} tasks, and is refused with {format_count(tasks)}: {instead}"
+        )
+    core, memory = format_percent(tasks * CORE_OF_A_TASK), format_bytes(tasks * BYTES_OF_A_TASK)
+    return f"{format_count(tasks)} tasks cost the runner about {core} of a core and {memory} of memory: {instead}"

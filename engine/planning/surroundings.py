@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.model import Migration
 from engine.planning.values import Figure, Origin, PlanLimit, Roofline, Scope
 from engine.quantities import format_percent, format_rate
 
@@ -36,7 +37,8 @@ class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True):
     ``target``: the bandwidth that may be used. ``nic``: line rate of one host's interface, each way;
     ``nic_aggregate``: in both directions together. ``source_remote``: the source is read over that interface too.
     ``cores``: of one host; ``cpu_*``: measured for one host, and in their place. ``objects``: the destination is an
-    object store. ``tunnels``: VPN tunnels that the traffic is spread over, 0: none. ``datasync``: its task quota holds.
+    object store. ``tunnels``: VPN tunnels that the traffic is spread over, 0: none. ``held``: what the migration may
+    send at any time. ``datasync``: its task quota holds.
     """
 
     target: Figure | None = None
@@ -52,6 +54,7 @@ class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True):
     destination_bytes: Figure | None = None
     destination_files: Figure | None = None
     tunnels: int = 0
+    held: Figure | None = None
     datasync: Literal["with agent", "without agent"] | None = None
 
 
@@ -70,6 +73,12 @@ def default_roofline(agent: AgentClass = "4 vCPU", cap: Figure | None = None) ->
     return Roofline(Figure(files, published), bytes_per_second)
 
 
+def held(migration: Migration) -> Figure | None:
+    """The rate limit that a migration has at any time; None without one."""
+    always = migration.options.bytes_per_second
+    return None if always < 0 else Figure(float(always), Origin("profile", "options.bytes_per_second"))
+
+
 def default_host(cores: int) -> Roofline:
     """What the CPU of one host does, until it is measured."""
     origin = Origin("default", f"{cores} cores, each as in docs/benchmarks.md, without TLS")
@@ -85,6 +94,7 @@ def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
     agent = roofline.bytes_per_second, roofline.files_per_second
     found = [
         _limit("target", "link", around.target),
+        _limit("rate limit", "link", around.held),
         _limit("path of one agent", "agent", agent[0], adds=roofline.adds),
         _limit("files of one agent", "agent", None, agent[1], adds=roofline.adds),
         _limit("source", "source", around.source_bytes, around.source_files),

@@ -13,6 +13,7 @@ from engine.errors import LocationError, SilentSourceError, UnavailableError
 from engine.locations.base import HasExtras, OpenFile, Reads
 from engine.locations.extras import NOTHING, UNREADABLE, Extras
 from engine.locations.posix_files import XATTRS
+from engine.locations.s3_options import BAD_CLASS, class_refused
 from engine.model import Kind
 from engine.names import NameError_
 from engine.transfer import retry
@@ -29,15 +30,13 @@ SMALL_FILE = 32 << 20
 
 FILE, FOLDER, SYMLINK, DEVICE = int(Kind.FILE), int(Kind.FOLDER), int(Kind.SYMLINK), int(Kind.DEVICE)
 
-_OTHER_TYPE = (
-    "ExistingObjectIsFile",
-    "ExistingObjectIsDirectory",
-    "XMinioParentIsObject",
-    "XMinioObjectExistsAsDirectory",
-)
+_FILE_IN_THE_WAY = ("ExistingObjectIsFile", "XMinioParentIsObject")
+_FOLDER_IN_THE_WAY = ("ExistingObjectIsDirectory", "XMinioObjectExistsAsDirectory")
+_OTHER_TYPE = (*_FILE_IN_THE_WAY, *_FOLDER_IN_THE_WAY)
 """Servers that keep objects as files hold no object beside a folder of its name: the old form must go first."""
 
 _REASONS = {
+    **dict.fromkeys(_OTHER_TYPE, "another type is in the way"),
     "BadDigest": "checksum mismatch",
     "KeyTooLongError": "key too long",
     "EntityTooLarge": "too large",
@@ -179,7 +178,7 @@ class Copying(ABC):
     def failed(self, row: int, fault: Fault) -> None:
         """An attempt at ``row`` failed: try again later, or give up."""
         kind = fault.kind
-        if fault.code in _OTHER_TYPE and self.shared.config.options.preserve_deleted_files == "REMOVE":
+        if self._may_go(fault):
             self.rows.released(row, WAITS)
         elif kind is retry.Kind.EXISTS:
             self.rows.skipped(row, "exists")
@@ -191,11 +190,26 @@ class Copying(ABC):
             attempt = self._failures.get(row, (0, 0.0))[0] + 1
             of_all = retry.concerns_all(kind, attempt, succeeded=self.shared.succeeded)
             if of_all:
-                self.stop(row, str(fault))
+                self.stop(row, self._in_words(fault))
             elif of_all is None or retry.retryable(kind):
                 self._try_later(row, fault)
             else:
                 self.rows.failed(row, reason_for(fault), str(fault))
+
+    def _may_go(self, fault: Fault) -> bool:
+        """Whether what is in the way may be removed: a file that became a folder is overwritten by that.
+
+        What a folder holds that became a file is not: the source lacks it, and so it is deleted or preserved.
+        """
+        options = self.shared.config.options
+        removes = fault.code in _OTHER_TYPE and options.preserve_deleted_files == "REMOVE"
+        return removes or (fault.code in _FILE_IN_THE_WAY and options.overwrite_mode == "ALWAYS")
+
+    def _in_words(self, fault: Fault) -> str:
+        spec = self.shared.config.destination
+        if fault.code == BAD_CLASS and spec.storage_class:
+            return class_refused(spec.storage_class, spec.url)
+        return str(fault)
 
     def stop(self, row: int, why: str) -> None:
         """Nothing else can be sent either."""

@@ -72,6 +72,7 @@ _BY_CODE = {
             "AuthorizationQueryParametersError",
             "RequestTimeTooSkewed",
             "NoSuchBucket",
+            "InvalidStorageClass",
             "PermanentRedirect",
             "AllAccessDisabled",
             "AccountProblem",

@@ -27,6 +27,7 @@ Fault = Literal[
     "wrong-part-checksum",
     "expired",
     "denied",
+    "missing",
 ]
 Decide = Callable[["Request"], Fault]
 
@@ -120,6 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _denied(self) -> None:
         self._body()
         self._answer(403, _ERROR % (b"AccessDenied", b"Access Denied."))
+
+    def _missing(self) -> None:
+        self._body()
+        self._answer(404, _ERROR % (b"NoSuchKey", b"The specified key does not exist."))
 
     def _200_with_error(self) -> None:
         self._body()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -51,10 +52,65 @@ def reasons(xsync: Xsync) -> dict[bytes, str]:
 def test_a_source_that_is_none(xsync: Xsync, tmp_path: Path, source: str, expected: str) -> None:
     (tmp_path / "a file").write_bytes(b"x")
     done = xsync.run("run", tmp_path / source if source else "", tmp_path / "target")
-    assert done.code in (1, 2)
+    assert done.code == 2
     assert expected in done.message
     assert "Traceback" not in done.errors
     assert xsync.executions() == []
+
+
+COMMANDS = [("run", 2), ("run --dry-run", 2), ("verify", 2), ("plan", 2), ("survey", 2), ("check", 4)]
+"""Commands that look at a source, and their exit codes for one that was misspelt: check calls it a run that fails."""
+
+
+@pytest.mark.parametrize(("command", "code"), COMMANDS)
+def test_every_command_says_alike_that_a_source_is_not_there(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, command: str, code: int
+) -> None:
+    target = [] if command == "survey" else [str(tmp_path / "target")]
+    reach = ("--endpoint-url", s3.endpoint_url, "--region", s3.region)
+    for source, said in ((str(tmp_path / "gone"), "does not exist"), ("s3://no-such-bucket-here", "does not exist")):
+        done = xsync.run(*command.split(), source, *target, *(reach if source.startswith("s3") else ()))
+        assert done.code == code, done.lines[-1:]
+        assert said in json.dumps(done.lines)
+    assert xsync.executions() == []
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "survey"])
+def test_every_command_tells_a_dead_endpoint_from_a_mistake(xsync: Xsync, tmp_path: Path, command: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        target = [] if command == "survey" else [str(tmp_path / "target")]
+        done = xsync.run(command, "s3://bucket", *target, "--endpoint-url", url, "--region", "r")
+    assert (done.code, "does not answer" in done.message) == (1, True)
+
+
+@pytest.mark.parametrize("kept", ['storage_class = "GLACIER"', 'sse = "AES256"', 'kms_key_id = "k"'])
+def test_what_only_a_bucket_can_keep_is_refused_of_a_folder(xsync: Xsync, tmp_path: Path, kept: str) -> None:
+    source, profile = make_source(tmp_path / "source", files=1), tmp_path / "p.toml"
+    text = f'schema = 1\nname = "p"\n[source]\nurl = "{source}"\n[destination]\nurl = "{tmp_path / "copy"}"\n{kept}\n'
+    profile.write_text(text)
+    done = xsync.run("run", profile)
+    assert (done.code, f"destination.{kept.partition(' ')[0]}: only a bucket has one" in done.message) == (2, True)
+    typed = xsync.run("run", source, tmp_path / "copy", "--storage-class", "GLACIER")
+    assert (typed.code, "destination.storage_class: only a bucket" in typed.message) == (2, True)
+    asked = xsync.run("survey", source, "--for", tmp_path / "copy", "--storage-class", "GLACIER")
+    assert (asked.code, "belongs to a bucket" in asked.message) == (2, True)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_storage_class_that_the_server_has_not_stops_a_run_before_its_first_file(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    source = make_source(tmp_path / "source", files=20)
+    done = xsync.run("run", source, *to_bucket(s3, bucket), "--storage-class", "STANDART")
+    assert done.code == 2
+    assert 'storage_class = "STANDART" in [destination]' in done.message
+    assert "STANDARD_IA" in done.message
+    assert (boto.list_objects_v2(Bucket=bucket)["KeyCount"], xsync.executions()) == (0, [])
+    assert xsync.run("run", source, *to_bucket(s3, bucket), "--storage-class", "STANDARD_IA").code == 0
+    classes = {row["StorageClass"] for row in boto.list_objects_v2(Bucket=bucket)["Contents"] if row["Size"]}
+    assert "STANDARD_IA" in classes
 
 
 def test_an_empty_source_is_a_success_that_says_zero(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
@@ -126,10 +182,10 @@ def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(
 ) -> None:
     source = make_source(tmp_path / "source", files=3)
     missing = xsync.run("run", source, *to_bucket(s3, "no-such-bucket-here"))
-    assert missing.code == 1
+    assert missing.code == 2
     assert "no-such-bucket-here" in missing.message
     wrong = Xsync(xsync.home, {"AWS_SECRET_ACCESS_KEY": "wrong"}).run("run", source, *to_bucket(s3, bucket))
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "secret" in wrong.message.lower()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -138,6 +194,9 @@ def test_a_missing_bucket_wrong_keys_and_a_dead_endpoint(
     assert dead.code == 1
     assert str(port) in dead.message
     assert xsync.executions() == []
+    none = Xsync(xsync.home, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    nobody = none.run("run", source, *to_bucket(s3, bucket))
+    assert (nobody.code, "no AWS credentials were found" in nobody.message) == (2, True)
     for done in (missing, wrong, dead):
         assert s3.secret_key not in done.errors + str(done.lines)
 

@@ -225,7 +225,9 @@ Checklist._compare = changed
     assert done.code == 3
     assert "The two sides differ: 1 size" in done.errors
     assert "The source changed" not in done.errors
+    assert record(xsync)["stopped"].startswith("The two sides differ: 1 size")
     assert xsync.run("cutover", "lab", "--yes").code == 0
+    assert record(xsync)["stopped"] == ""
     assert tree_of(destination) == tree_of(source)
 
 

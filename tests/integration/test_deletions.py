@@ -321,6 +321,78 @@ def test_a_folder_in_the_way_that_holds_foreign_files_is_said_and_stays(source: 
     assert [path.name for path in (target / "top1").iterdir()] == ["theirs"]
 
 
+def became_folders(source: Path) -> None:
+    """Two files of before are folders, one of them empty."""
+    for name in ("full", "empty"):
+        (source / name).unlink()
+        (source / name).mkdir()
+    (source / "full" / "below").write_bytes(b"new")
+
+
+def keys_of(boto: S3Client, bucket: str) -> set[str]:
+    """What a bucket holds at the top and below the two, side objects left out."""
+    keys = {row["Key"] for row in boto.list_objects_v2(Bucket=bucket)["Contents"]}
+    return {key for key in keys if key.startswith(("full", "empty"))}
+
+
+@pytest.mark.parametrize("preserved", [True, False])
+def test_a_file_that_became_a_folder_is_one_after_the_same_run(
+    source: Path, s3_spec: SpecMaker, bucket: str, boto: S3Client, preserved: bool
+) -> None:
+    """This server holds no object beside a folder of its name: the old one is in the way."""
+    how = options(preserve_deleted_files="PRESERVE" if preserved else "REMOVE")
+    for name in ("full", "empty", "gone"):
+        (source / name).write_bytes(b"a file at first")
+    run(source, s3_spec(bucket), how)
+    became_folders(source)
+    (source / "gone").unlink()
+    snapshot = run(source, s3_spec(bucket), how)
+    assert (snapshot.status, snapshot.failure_counts) == (Status.SUCCESS, {})
+    assert keys_of(boto, bucket) == {"full/", "full/below", "empty/"}
+    assert ("gone" in {row["Key"] for row in boto.list_objects_v2(Bucket=bucket)["Contents"]}) is preserved
+    if preserved:
+        assert set(deletion_list()) <= {b"full", b"empty"}
+        assert snapshot.totals.deletions is None
+    assert run(source, s3_spec(bucket), how).totals.folders.transferred == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "failures"),
+    [("ALWAYS", {"another type is in the way": 1}), ("NEVER", {})],
+    ids=["foreign", "not replaced"],
+)
+def test_an_object_in_the_place_of_a_folder_stays_unless_it_is_ours_and_may_be_replaced(
+    source: Path, s3_spec: SpecMaker, bucket: str, boto: S3Client, mode: Any, failures: dict[str, int]
+) -> None:
+    how = options(preserve_deleted_files="PRESERVE", overwrite_mode=mode)
+    (source / "empty").write_bytes(b"a file at first")
+    run(source, s3_spec(bucket), how)
+    if mode == "ALWAYS":
+        boto.put_object(Bucket=bucket, Key="empty", Body=b"of somebody else")
+    (source / "empty").unlink()
+    (source / "empty").mkdir()
+    assert run(source, s3_spec(bucket), how).failure_counts == failures
+    assert keys_of(boto, bucket) == {"empty"}
+
+
+@pytest.mark.parametrize("guard", ["listing", "source"])
+def test_the_guards_of_deletions_hold_for_what_is_in_the_way_too(
+    source: Path, s3_spec: SpecMaker, bucket: str, boto: S3Client, monkeypatch: pytest.MonkeyPatch, guard: str
+) -> None:
+    how = options(preserve_deleted_files="PRESERVE")
+    (source / "empty").write_bytes(b"a file at first")
+    run(source, s3_spec(bucket), how)
+    (source / "empty").unlink()
+    (source / "empty").mkdir()
+    if guard == "listing":
+        monkeypatch.setattr(removing, "listing_errors", lambda *_: 1)
+    else:
+        monkeypatch.setattr(removing, "source_problem", lambda *_: "the source is not what it was")
+    snapshot = run(source, s3_spec(bucket), how, ends=guard == "listing")
+    assert snapshot.status is Status.ERROR
+    assert keys_of(boto, bucket) == {"empty"}
+
+
 def test_what_could_not_be_deleted_is_said_and_stays_ours(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,8 +401,8 @@ def test_what_could_not_be_deleted_is_said_and_stays_ours(
     (source / victim).unlink()
     find = removing.find_deletions
 
-    def and_it_is_back(*arguments: Any) -> removing.Removal:
-        found = find(*arguments)
+    def and_it_is_back(*arguments: Any, **named: Any) -> removing.Removal:
+        found = find(*arguments, **named)
         (source / victim).write_bytes(b"back")
         return found
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from tests.faults.proxy import Fault, FaultProxy, Request, fault_proxy
 from tests.support import Finished, Xsync, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
@@ -61,6 +63,13 @@ def differing(source: Path, server: S3Server, bucket: str) -> set[str]:
     """Last names of what is not the same on both sides, as an independent reader sees it; xsync's own left out."""
     found = verify(source, server, bucket, "data").differences
     return {difference.name.rpartition("/")[2] for difference in found if ".xsync-" not in difference.name}
+
+
+def told(xsync: Xsync) -> str:
+    """What the latest execution said of differences that a verification had found before it."""
+    snapshot = xsync.snapshot()
+    assert snapshot is not None
+    return "".join(event.text for event in snapshot.events if "verification found" in event.text)
 
 
 def spoil(boto: S3Client, bucket: str) -> None:
@@ -274,6 +283,85 @@ def test_verify_says_what_differs_and_how(
     }
 
 
+@pytest.fixture
+def exact(s3: S3Server) -> Iterator[FaultProxy]:
+    """A server that has folders by their markers alone: it says of those whose path is in ``gone`` that there are none.
+
+    The one behind it makes folders of keys, and says of each that it has a marker.
+    """
+    with fault_proxy(s3.endpoint_url) as running:
+        yield running
+
+
+def lose_marker(server: FaultProxy, boto: S3Client, bucket: str, key: str) -> None:
+    """Delete a folder's marker; it is there again once it was put."""
+    boto.delete_object(Bucket=bucket, Key=key)
+    gone = {f"/{bucket}/{key}"}
+
+    def decide(request: Request) -> Fault:
+        if request.method == "PUT":
+            gone.discard(request.path)
+        return "missing" if request.method == "HEAD" and request.path in gone else "pass"
+
+    server.decide = decide
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_lost_folder_marker_is_missing_and_put_again(
+    xsync: Xsync, source: Path, exact: FaultProxy, s3: S3Server, bucket: str, boto: S3Client, verified: bool
+) -> None:
+    place = [f"s3://{bucket}/data", "--endpoint-url", exact.url, "--region", s3.region]
+    assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
+    lose_marker(exact, boto, bucket, "data/d/")
+    if verified:
+        found = xsync.run("verify", source, *place).lines[-1]
+        assert (found["differences"], found["doubted"], found["requests"]) == ({"missing": 1}, 1, {"HEAD": 1})
+    done = xsync.run("run", source, *place, *([] if verified else ["--delta", "destination"]))
+    assert (done.code, done.result["folders"]["transferred"], done.result["files"]["transferred"]) == (0, 1, 0)
+    assert xsync.run("verify", source, *place).code == 0
+    keys = [row["Key"] for row in boto.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert "data/d/" in keys
+
+
+def test_folders_that_a_server_makes_of_keys_lack_nothing_without_markers(
+    xsync: Xsync, source: Path, place: list[str], bucket: str, boto: S3Client
+) -> None:
+    (source / "empty").mkdir()
+    assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
+    boto.delete_object(Bucket=bucket, Key="data/d/")  # what it had lies in an object beside
+    assert xsync.run("verify", source, *place).code == 0
+    done = xsync.run("run", source, *place, "--delta", "destination")
+    assert (done.code, done.result["folders"]["transferred"]) == (0, 0)
+    boto.delete_object(Bucket=bucket, Key="data/empty/")  # nothing tells of it any more
+    assert xsync.run("verify", source, *place).lines[-1]["differences"] == {"missing": 1}
+    assert xsync.run("run", source, *place).result["folders"]["transferred"] == 1
+    assert xsync.run("verify", source, *place).code == 0
+
+
+def test_changed_metadata_is_found_by_asking_and_said_not_to_be_without(
+    xsync: Xsync, source: Path, place: list[str], bucket: str, boto: S3Client
+) -> None:
+    assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
+    told = boto.head_object(Bucket=bucket, Key="data/d/a")["Metadata"]
+    boto.copy_object(
+        Bucket=bucket,
+        Key="data/d/a",
+        CopySource={"Bucket": bucket, "Key": "data/d/a"},
+        MetadataDirective="REPLACE",
+        Metadata=told | {"file-permissions": "0100600"},
+    )
+    shallow = xsync.run("verify", source, *place)
+    assert (shallow.code, shallow.lines[-1]["metadata_unseen"]) == (0, 9)  # 8 files and links, 1 folder
+    deep = xsync.run("verify", source, *place, "--read-source").lines[-1]
+    assert (deep["differences"], deep["metadata_unseen"], deep["doubted"]) == ({"metadata": 1}, 0, 1)
+    assert xsync.run("run", source, *place).code == 0
+    assert acted(xsync) == {"a": ("transferred", "metadata")}
+    assert boto.head_object(Bucket=bucket, Key="data/d/a")["Metadata"] == told
+
+
 def test_verify_without_a_state_asks_for_each_object(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path
 ) -> None:
@@ -309,10 +397,75 @@ def test_point_in_time_proves_that_both_sides_are_what_was_read(
     done: Finished = xsync.run("run", source, *place, *mode)
     assert (done.result["status"], report(xsync)["verification"]["differences"]) == ("ERROR", {"missing": 1})
     assert "1 missing" in done.result["message"]
-    assert "--delta destination" in done.result["message"]
-    saved = xsync.run("profiles", "new", "lab", source, *place)
-    mended = xsync.run("run", "lab", "--delta", "destination")
-    assert (saved.code, mended.code, mended.result["files"]["transferred"]) == (0, 0, 1)
+    assert (done.code, done.result["failures"]) == (3, {})
+    mended = xsync.run("run", source, *place)
+    assert (mended.code, mended.result["files"]["transferred"]) == (0, 1)
+    assert report(xsync)["drift"] is None  # what differed was known: nothing had to be listed
+    assert "the last verification found 1 entry" in told(xsync)
+    assert differing(source, s3, bucket) == set()
+    assert (xsync.run("run", source, *place).code, told(xsync)) == (0, "")
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_a_verification_finds_in_a_bucket_the_next_run_mends(
+    xsync: Xsync, source: Path, place: list[str], s3: S3Server, bucket: str, boto: S3Client, deep: bool
+) -> None:
+    assert xsync.run("run", source, *place).code == 0
+    xsync.settle()
+    spoil(boto, bucket)
+    found = xsync.run("verify", source, *place, *(["--read-source"] if deep else []))
+    assert (found.code, found.lines[-1]["doubted"]) == (3, 3)
+    again = xsync.run("verify", source, *place)
+    assert again.lines[-1]["differences"] == found.lines[-1]["differences"]
+    plan = xsync.run("run", source, *place, "--dry-run").lines[-1]
+    assert plan["actions"]["overwrite"]["files"] == 3
+    mended = xsync.run("run", source, *place)
+    assert (mended.code, set(acted(xsync)), report(xsync)["mended"]) == (0, {"a", "b", "large"}, 3)
+    assert differing(source, s3, bucket) == {"foreign"}
+    left = xsync.run("verify", source, *place)
+    assert (left.code, left.lines[-1]["differences"], left.lines[-1]["doubted"]) == (3, {"foreign": 1}, 0)
+    xsync.settle()
+    assert xsync.run("run", source, *place).result["files"]["transferred"] == 0  # what is foreign makes no work
+    assert (told(xsync), report(xsync)["drift"]) == ("", None)
+
+
+def test_content_that_only_reading_shows_to_differ_is_copied_again(xsync: Xsync, source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    assert xsync.run("run", source, copy).code == 0
+    xsync.settle()
+    status = (copy / "d" / "a").stat()
+    (copy / "d" / "a").write_bytes(b"Z" * 100)
+    os.utime(copy / "d" / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (copy / "d" / "b").chmod(0o600)
+    (copy / "d" / "c").unlink()
+    assert xsync.run("verify", source, copy, "--read-source").lines[-1]["doubted"] == 3
+    # A listing alone would take the rotten file for its copy: what was found by reading counts more.
+    assert xsync.run("run", source, copy, "--delta", "destination").code == 0
+    assert acted(xsync) == {
+        "a": ("transferred", None),
+        "b": ("transferred", "metadata"),
+        "c": ("transferred", None),
+    }
+    assert tree_of(copy) == tree_of(source)
+    assert xsync.run("verify", source, copy, "--read-source").code == 0
+
+
+def test_a_verification_during_an_interruption_is_remembered_after_the_resume(
+    xsync: Xsync, source: Path, place: list[str], s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    slow = ("--limit", "20Mbps")
+    process = xsync.start("run", source, *place, *slow)
+    xsync.wait_for(lambda now: now.totals.files.transferred >= 3)
+    process.send_signal(15)
+    assert xsync.finish(process).code == 5
+    copied = [row["Key"] for row in boto.list_objects_v2(Bucket=bucket, Prefix="data/d/")["Contents"]]
+    lost = next(key for key in copied if not key.endswith(("/", "link")))
+    boto.delete_object(Bucket=bucket, Key=lost)
+    assert xsync.run("verify", source, *place).code == 3
+    resumed = xsync.run("resume", xsync.executions()[-1])
+    files = resumed.result["files"]
+    assert (resumed.code, files["discovered"], files["transferred"], files["pending"]) == (0, 8, 8, 0)
+    assert xsync.run("run", source, *place).code == 0
     assert differing(source, s3, bucket) == set()
 
 

@@ -16,6 +16,7 @@ from engine.execution.foretelling.planner import PlanRequest, gather, plan, work
 from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan
+from engine.quantities import in_duration_range
 from tests.support import Xsync, make_source
 from xsync_tui.cli.look import Look
 from xsync_tui.cli.plan_view import plan_lines
@@ -84,6 +85,9 @@ def test_the_plan_of_a_profile_is_made_from_a_survey_that_comes_first(xsync: Xsy
     again = xsync.run("plan", "lab", "--agents", "2", "--level", "1", "--for", "datasync")
     assert "comes first" not in again.errors
     assert again.lines[0]["agents"] == 2
+    [theirs] = xsync.run("plan", "lab", "--level", "1", "--per-agent", "500Mbps", "--for", "datasync").lines
+    assert (theirs["agents"], theirs["work"]["kind"]) == (4, "tasks")
+    assert theirs["room"] is None
     named = sorted(task["include"] for task in again.lines[0]["tasks"] if task["include"])
     assert named == [["/2022"], ["/2023"], ["/2024"], ["/2025"]]
 
@@ -128,9 +132,31 @@ def test_what_a_person_reads_fits_80_columns_and_begins_with_the_answer(
     assert all(line.isascii() for line in ascii_lines)
 
 
+def test_tasks_that_are_too_many_are_said_to_cost_something_or_to_be_refused(xsync: Xsync, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for number in range(1_200):
+        folder = source / f"{number // 4:03d}" / str(number % 4)
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x")
+    assert xsync.run("survey", source).code == 0
+
+    def warnings(level: int) -> list[str]:
+        [made] = xsync.run("plan", source, "s3://lab-archive", "--level", str(level)).lines
+        return [each for each in made["warnings"] if " tasks" in each]
+
+    [costly], [refused] = warnings(1), warnings(2)
+    assert costly.startswith(
+        "301 tasks cost the runner about 11 % of a core and 84.3 MB of memory: cut at a level nearer"
+    )
+    assert refused.startswith(
+        "a run has at most 1,001 tasks, and is refused with 1,201: cut at a level nearer to the root"
+    )
+    assert not [each for each in _plan_of(tmp_path, source).warnings if " tasks" in each]
+
+
 def test_a_source_that_is_not_there_is_named(xsync: Xsync, tmp_path: Path) -> None:
     ran = xsync.run("plan", tmp_path / "nothing", "s3://bucket")
-    assert (ran.code, "does not exist" in ran.message) == (1, True)
+    assert (ran.code, "does not exist" in ran.message) == (2, True)
 
 
 def test_prices_that_are_not_valid_name_file_and_key(xsync: Xsync, source: Path, tmp_path: Path) -> None:
@@ -156,7 +182,7 @@ def test_a_run_of_a_surveyed_source_says_before_how_long_it_takes_and_reports_ho
     report = _report(xsync)
     said = report["estimate"]
     assert (said["files"], said["incremental"]) == (50, False)
-    assert said["inside"] == (said["seconds"]["low"] <= said["took_seconds"] <= said["seconds"]["high"])
+    assert said["inside"] == in_duration_range(said["took_seconds"], said["seconds"]["low"], said["seconds"]["high"])
     assert said["took_seconds"] == pytest.approx(report["seconds"], abs=0.01)
     assert xsync.run("run", source, destination).code == 0
     assert _report(xsync)["estimate"] is None  # no pass has told of changes yet
@@ -176,3 +202,15 @@ def test_plans_of_other_fleets_come_from_what_was_read_once(xsync: Xsync, source
     assert [made.agents for made in plans] == [plans[0].agents, 1, 4, 9]
     assert plans[1].duration_seconds.likely > plans[2].duration_seconds.likely > plans[3].duration_seconds.likely
     assert all(sum(task.files for task in made.tasks) == 24 for made in plans)
+
+
+def test_a_rate_limit_of_the_profile_is_the_limit_whatever_agents_and_links_could_do(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    _save(xsync, source, "[options]\nbytes_per_second = 12000000\n")
+    [made] = xsync.run("plan", "lab").lines
+    assert (made["binding_limit"]["name"], made["agents"]) == ("rate limit", 1)
+    assert made["binding_limit"]["origin"] == {"kind": "profile", "source": "options.bytes_per_second"}
+    assert made["bytes_per_second"] == pytest.approx(12e6)
+    assert made["duration_seconds"]["likely"] == pytest.approx((240 << 30) / 12e6, rel=0.01)
+    assert made["answer"].endswith("The limit is the profile's rate limit.")

@@ -141,6 +141,21 @@ def test_storage_class_is_asked_for(tmp_path: Path, boto: S3Client, bucket: str,
 
 
 @pytest.mark.parametrize("size", [5, 2 << 20])
+def test_a_storage_class_that_the_server_has_not_is_fatal_and_named(
+    tmp_path: Path, bucket: str, s3_spec: SpecMaker, size: int
+) -> None:
+    import msgspec
+
+    for number in range(20):
+        (tmp_path / f"f{number}").write_bytes(bytes(size))
+    spec = msgspec.structs.replace(s3_spec(bucket), storage_class="STANDART")
+    with engine_of(config_of(tmp_path, spec)) as engine:
+        outcome = engine.submit(copy_unit(tmp_path)).result(SECONDS)
+    assert 'storage_class = "STANDART" in [destination]' in outcome.fatal
+    assert {action for action, _ in actions_of(outcome).values()} == {Action.RELEASED}
+
+
+@pytest.mark.parametrize("size", [5, 2 << 20])
 def test_missing_bucket_is_fatal_and_releases_the_rows(tmp_path: Path, s3_spec: SpecMaker, size: int) -> None:
     for number in range(20):
         (tmp_path / f"f{number}").write_bytes(bytes(size))

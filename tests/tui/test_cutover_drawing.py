@@ -213,7 +213,7 @@ def test_with_room_each_step_has_its_way_back() -> None:
             )
         )
         == """
- CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Predicted freeze: 15 - 24 min.
+ CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen since 20:56:44: 9 min of 1 h 00.
  ! The profile has a schedule: a run in between undoes the final delta, and hand over is refused.
  pass  began          scan       changed          bytes   gone  took
     1  21:05 Sun     1 min        12.4 M        48.1 TB      0  6 h 22
@@ -252,6 +252,52 @@ def test_with_room_each_step_has_its_way_back() -> None:
     )
 
 
+def test_a_freeze_that_lasts_longer_than_its_window_says_so() -> None:
+    rows = body(View("lab-images", past(), ready(480.0), begun("readiness", "read-only"), now=NOW), NARROW)
+    assert (
+        drawn(rows[:2])
+        == """
+ CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen
+ since 20:56:44: 9 min, past the window of 8 min.
+"""
+    )
+    assert Role.LOOK in {piece.role for piece in rows[0]}
+
+
+def test_a_verification_that_found_something_is_the_answer_until_the_step_is_done_again() -> None:
+    said = "The source changed since the final delta: 12 files new or changed. It is not read-only."
+    record = begun("readiness", "read-only").back_to("delta", said)
+    view = View("lab-images", past(), ready(3_600.0), record, cursor=2, pane="checklist", now=NOW)
+    for canvas in CANVASES:
+        rows = body(view, canvas)
+        assert len(rows) <= canvas.height
+    assert (
+        drawn(body(view, NARROW)[:5])
+        == """
+ ✗ STOPPED: The source changed since the final delta: 12 files new or changed.
+   It is not read-only. Nothing is handed over; enter does the final delta
+   again.
+ CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen
+ since 20:56:44: 9 min of 1 h 00.
+"""
+    )
+    assert "7 hand over" in drawn(body(view, NARROW))
+    assert "STOPPED" not in drawn(body(view._replace(work=Work(True)), NARROW))
+    again = record.done("delta", record.steps["readiness"])
+    assert "STOPPED" not in drawn(body(view._replace(record=again), NARROW))
+
+
+def test_of_what_it_said_the_last_whole_sentences_are_shown() -> None:
+    long = "It took " + "a " * 40 + "long while."
+    said = Work(True, "", "", (long, "Step 3 of 7: final delta", "and more"))
+    rows = drawn(body(View("lab-images", past(), ready(480.0), None, said, pane="checklist", now=NOW), NARROW))
+    assert rows.count("\n") <= NARROW.height + 1
+    short = NARROW._replace(height=20)
+    rows = drawn(body(View("lab-images", past(), ready(480.0), None, said, pane="checklist", now=NOW), short))
+    assert "Step 3 of 7: final delta" in rows
+    assert "long while." not in rows
+
+
 def test_handed_over() -> None:
     assert (
         drawn(
@@ -259,8 +305,6 @@ def test_handed_over() -> None:
         )
         == """
  ✓ HANDED OVER: by kim@agent-01, 21:01:44: the destination is its users' now.
- freeze now               15 - 24 min  ▓▓▒▒▒▒▒▒▤▤░░░░░                        │
-                                                               window 1 h 00 ^
 
     step                           state         who              when
   1 readiness seen and confirmed   ✓ done        kim@agent-01     20:55

@@ -22,6 +22,7 @@ from tests.tui.test_terminal import Terminal
 from xsync_tui.demo.app import HELD_RATE, DemoApp, agent_of, hold
 from xsync_tui.demo.opening import completed, end_all, save_profile
 from xsync_tui.drawing.facts import Subject
+from xsync_tui.screens.base import BaseScreen
 
 FILES, SIZE = 400, 80_000
 """At the least rate that the demo asks for they take eight seconds."""
@@ -102,6 +103,9 @@ def test_the_demo_holds_its_profile_to_a_rate_that_can_be_watched_unless_it_has_
         assert store.load("demo").options.bytes_per_second is None
         await driver.press("4")
         await driver.until(lambda: store.load("demo").options.bytes_per_second == HELD_RATE)
+        screen = driver.app.screen
+        assert isinstance(screen, BaseScreen)
+        assert screen.facts.profile == store.load("demo")  # what a test run would be made of
 
     drive(play, app)
 

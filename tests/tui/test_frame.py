@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.model import Status
+from engine.model import Bytes, Status, Tally, Totals
 from xsync_tui.drawing.facts import CutoverBrief, Facts, Subject
 from xsync_tui.drawing.frame import Act, Hint, footer_row, journey_row, small_rows, strip_rows, title_row
-from xsync_tui.drawing.journey import steps_of, title_of
+from xsync_tui.drawing.journey import progress, steps_of, title_of
 from xsync_tui.drawing.rows import Canvas, Row, plain, row, width
 from xsync_tui.gallery.executions import ASCII, CANVAS, HOSTILE, NOW, profile, snapshot, survey
 
@@ -69,6 +69,12 @@ def test_the_journey_says_what_each_step_has_reached() -> None:
 
 def _listing() -> object:
     return msgspec.structs.replace(snapshot().totals, listing_complete=False)
+
+
+def test_the_journey_never_says_100_percent_before_the_end() -> None:
+    sent = Totals(Tally(4, 4), Tally(9), Bytes(100, 100), True)
+    assert progress(msgspec.structs.replace(snapshot(), totals=sent)) == "99 %"
+    assert progress(msgspec.structs.replace(snapshot(Status.ERROR), totals=sent)) == "100 %"
 
 
 def test_help_stays_in_a_footer_that_is_too_narrow() -> None:

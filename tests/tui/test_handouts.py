@@ -31,7 +31,7 @@ REPORT = FAILED | {
     "retry": None,
     "audit_trail": "/home/kim/.xsync/executions/e/files.parquet",
     "drift": {"missing": 3, "changed": 0, "gone": 0, "foreign": 1_204, "gone_bytes": 0, "foreign_bytes": 9},
-    "verification": {"files": 12_412_904, "folders": 1_200, "differences": {"content": 2}},
+    "verification": {"files": 12_412_904, "folders": 1_200, "differences": {"content": 2}, "metadata_unseen": 9_000},
 }
 
 
@@ -46,6 +46,22 @@ def texts() -> dict[str, str]:
         "cutover": booked(view),
         "report": report_handout(REPORT, "lab-images", NOW, UTC),
     }
+
+
+def test_a_cutover_that_stopped_says_why() -> None:
+    record = begun("readiness", "read-only").back_to("delta", f"The two sides differ: {HOSTILE}.")
+    told = booked(View("lab-images", past(), ready(7_200.0), record, now=NOW))
+    assert "- It stopped: The two sides differ: " in told
+    assert HOSTILE not in told
+
+
+def test_a_step_that_was_steady_enough_to_count_is_no_step_that_was_not() -> None:
+    (first, *others) = LINEAR.steps
+    counted = msgspec.structs.replace(first, ended="out of time", spread=0.04)
+    left_out = msgspec.structs.replace(first, ended="out of time", spread=0.5)
+    for step, word in ((counted, "nearly, when its time was up"), (left_out, "no: its time was up")):
+        found = msgspec.structs.replace(LINEAR, steps=(step, *others))
+        assert f"| {word} |" in handout_of_test(found, "lab-images", NOW, UTC)
 
 
 @pytest.mark.parametrize("which", ["test run", "cutover", "report"])
@@ -115,5 +131,6 @@ def test_a_report_says_ledger_failures_drift_and_where_each_entry_is() -> None:
     assert "- 2: changed while read. It was written to while it was read" in text
     assert "1,204 files were put there by others" in text
     assert "Differences: 2 content" in text
+    assert "Mode, owner and times of 9,000 objects were not looked at" in text
     assert "| 2025 | 3,103,000 | 14.0 TB | 29 % |" in text
     assert "files.parquet on agent-01" in text

@@ -88,6 +88,21 @@ def test_home_jumps_from_group_to_group_and_any_other_key_leaves() -> None:
     drive(play, size=(100, 23))
 
 
+def test_home_shows_the_key_at_80_columns() -> None:
+    for name in ("bad", "idle"):
+        store.save(Profile(schema=1, name=name, source=Place("file:///mnt/lab"), destination=Place("s3://lab/img")))
+    make_execution("bad", Status.ERROR, totals=DONE, failures=FAILURES)
+
+    async def play(driver: Driver) -> None:
+        home = await driver.sees("ERROR, 2 failed")
+        assert home.rstrip().endswith("D delete  ' jump  ? help  q leave")
+        assert "F retry  " in home
+        await driver.press("colon")
+        assert "delete profile" in await driver.sees("retry failed")
+
+    drive(play, size=(80, 23))
+
+
 def test_where_there_is_one_pane_the_palette_says_so() -> None:
     store.save(Profile(schema=1, name="lab", source=Place("file:///mnt/lab"), destination=Place("s3://lab/img")))
 

@@ -375,6 +375,15 @@ def test_the_limits_past_and_what_it_will_be() -> None:
 """)
 
 
+def test_before_the_runner_has_set_a_limit_it_is_the_one_that_was_agreed_on() -> None:
+    starting = run(status=Status.LAUNCHING, limit_bytes_per_second=None)
+    count = view(starting, CANVAS).window.buckets
+    known = past(starting, CANVAS, limits=[1.2e7] * count)
+    drawn = body(view(starting, CANVAS, [None] * count, past=known), CANVAS)
+    assert "limit 12.0 MB/s (96.0 Mbit/s)" in "\n".join(text(drawn, CANVAS))
+    assert "now none" not in "\n".join(text(drawn, CANVAS))
+
+
 def test_the_limits_past_in_ascii() -> None:
     assert text(body(_limited(ASCII), ASCII), ASCII)[:9] == golden("""
  Done 05:35 - 06:10, in 2 h 23 - 2 h 58. ! may pass the window (06:00) by 10 min

@@ -49,6 +49,12 @@ def test_runner_gone() -> None:
 """)
 
 
+def test_what_was_handed_over_is_not_to_be_run_again() -> None:
+    drawn = text(body(view(run(status=Status.SUCCESS, totals=DONE, **ENDED), CANVAS, handed=True), CANVAS), CANVAS)
+    assert "   6 handed over to its users: a run would replace what they wrote; ways back" in drawn
+    assert not [row for row in drawn if "another pass" in row]
+
+
 def test_a_silent_runner_is_not_gone() -> None:
     silent = run(heartbeat_at=NOW - 40)
     assert state_words(view(silent, CANVAS), CANVAS) == ("TRANSFERRING", "silent 40 s", Role.LOOK)

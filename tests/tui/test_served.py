@@ -133,8 +133,8 @@ def test_the_address_gives_a_cookie_that_opens_the_page_and_its_parts(served: Se
             async with session.get(place) as answer:
                 page = await answer.text()
                 policy = answer.headers["Content-Security-Policy"]
-            parts = re.findall(r'(?:src|href)="(static/[^"]+)"|url\("([^"]+)"\)', page)
-            assert len(parts) == 4
+            parts = re.findall(r'(?:src|href)="([\w/]+\.[^"]+)"|url\("([^"]+)"\)', page)
+            assert len(parts) == 5
             for part in parts:
                 async with session.get(f"{place}{part[0] or part[1]}") as answer:
                     assert answer.status == 200, part

@@ -5,17 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from engine.errors import BusyError
+from engine.execution.launch import RunRequest
+from engine.home import prepare_home
+from engine.journal.records import Execution, this_runner
+from engine.journal.writer import Journal
+from engine.model import FilterSpec, Status
+from engine.planning.hosting import HostRoom
+from profiles import store
+from profiles.convert import to_migration
 from xsync_tui.app import XsyncApp
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.rows import plain
 from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.overlays import Jump
+from xsync_tui.screens.strip import Strip
 
 PROFILE = """\
 schema = 1
@@ -84,6 +96,32 @@ def test_a_survey_is_made_and_its_folders_are_gone_into(app: XsyncApp, size: tup
     asyncio.run(story())
 
 
+def test_the_strip_of_a_plan_says_what_a_run_goes_on_with_and_what_it_supersedes(app: XsyncApp) -> None:
+    migration = to_migration(store.load("lab"))
+    for number, exclude in enumerate(("*.tmp", "")):
+        name = f"20260101-00000{number}-lab-3f2a"
+        left = msgspec.structs.replace(migration, filters=FilterSpec(exclude=(exclude,) if exclude else ()))
+        with Journal.create(
+            prepare_home().executions / name, Execution(name, left, "", "", time.time() - 300), this_runner()
+        ) as journal:
+            journal.set_status(Status.TRANSFERRING, "", time.time() - 300)
+
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await surveyed(pilot, app)
+            await pilot.press("3")
+            await until(pilot, app, lambda text: "what limits 4" in text)
+            await pilot.press("R")
+            strip = app.screen
+            while not isinstance(strip, Strip):
+                await pilot.pause(0.05)
+                strip = app.screen
+            assert "Continues 20260101-000001-lab-3f2a, which was interrupted, now with 4 agents" in strip._act.effect
+            assert "Does not continue 20260101-000000-lab-3f2a, which was interrupted: filters" in strip._act.effect
+
+    asyncio.run(story())
+
+
 def test_knobs_are_turned_typed_and_set_back(app: XsyncApp) -> None:
     async def story() -> None:
         async with app.run_test(size=(80, 23)) as pilot:
@@ -142,6 +180,40 @@ def test_a_plan_is_exported_and_looking_changes_nothing(app: XsyncApp, tmp_path:
     assert "\x1b" not in told.read_text()
     assert "| 2022 | 6 | 64.4 GB | 33 % |" in told.read_text()
     assert list((tmp_path / "home" / "executions").iterdir()) == []
+
+
+def test_a_run_from_the_plan_has_no_more_agents_than_this_host_holds(
+    app: XsyncApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    small = HostRoom(3, "cores", "1 slow core")
+    monkeypatch.setattr("engine.execution.foretelling.planner.room_here", lambda: small)
+
+    def start(request: RunRequest, *, detached: bool) -> None:
+        asked.append(request.migration.agents)
+        raise BusyError("not now")
+
+    monkeypatch.setattr("engine.execution.launch.start", start)
+
+    async def story() -> None:
+        async with app.run_test(size=(80, 23)) as pilot:
+            await surveyed(pilot, app)
+            await pilot.press("3")
+            await until(
+                pilot,
+                app,
+                lambda text: "what limits 4" in text and "! the plan has 4 agents; this host holds 3" in text,
+            )
+            await pilot.press("R")
+            await pilot.pause()
+            assert isinstance(app.screen, Strip)
+            assert "with 3 agents on this host" in app.screen._act.effect
+            assert "1 slow core" in app.screen._act.effect
+            await pilot.press("enter")
+            await until(pilot, app, lambda _: bool(asked))
+
+    asyncio.run(story())
+    assert asked == [3]
 
 
 def test_a_survey_that_fails_says_why(app: XsyncApp, tmp_path: Path) -> None:

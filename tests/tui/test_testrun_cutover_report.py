@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.execution.cutover.record import read_cutover
+from engine.execution.testrun import ladder
 from engine.home import find_home, list_execution_folders
 from engine.journal.reader import read_snapshot
 from engine.locks import runner_alive
@@ -120,6 +122,36 @@ async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_en
 
 
 @driven
+async def test_who_agrees_before_the_folders_are_found_is_told_so_and_the_word_goes_when_they_are(
+    home: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(home, source, tmp_path / "destination", "bytes_per_second = 20000")
+    found, choose = threading.Event(), ladder.prepare
+
+    def prepare(*arguments: Any) -> Any:
+        found.wait()
+        return choose(*arguments)
+
+    monkeypatch.setattr(ladder, "prepare", prepare)
+    app = XsyncApp(Subject("lab"))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "not measured yet")
+        await pilot.press("T", "enter")
+        await shows(pilot, "begin: not now, the folders are still being looked for.")
+        found.set()
+        await shows(pilot, "TEST RUN: copies about")
+        assert not list_execution_folders(find_home())
+        await pilot.press("enter")
+        await shows(pilot, "TESTING: step 1 of")
+        (process,) = app.bridge.runners
+        assert "not now" not in screen_text(pilot)
+        await confirm(pilot, "S")
+        await shows(pilot, "NOT STEADY")
+    assert process.wait() == 0
+
+
+@driven
 async def test_a_test_run_whose_process_was_killed_says_so_and_its_runner_ends_with_it(
     home: Path, source: Path, tmp_path: Path
 ) -> None:
@@ -199,8 +231,12 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         assert read_cutover(find_home(), "lab") is None
         await confirm(pilot, "enter", "lab")
         await until(pilot, lambda: _asks(app, "nobody can write"))
+        await pilot.press("apostrophe", "c")
+        await shows(pilot, "▶2 source read-only")
         await confirm(pilot, "enter", "lab")
         await until(pilot, lambda: _asks(app, "To hand"))
+        await shows(pilot, "▶7 hand over")
+        assert "Frozen since" in screen_text(pilot)
         known = read_cutover(find_home(), "lab")
         assert known is not None
         assert known.next == "hand-over"
@@ -208,6 +244,10 @@ async def test_a_cutover_is_confirmed_by_name_and_hands_over(home: Path, source:
         await shows(pilot, "HANDED OVER: by")
         await pilot.press("x")
         await shows(pilot, "Written:")
+        await pilot.press("5")
+        await shows(pilot, "6 handed over to its users")
+        await pilot.press("R")
+        await shows(pilot, "run: not now, it was handed over: a run would replace what users wrote.")
         await pilot.press("7")
         await shows(pilot, "SUCCESS:")
         await pilot.press("apostrophe")

@@ -139,7 +139,6 @@ agents       1     2           4     5          4     2,189       547       99 %
  full copy, 4 agents                  6 - 8 min                  7 - 9 min
  agents                                   1 - 4                          4
  The run skips its 99,000 files. Left 43.9 TB: 5 h 35 - 6 h 35 with 4 agents.
- Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the
  Next: 3 shows the plan with these figures.
 """
     )
@@ -167,7 +166,6 @@ agents       1     2           4     5          4     2,189       547       99 %
  full copy, 4 agents                  6 - 8 min                  7 - 9 min
  agents                                   1 - 4                          4
  The run skips its 99,000 files. Left 43.9 TB: 5 h 35 - 6 h 35 with 4 agents.
- Sample: /2025/Feb and 2 more: 461 GB in 32 min; its size mix is 94 % like the
  Next: 3 shows the plan with these figures.
 """
     )
@@ -239,7 +237,6 @@ agents       1     2           4     5          4       575       144       26 %
  The run skips its 99,000 files. Left 43.9 TB: 5 h 35 - 6 h 35 with 4 agents.
  Sample: /2025/Feb and 2 more: 205 GB in 32 min; its size mix is 94 % like the
  whole.
- Files/s were not at work: still default, Azure Storage Mover's published
  Next: More agents do not help: 3 shows what the plan makes of it.
 """
     )

@@ -108,6 +108,19 @@ def test_state_results_and_own_results_together(tmp_path: Path) -> None:
     assert _split(known, rows) == ([b"f3", b"f6", b"f7"], [b"f0", b"f1", b"f2", b"f4"])
 
 
+@pytest.mark.parametrize("touches", [False, True])
+@pytest.mark.parametrize(("files", "segments"), [(500, 1), (1_500, 2), (3_000, 3)])  # the order of a join is not ours
+def test_what_this_execution_did_counts_once_where_the_state_holds_it_already(
+    tmp_path: Path, touches: bool, files: int, segments: int
+) -> None:
+    rows = [entry(b"d0", b"%06d" % number) for number in range(files)]
+    own = [_segment(tmp_path / f"own{at}", *map(result, rows[at::segments]))[0] for at in range(segments)]
+    compact(tmp_path / "state", {"e": own})
+    with Known(tmp_path / "spill", state=tmp_path / "state", own=own, touches=touches) as known:
+        delta = known.work(entries_table(rows))
+    assert (delta.work.num_rows, delta.unchanged.num_rows, delta.done.num_rows) == (0, 0, files)
+
+
 def test_names_with_quotes_zeros_and_bytes_that_are_no_text(tmp_path: Path) -> None:
     row = entry(b"it's\\\xff", b"'; drop\n\xfe")
     folder = tmp_path / "o'clock"

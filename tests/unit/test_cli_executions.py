@@ -50,7 +50,7 @@ def test_status_of_one_is_the_view_and_the_whole_snapshot(capsys: Capture) -> No
         "verified": 600,
         "pending": 248,
     }
-    assert found["bytes"] == {"source": 2_000_000, "transferred": 1_000_000, "pending": 500_000}
+    assert found["bytes"] == {"source": 2_000_000, "transferred": 1_000_000, "pending": 500_000, "failed": 0}
     assert found["eta_seconds"] == {"low": 60.0, "high": 120.0}
     assert [agent["name"] for agent in found["agents"]] == ["agent-1", "agent-2"]
     assert found["tasks"][0]["files"]["pending"] == 0
@@ -262,8 +262,9 @@ def test_a_dead_or_ended_execution_is_not_asked(verb: tuple[str, ...], capsys: C
     assert f"xsync resume {dead.name}" in gone.err
     make_execution("ended", Status.SUCCESS, totals=CLEAN)
     ended = xsync(capsys, *verb, "ended")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "has ended as SUCCESS" in ended.err
+    assert "See: xsync report" in ended.err
 
 
 def test_resume_of_a_paused_runner_asks_it(capsys: Capture) -> None:

@@ -47,7 +47,9 @@ def test_a_dead_or_ended_execution_is_not_asked(capsys: Capture) -> None:
     assert gone.code == 1
     assert f"xsync resume {dead.name}" in gone.err
     make_execution("ended", Status.SUCCESS, totals=CLEAN)
-    assert "has ended as SUCCESS" in xsync(capsys, "limit", "ended", "none").err
+    ended = xsync(capsys, "limit", "ended", "none")
+    assert ended.code == 2
+    assert "has ended as SUCCESS" in ended.err
 
 
 def test_the_help_says_how_long_it_holds(capsys: Capture) -> None:

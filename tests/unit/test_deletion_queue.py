@@ -14,6 +14,8 @@ from engine.catalog.deletions import Found
 from engine.execution.comparing import nested
 from engine.execution.comparing.removing import ended, over_threshold
 from engine.execution.coordination import messages as m
+from engine.execution.coordination.deletions import DeletionQueue
+from engine.execution.coordination.pieces import copy_piece
 from engine.execution.coordination.state import Coordinator
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Action, Deletions, Kind, Status, TransferOptions
@@ -165,6 +167,21 @@ def test_where_nothing_may_go_the_copy_that_waited_fails() -> None:
     assert world.run().complete
     assert world.deleted == set()
     assert world.failed == {b"file": Action.FAILED}
+
+
+def test_only_what_is_in_the_way_is_looked_for_where_nothing_is_to_be_deleted_and_once() -> None:
+    queue = DeletionQueue(wanted=False)
+    piece = copy_piece(from_ipc(entries([b"folder"], Kind.FOLDER)), 0)
+    refused = UnitOutcome(1, 0, results(CopyUnit(1, 0, piece.entries), Action.RELEASED, WAITS))
+    assert queue.over
+    assert (queue.hold(piece, refused), queue.over) == ([], False)
+    assert queue.advance([]) == [m.ListDeletions(old_forms=True)]
+    queue.listed([])
+    queue.advance([])
+    copies = queue.take_copies()
+    assert copies is not None and len(copies) == 1
+    (failed,) = queue.hold(copies[0], refused)
+    assert isinstance(failed, m.FailEntries)
 
 
 def found(files: int, folders: int, held: int) -> Found:

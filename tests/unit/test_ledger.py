@@ -57,6 +57,17 @@ def test_it_always_adds_up(entries: list[tuple[Kind, Fate, int, int]], actions: 
     assert totals.folders.pending >= 0
     assert totals.bytes.pending >= 0
     assert files.pending or not totals.bytes.pending
+    sizes = {
+        failed: sum(
+            row["size"]
+            for row in decided(rows, actions)
+            if row["kind"] != Kind.FOLDER and (row["action"] == Action.FAILED) is failed
+        )
+        for failed in (True, False)
+    }
+    assert totals.bytes.failed == sizes[True]
+    special = sum(size for kind, fate, _, size in entries if kind == Kind.SPECIAL and fate == Fate.CANDIDATE)
+    assert not files.pending or totals.bytes.done == sizes[False] + special
 
 
 @settings(max_examples=15, deadline=None)

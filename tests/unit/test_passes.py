@@ -70,8 +70,9 @@ def test_a_pass_that_sends_everything_tells_no_churn() -> None:
     assert [each.length for each in found.passes] == [None, None, 100.0]
 
 
-def test_what_was_mended_at_the_destination_did_not_change_at_the_source() -> None:
-    found = history_of([report(0.0), report(100.0, 10, 1_000, drift={"missing": 3, "changed": 1})])
+@pytest.mark.parametrize("told", [{"drift": {"missing": 3, "changed": 1}}, {"mended": 4}])
+def test_what_was_mended_at_the_destination_did_not_change_at_the_source(told: dict[str, Any]) -> None:
+    found = history_of([report(0.0), report(100.0, 10, 1_000, **told)])
     assert (found.passes[1].files, found.passes[1].bytes) == (6, 600)
 
 
@@ -130,6 +131,8 @@ def test_the_work_of_a_freeze_follows_the_migration() -> None:
     other = work_of(Migration(LocationSpec("s3://b"), LocationSpec("/a")), history_of([]), None, Known())
     assert (other.deleting, other.listing, other.source_objects) == (None, LISTING, True)
     assert other.folder_times is not None
+    held = msgspec.structs.replace(mirror, options=TransferOptions(bytes_per_second=12_000_000))
+    assert work_of(held, history, None, Known()).fleets[0].bytes_per_second.value == 12e6
 
 
 def test_reports_are_those_of_the_same_sides_and_if_asked_for_the_same_filters(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from engine.model import AgentSnapshot, Bytes, Event, Snapshot, Status, Tally, T
 from xsync_tui.cli.agent_lines import agent_line
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.look import Look
-from xsync_tui.cli.plain_view import one_line, view
+from xsync_tui.cli.plain_view import failed_lines, one_line, view
 from xsync_tui.text import width_of
 
 NOW = 1_747_192_327.0  # Wed 2025-05-14 03:12:07 UTC
@@ -201,11 +201,23 @@ def test_done_but_some_failed() -> None:
  lab-images  /mnt/lab → s3://lab/img                         ERROR  03:11:07 Wed
  4 of 1,000 files failed. 996 files, 1.99 MB transferred in 5 h 22.
  ! done, but 4 files failed
- copied 1.99 MB of 2.00 MB  ████████████████████ 100 %  listed all
+ copied 1.99 MB of 2.00 MB  ███████████████████· 99 %  listed all
  discovered = transferred + skipped + failed + excluded + pending │ verified
       1,000           996         0        4          0         0 │        0
  ✗ 4 failed: 4 unreadable
 """)
+
+
+def test_folders_that_failed_are_told_apart_for_causes_count_them_too() -> None:
+    def said(files: int, folders: int) -> list[str]:
+        totals = Totals(files=Tally(40, failed=files), folders=Tally(5, failed=folders))
+        found = _snapshot(totals=totals, failure_counts={"key too long": files + folders})
+        return [line.text for line in failed_lines(found, Look())]
+
+    assert said(30, 1) == [" ✗ 30 files and 1 folder failed: 31 key too long"]
+    assert said(0, 2) == [" ✗ 2 folders failed: 2 key too long"]
+    assert said(3, 0) == [" ✗ 3 failed: 3 key too long"]
+    assert said(0, 0) == []
 
 
 def test_a_verification_that_found_differences_is_no_early_end_that_could_go_on() -> None:
@@ -303,6 +315,21 @@ def test_colour_only_repeats_what_words_say() -> None:
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in coloured] == plain
 
 
+def test_what_failed_is_not_done_while_it_runs_either() -> None:
+    totals = Totals(
+        Tally(discovered=100, transferred=40, failed=40),
+        Tally(),
+        Bytes(source=1_000_000, transferred=400_000, pending=200_000, failed=400_000),
+        True,
+    )
+    assert "40 %" in view(_snapshot(totals=totals), NOW, LOOK)[2]
+    few = msgspec.structs.replace(totals, bytes=Bytes())
+    assert "40 %" in view(_snapshot(totals=few), NOW, LOOK)[2]
+    skipped = Tally(discovered=100, transferred=10, skipped=50, failed=40)
+    ended = Totals(skipped, Tally(), Bytes(1_000_000, 100_000, 0, 400_000), True)
+    assert "60 %" in view(_ended(Status.ERROR, totals=ended), NOW, LOOK)[2]
+
+
 def test_it_never_says_100_percent_before_the_end() -> None:
     totals = Totals(Tally(discovered=9, transferred=9), Tally(), Bytes(source=9, transferred=9), True)
     assert "99 %" in view(_snapshot(totals=totals), NOW, LOOK)[2]
@@ -312,7 +339,13 @@ def test_it_never_says_100_percent_before_the_end() -> None:
     ("status", "silence", "alive", "life"),
     [
         (Status.TRANSFERRING, 1, True, Life.LIVE),
-        (Status.LAUNCHING, 1, False, Life.LIVE),
+        (Status.TRANSFERRING, 1, False, Life.LIVE),
+        (Status.TRANSFERRING, 3, True, Life.LIVE),
+        (Status.TRANSFERRING, 3, False, Life.GONE),
+        (Status.PAUSED, 3, False, Life.GONE),
+        (Status.LAUNCHING, 9, False, Life.LIVE),
+        (Status.QUEUED, 9, False, Life.LIVE),
+        (Status.LAUNCHING, 11, False, Life.GONE),
         (Status.TRANSFERRING, 11, True, Life.SILENT),
         (Status.TRANSFERRING, 11, False, Life.GONE),
         (Status.SUCCESS, 1_000, False, Life.ENDED),

@@ -152,6 +152,16 @@ def test_never_names_what_takes_most_and_what_helps() -> None:
     assert levers["rate"].freeze.high < found.then.whole.high
 
 
+def test_where_a_rate_limit_holds_the_migration_it_is_what_would_be_lifted() -> None:
+    held = (*work().limits, PlanLimit("rate limit", "link", Origin("profile", "options.bytes_per_second"), 300e6))
+    found = readiness(STEADY, work(limits=held), 300.0, 3_600.0)
+    lever = next(each for each in found.levers if each.name == "rate")
+    assert lever.text == "limit 600 MB/s, 2 agents"
+    assert found.then is not None
+    assert lever.freeze.high < found.then.whole.high
+    assert "not measured" not in found.reason
+
+
 def test_changes_that_come_faster_than_they_are_sent_never_end() -> None:
     slow = (PlanLimit("path of one agent", "agent", MEASURED, 50e6, 5_000.0),)
     found = readiness(STEADY, work(limits=slow), 3_600.0, 3_600.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.execution.coordination import messages as m
 from engine.execution.coordination.largefiles import missing_ranges
 from engine.execution.coordination.pieces import ScanPiece, left_of
-from engine.execution.coordination.state import UNCOMMITTED_SLICES, Coordinator
+from engine.execution.coordination.state import MAX_DEATHS, UNCOMMITTED_SLICES, Coordinator
 from engine.locations.listing import ENTRY_SCHEMA
 from engine.model import Action, Identity, Kind
 from engine.transfer.units import (
@@ -297,6 +297,19 @@ def test_a_folder_whose_rest_kills_agents_is_closed_as_part_of_its_listing() -> 
         state.handle(m.AgentReady("a"))
         orders = state.handle(m.AgentLost("a", "killed"))
     assert m.FailFolder(b"", first.id, "kills agents") in orders
+
+
+def test_it_says_that_another_agent_takes_the_place_of_one_that_died_as_long_as_one_does() -> None:
+    state = Coordinator(["a"], {}, 1, [b""], real_folders=False)
+    state.start()
+    for _ in range(MAX_DEATHS - 1):
+        state.handle(m.AgentReady("a"))
+        orders = state.handle(m.AgentLost("a", "killed"))
+        assert m.StartAgent("a") in orders
+        assert m.Note("agent-lost", "a is gone: killed; another one takes its place") in orders
+    orders = state.handle(m.AgentLost("a", "killed"))
+    assert m.StartAgent("a") not in orders
+    assert m.Note("agent-lost", "a is gone: killed") in orders
 
 
 def test_missing_ranges_cover_exactly_what_is_missing() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import XsyncError
+from engine.errors import UsageError, XsyncError
 from engine.journal.reader import read_snapshot
 from engine.model import Snapshot
 from xsync_tui.cli.clock import clock
@@ -38,10 +38,10 @@ class Answer(msgspec.Struct, frozen=True, tag_field="type", tag="answer"):
 
 
 def require_live(snapshot: Snapshot, what: str) -> None:
-    """Raise XsyncError, saying what to do instead, unless there is a runner that can be asked."""
+    """Raise UsageError for what has ended, XsyncError where the runner is gone, that say what to do instead."""
     name = snapshot.execution
     if snapshot.status.ended:
-        raise XsyncError(f"{name} has ended as {snapshot.status}: there is nothing to {what}. See: xsync report {name}")
+        raise UsageError(f"{name} has ended as {snapshot.status}: there is nothing to {what}. See: xsync report {name}")
     if life_of(snapshot, time.time()) is Life.GONE:
         raise XsyncError(
             f"the runner of {name} is gone (pid {snapshot.runner_pid} on {snapshot.host}): nothing moves and there is "

@@ -172,8 +172,9 @@ class Checklist:
         if not snapshot.status.ended or code == StoppedError.exit_code:
             self._stop(StoppedError.exit_code, "The final delta is not done.", "It goes on with")
         if code != 0:
-            self._keep(self._cutover.back_to("delta"))
-            self._stop(code, f"The final delta ended with: {snapshot.message}", "Put that right, then")
+            why = f"The final delta ended with: {snapshot.message}"
+            self._keep(self._cutover.back_to("delta", why))
+            self._stop(code, why, "Put that right, then")
         report = read_report(folder / "report.json")
         files = snapshot.totals.files
         text = f"{folder.name}: {files.transferred:,} sent, {files.deleted:,} deleted, 0 failed"
@@ -190,11 +191,14 @@ class Checklist:
         self._require_fresh_delta()
         judged = judge(found, self._delta_report())
         if not judged.good:
-            self._keep(self._cutover.back_to("delta"))
+            whys = []
             if judged.changed:
-                self._talk.warn(f"  The source changed since the final delta: {judged.changed}. It is not read-only.")
+                whys.append(f"The source changed since the final delta: {judged.changed}. It is not read-only.")
             if judged.differs:
-                self._talk.warn(f"  The two sides differ: {judged.differs}. All of it: {out}")
+                whys.append(f"The two sides differ: {judged.differs}. All of it: {out}")
+            self._keep(self._cutover.back_to("delta", " ".join(whys)))
+            for why in whys:
+                self._talk.warn(f"  {why}")
             self._stop(DIFFERS, "Nothing is handed over: the final delta is to be done again.", "When it is quiet,")
         import msgspec
 
@@ -233,12 +237,13 @@ class Checklist:
 
     def _run_delta(self) -> Path:
         """Run, continue or watch the final delta; the folder of its execution."""
-        from engine.execution.launch import RunRequest, begin, create, resumable, resume
+        from engine.execution.earlier import resumable
+        from engine.execution.launch import RunRequest, begin, create, resume
         from engine.journal.reader import read_snapshot
 
         folder = self._home.executions / (self._cutover.delta or "none")
-        if folder.is_dir():
-            snapshot = read_snapshot(folder)
+        snapshot = read_snapshot(folder) if folder.is_dir() else None
+        if snapshot is not None and not snapshot.superseded_by:
             totals = snapshot.totals
             if snapshot.runner_alive:
                 self._talk.watch(folder)
@@ -278,8 +283,8 @@ class Checklist:
         gone = cutover.delta is None or not (self._home.executions / cutover.delta).is_dir()
         newer = None if gone else newer_execution(self._home, cutover)
         if gone or newer is not None:
-            self._keep(cutover.back_to("delta"))
             why = "The final delta's execution is gone." if gone else f"{newer} ran after the final delta."
+            self._keep(cutover.back_to("delta", why))
             self._stop(DIFFERS, f"{why} It is to be done again.", "With nothing else running:")
 
     def _delta_report(self) -> dict[str, Any]:

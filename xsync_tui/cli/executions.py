@@ -31,7 +31,7 @@ def _line(summary: Summary, look: Look) -> Line:
     gone = _needs_a_look(summary)
     state = "RUNNER GONE" if gone else str(summary.status)
     files = summary.totals.files
-    done = format_count_short(files.discovered - files.pending)
+    done = format_count_short(files.discovered - files.pending - files.failed)
     moved = f"{done} of {format_count_short(files.discovered)} files  {format_bytes(summary.totals.bytes.transferred)}"
     text = f" {look.cross if gone else ' '} {name:<40}  {state:<{_STATE_CELLS}}  {moved}"
     route = look.text(f"{summary.source} -> {summary.destination}", max(0, look.width - width_of(text) - 2))

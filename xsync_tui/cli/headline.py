@@ -12,7 +12,12 @@ from xsync_tui.cli.outcome import files_left, held_back, work_left
 from xsync_tui.text import width_of
 
 SILENT_SECONDS = 10.0
-"""After this long without a heartbeat a runner is called silent, or gone if nobody holds its lock."""
+"""After this long without a heartbeat a runner is called silent; one that begins, and holds no lock yet, gone."""
+
+GONE_SECONDS = 2.0
+"""A runner holds its lock as long as it lives: where that is free, it is gone this long after its last heartbeat."""
+
+_BEGINNING = (Status.QUEUED, Status.LAUNCHING)
 
 _LEAST_ROUTE_CELLS = 16
 
@@ -30,7 +35,8 @@ def life_of(snapshot: Snapshot, now: float) -> Life:
     """Tell a live runner from a silent one and from one that is gone: its heartbeat is old and its lock is free."""
     if snapshot.status.ended:
         return Life.ENDED
-    if now - snapshot.heartbeat_at <= SILENT_SECONDS:
+    locked = snapshot.runner_alive or snapshot.status in _BEGINNING
+    if now - snapshot.heartbeat_at <= (SILENT_SECONDS if locked else GONE_SECONDS):
         return Life.LIVE
     return Life.SILENT if snapshot.runner_alive else Life.GONE
 
@@ -114,6 +120,8 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
             return f"Cancelled with {files_left(snapshot)}. Finished files stay."
         case Status.INTERRUPTED:
             return f"{files_left(snapshot)}. {go_on}"
+        case Status.SUPERSEDED:
+            return f"Superseded by {snapshot.superseded_by}: what it had copied counts there."
         case _:
             return _estimate(snapshot, now, look)
 

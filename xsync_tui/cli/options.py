@@ -143,7 +143,7 @@ def to_profile(name: str, source: str, destination: str, chosen: MigrationOption
         "schema": 1,
         "name": name,
         "source": _place(source, reach),
-        "destination": _place(destination, {**reach, "storage_class": chosen["storage_class"]}),
+        "destination": _place(destination, reach) | _said({"storage_class": chosen["storage_class"]}),
         "filters": _said(
             {
                 "include": list(chosen["include"]) or None,

@@ -38,6 +38,7 @@ _REMEDIES = (
     ("not listed", "What the folder holds is unknown: let this account read it, then run again."),
     ("collides", "Two names become one at the destination: rename one of them."),
     ("too long", "The destination cannot hold such a name: shorten the path."),
+    ("another type", "What is there became something else at the source: a run with --delete removes what it left."),
     ("too large", "The destination cannot hold a file of this size."),
     ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
     ("unsafe", "The destination cannot hold such a name: rename it."),
@@ -58,20 +59,25 @@ def ended_status(snapshot: Snapshot, *, gone: bool) -> Status:
 
 
 def exit_code(snapshot: Snapshot, *, gone: bool) -> int:
-    """0 done, 3 done but some failed, 4 done but deletions were refused, 5 cancelled or interrupted, 1 an error."""
+    """0 done, 3 done but some failed or differ, 4 done but deletions were refused, 5 stopped, 1 an error."""
     match ended_status(snapshot, gone=gone):
         case Status.SUCCESS:
             return 0
-        case Status.CANCELLED | Status.INTERRUPTED:
+        case Status.CANCELLED | Status.INTERRUPTED | Status.SUPERSEDED:
             return STOPPED
         case Status.ERROR if held_back(snapshot):
             return REFUSED
-        case Status.ERROR if snapshot.failure_counts and not work_left(snapshot):
+        case Status.ERROR if (snapshot.failure_counts or snapshot.totals.differences) and not work_left(snapshot):
             return SOME_FAILED
         case Status.ERROR:
             return 1
         case _:
             return 0
+
+
+def retryable(snapshot: Snapshot) -> bool:
+    """Whether a retry has something to do: all else is done."""
+    return exit_code(snapshot, gone=False) == SOME_FAILED and bool(snapshot.failure_counts)
 
 
 def held_back(snapshot: Snapshot) -> bool:
@@ -81,8 +87,13 @@ def held_back(snapshot: Snapshot) -> bool:
 
 
 def work_left(snapshot: Snapshot) -> bool:
-    """Whether files are undecided, or folders not listed for another reason than that they cannot be."""
+    """Whether files are undecided, or folders not listed for another reason than that they cannot be.
+
+    Of what is superseded nothing is left: that is the business of the newer execution.
+    """
     totals = snapshot.totals
+    if snapshot.status is Status.SUPERSEDED:
+        return False
     return totals.files.pending > 0 or not (totals.listing_complete or _NOT_LISTED in snapshot.failure_counts)
 
 
@@ -102,6 +113,7 @@ def counts_json(snapshot: Snapshot) -> dict[str, Any]:
             "source": totals.bytes.source,
             "transferred": totals.bytes.transferred,
             "pending": totals.bytes.pending,
+            "failed": totals.bytes.failed,
         },
         "failures": snapshot.failure_counts,
         **({} if totals.deletions is None else {"deletions": msgspec.to_builtins(totals.deletions)}),
@@ -136,6 +148,8 @@ def snapshot_json(snapshot: Snapshot, life: str, now: float) -> dict[str, Any]:
         "limit_until": snapshot.limit_until,
         "eta_seconds": {"low": eta[0], "high": eta[1]} if eta else None,
         "message": snapshot.message,
+        "superseded_by": snapshot.superseded_by or None,
+        "supersedes": snapshot.supersedes,
         "agents": snapshot.agents,
         "tasks": [{**msgspec.to_builtins(task), "files": tally_json(task.files)} for task in snapshot.tasks],
         "events": snapshot.events,
@@ -153,6 +167,7 @@ def result_json(snapshot: Snapshot, report: dict[str, Any], report_path: Path | 
         **counts_json(snapshot),
         "report": str(report_path) if report_path else None,
         "message": snapshot.message,
+        "superseded_by": snapshot.superseded_by or None,
     }
 
 
@@ -276,6 +291,8 @@ def failure_lines(counts: dict[str, int], failures: list[Failure], look: Look) -
 
 def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
     left = f" {files_left(snapshot)}; no half file under its final name."
+    if snapshot.status is Status.SUPERSEDED:
+        return [Line(f" Superseded by {snapshot.superseded_by}: what it had copied counts there.")]
     if snapshot.status is Status.CANCELLED:
         return [Line(f"{left} Cancelled for good: run it again to copy them.")]
     return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]

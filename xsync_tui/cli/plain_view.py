@@ -60,6 +60,8 @@ def one_line(snapshot: Snapshot, now: float, look: Look) -> str:
         parts.append(limited)
     if snapshot.eta_seconds and life is Life.LIVE:
         parts.append(f"done in {format_duration_range(*snapshot.eta_seconds)}")
+    if snapshot.superseded_by:
+        parts.append(f"superseded by {snapshot.superseded_by}")
     if snapshot.message:
         parts.append(look.text(snapshot.message))
     return "  ".join(parts)
@@ -102,13 +104,19 @@ def deleted_lines(snapshot: Snapshot) -> list[Line]:
     return [Line(f" {format_count(deleted)}{of} deleted")]
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{format_count(number)} {what}{'' if number == 1 else 's'}"
+
+
 def failed_lines(snapshot: Snapshot, look: Look) -> list[Line]:
     """How many failed of what, most first."""
-    if not snapshot.totals.files.failed:
+    files, folders = snapshot.totals.files.failed, snapshot.totals.folders.failed
+    if not files + folders:
         return []
     reasons = sorted(snapshot.failure_counts.items(), key=lambda item: (-item[1], item[0]))
     said = ", ".join(f"{format_count(number)} {look.text(reason, 40)}" for reason, number in reasons)
-    start = f" {look.cross} {format_count(snapshot.totals.files.failed)} failed: "
+    both = " and ".join(_counted(number, what) for number, what in ((files, "file"), (folders, "folder")) if number)
+    start = f" {look.cross} {both if folders else format_count(files)} failed: "
     return [Line(start + look.text(said, max(0, look.width - width_of(start))), Role.ALARM)]
 
 

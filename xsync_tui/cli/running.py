@@ -18,6 +18,7 @@ import msgspec
 from engine.errors import StoppedError, XsyncError
 from engine.journal.reader import SnapshotReader
 from engine.model import Snapshot
+from xsync_tui.cli.begun import begun_lines
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.outcome import exit_code, result_json, summary_lines
 from xsync_tui.cli.output import current_look, emit, on_terminal, put, say
@@ -58,7 +59,7 @@ def in_foreground(
         launched = launch(False)
         drain.process = launched.process
         try:
-            _tell_continued(launched, as_json=as_json)
+            _tell_begun(launched, as_json=as_json)
             shown = shown or presenter(as_json=as_json, lines=lines, foot=_DRAINS)
             _follow(launched, shown)
             shown.close()
@@ -110,9 +111,9 @@ def tell_result(folder: Path, *, as_json: bool, gone: bool) -> int:
 
 def _print_id(launched: Launched, *, as_json: bool) -> int:
     if as_json:
-        emit({"type": "started", "execution": launched.execution, "continued": launched.continued})
+        emit(_started_json(launched))
     else:
-        _tell_continued(launched, as_json=as_json)
+        _tell_begun(launched, as_json=as_json)
         say(f"It runs. Watch: xsync attach {launched.execution}")
         put(launched.execution)
     return 0
@@ -124,13 +125,29 @@ def _behind_a_terminal(launch: Callable[[bool], Launched]) -> int:
     except KeyboardInterrupt:
         say("\nLeft while it was starting. See whether it runs: xsync status")
         return 0
-    _tell_continued(launched, as_json=False)
+    _tell_begun(launched, as_json=False)
     return watch(launched.folder, as_json=False)
 
 
-def _tell_continued(launched: Launched, *, as_json: bool) -> None:
-    if launched.continued and not as_json:
-        say(f"Goes on with the interrupted execution {launched.execution}: finished files are not sent again.")
+def _tell_begun(launched: Launched, *, as_json: bool) -> None:
+    """Say what it goes on with, and what it does not."""
+    if not (launched.continued or launched.left):
+        return
+    if as_json:
+        emit(_started_json(launched))
+        return
+    for line in begun_lines(launched):
+        say(line)
+
+
+def _started_json(launched: Launched) -> dict[str, Any]:
+    return {
+        "type": "started",
+        "execution": launched.execution,
+        "continued": launched.continued,
+        "changed": [key for key, _ in launched.changed],
+        "not_continued": launched.left,
+    }
 
 
 def _follow(launched: Launched, shown: Presenter) -> None:

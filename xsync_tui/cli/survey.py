@@ -56,6 +56,7 @@ def command(
     Names and attributes are read, contents only with --sample and --probe. Ctrl-C ends it early with what was found so
     far; the same command goes on from there within 12 hours.
     """
+    from engine.locations.registry import scheme_of
     from engine.quantities import parse_bytes
     from engine.survey.extending import NO_WISHES, Wishes
 
@@ -65,8 +66,8 @@ def command(
         if destination or storage_class or compare or sample or probe or knee or anew:
             raise click.UsageError("--folder shows the last survey: it goes with --json alone.")
         return show_folder(spec, folder, as_json=as_json)
-    if storage_class and not destination:
-        raise click.UsageError("--storage-class belongs to a destination: add --for s3://bucket/prefix.")
+    if storage_class and (destination is None or scheme_of(destination) == "file"):
+        raise click.UsageError("--storage-class belongs to a bucket: add --for s3://bucket/prefix.")
     wishes = Wishes(
         destination=_spec(destination, *reach, storage_class) if destination else None,
         knee=parse_bytes(knee) if knee else NO_WISHES.knee,

@@ -50,7 +50,7 @@ STEPS = (
     ),
     Step(
         "test",
-        "T, then enter: 1, 2 and 4 agents, all held to 12 MB/s, as by a link.",
+        "T; enter when it has said what it copies: all is held to 12 MB/s.",
         "4: a test run, for the plan rests on published defaults so far.",
         "tested",
     ),
@@ -62,7 +62,7 @@ STEPS = (
     ),
     Step(
         "run",
-        "K, then enter: kills one agent. Who does its work? Look at the sum.",
+        "K, then enter: kills one agent. Is anything lost? Look at the sum.",
         "5: the run. It goes on, whatever you look at.",
         "killed",
     ),

@@ -125,10 +125,11 @@ def _task_row(task: TaskSnapshot, canvas: Canvas) -> Row:
 
 
 def _done(task: TaskSnapshot) -> str:
-    """How much of a task is decided: by bytes where it has any, else by files; never 100 % before its end."""
+    """How much of a task is done: by bytes where it has any, else by files; what failed is not."""
     files, size = task.files, task.bytes
-    whole, left = (size.source, size.pending) if size.source else (files.discovered, files.pending)
-    return format_share(whole - left, whole) if whole else "-"
+    done = size.done if size.source else files.discovered - files.pending - files.failed
+    whole = size.source or files.discovered
+    return format_share(done, whole) if whole else "-"
 
 
 def _heading(agents: Sequence[AgentSnapshot], canvas: Canvas) -> Row:

@@ -42,6 +42,10 @@ class View(NamedTuple):
     now: float = 0.0
 
 
+_ANSWER_ROWS = 3
+"""A longer answer leaves no room for bars beside a checklist on a low screen."""
+
+
 def body(view: View, canvas: Canvas) -> list[Row]:
     """The rows below the journey, the answer first; at most ``canvas.height``."""
     rows = _answer(view, canvas)
@@ -52,7 +56,7 @@ def body(view: View, canvas: Canvas) -> list[Row]:
     if both or view.pane == "readiness":
         rows += headed("readiness", _readiness(view, canvas))
     if both or view.pane == "checklist":
-        if view.pane == "checklist" and not both:
+        if view.pane == "checklist" and not both and len(rows) <= _ANSWER_ROWS:
             rows += _bars(view, canvas)[:2]
         rows += _work(view, canvas._replace(height=canvas.height - len(rows) - 1))
     return within(rows, canvas)
@@ -63,6 +67,9 @@ def _answer(view: View, canvas: Canvas) -> list[Row]:
     record, ready = view.record, view.ready
     if view.trouble:
         return sentence(cross(canvas), "STOPPED", canvas.text(" ".join(view.trouble.split())), Role.ALARM, canvas, 4)
+    if record is not None and record.stopped and not view.work.running:
+        text = f"{canvas.text(record.stopped)} Nothing is handed over; enter does the final delta again."
+        return [*sentence(cross(canvas), "STOPPED", text, Role.ALARM, canvas, 4), *_begun(record, view, canvas)]
     if record is not None:
         return _begun(record, view, canvas)
     if ready is None:
@@ -85,10 +92,26 @@ def _begun(record: Cutover, view: View, canvas: Canvas) -> list[Row]:
     number = list(STEPS).index(record.next) + 1
     began = clock(record.began_at, canvas.zone, view.now)
     text = f"step {number} of {len(STEPS)}, {STEPS[record.next]}; begun {began} by {canvas.text(record.began_by, 24)}."
-    if view.ready is not None and view.ready.now is not None:
+    frozen, window = record.steps.get("read-only"), None if view.ready is None else view.ready.window
+    role = Role.STRONG
+    if frozen is not None:
+        since = max(0.0, view.now - frozen.at)
+        text += f" Frozen since {clock(frozen.at, canvas.zone, view.now)}: {format_duration(since)}"
+        if window is not None and since > window:
+            role = Role.LOOK
+            text += f", past the window of {format_duration(window)}"
+        elif window is not None:
+            text += f" of {format_duration(window)}"
+        text += "."
+    elif view.ready is not None and view.ready.now is not None:
         whole = view.ready.now.whole
         text += f" Predicted freeze: {seconds_range(whole.low, whole.high)}."
-    return sentence("", "CUTOVER", text, Role.STRONG, canvas)
+    return sentence("", "CUTOVER", text, role, canvas)
+
+
+def _handed(view: View) -> bool:
+    """Whether nothing is to be foretold any more."""
+    return view.record is not None and view.record.next is None
 
 
 def _readiness(view: View, canvas: Canvas) -> list[Row]:
@@ -97,7 +120,7 @@ def _readiness(view: View, canvas: Canvas) -> list[Row]:
     bars = _bars(view, canvas)
     if bars:
         rows += [(), *bars]
-    if view.ready is not None and view.ready.levers and view.ready.verdict != "READY":
+    if view.ready is not None and view.ready.levers and view.ready.verdict != "READY" and not _handed(view):
         rows += _levers(view.ready, canvas)
     if view.pane == "readiness" and canvas.height < _TALL and view.ready is not None:
         step = "readiness" if view.record is None else view.record.next
@@ -127,7 +150,7 @@ def _passes(view: View, canvas: Canvas) -> list[Row]:
         )
         failed = () if each.status == "SUCCESS" else (Piece(f"  {each.status}", Role.LOOK),)
         rows.append((Piece(text), *failed))
-    if ready is not None and ready.changes is not None and ready.next_pass is not None:
+    if ready is not None and ready.changes is not None and ready.next_pass is not None and not _handed(view):
         files, size, gone = (
             number_range(ready.changes.files, format_count_short),
             number_range(ready.changes.bytes, format_bytes),
@@ -144,7 +167,7 @@ def _columns(number: str, began: str, scan: str, files: str, size: str, gone: st
 
 def _bars(view: View, canvas: Canvas) -> list[Row]:
     ready = view.ready
-    if ready is None or ready.now is None:
+    if ready is None or ready.now is None or _handed(view):
         return []
     bars = [Bar("freeze now", ready.now)]
     if ready.then is not None and ready.passes:
@@ -175,6 +198,11 @@ def _work(view: View, canvas: Canvas) -> list[Row]:
     rows += headed("checklist", checklist(view.record, view.work, view.cursor, canvas, view.now))
     if not view.verifies:
         rows.append((Piece(" ! Both sides are not compared after the final delta: m chooses that.", Role.LOOK),))
-    said = [line for text in view.work.said for line in wrapped(canvas.text(text), canvas.width - 4)]
+    said: list[str] = []
     room = max(0, canvas.height - len(rows))
-    return rows + [(Piece(f"   {line}"),) for line in said[-room:] if room]
+    for text in reversed(view.work.said):
+        lines = wrapped(canvas.text(text), canvas.width - 4)
+        if said and len(lines) + len(said) > room:
+            break
+        said = [*lines[:room], *said]
+    return rows + [(Piece(f"   {line}"),) for line in said]

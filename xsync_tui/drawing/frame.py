@@ -40,10 +40,11 @@ class Step(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """A key and what it does, in few words."""
+    """A key and what it does, in few words, and in fewer where there is no room."""
 
     key: str
     words: str
+    brief: str = ""
 
 
 class Act(NamedTuple):
@@ -107,12 +108,16 @@ def journey_row(steps: Sequence[Step], current: str, canvas: Canvas) -> Row:
 
 
 def footer_row(hints: Sequence[Hint], canvas: Canvas) -> Row:
-    """Keys and words; where they do not fit, those before the last, and before help, are left out.
+    """Keys and words; where they do not fit, brief words, then those before the last, and before help, are left out.
 
     Exactly the canvas's width.
     """
-    kept = list(hints)
-    while len(kept) > 1 and sum(width_of(h.key) + width_of(h.words) + 3 for h in kept) - 1 > canvas.width:
+
+    def fits(hints: Sequence[Hint]) -> bool:
+        return sum(width_of(h.key) + width_of(h.words) + 3 for h in hints) - 1 <= canvas.width
+
+    kept = list(hints) if fits(hints) else [each._replace(words=each.brief or each.words) for each in hints]
+    while len(kept) > 1 and not fits(kept):
         del kept[-3 if kept[-2].key == "?" and len(kept) > 2 else -2]
     pieces: list[Piece | str] = []
     for hint in kept:

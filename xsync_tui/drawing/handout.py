@@ -34,7 +34,7 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
             f"as surveyed {moment(plan.surveyed_at, zone)}"
         ),
         f"- Started {moment(plan.start_at, zone)}, it is done from {done}",
-        f"- Limit: {spoken(plan.binding_limit)} ({known(plan.binding_limit.origin, zone)})",
+        _limit(plan, zone),
     ]
     fleets = [
         (
@@ -89,6 +89,12 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
             *listed("Rests on", [known(each, zone) for each in plan.rests_on]),
         ]
     )
+
+
+def _limit(plan: Plan, zone: tzinfo | None) -> str:
+    if plan.work is not None:
+        return f"- Limit: the work itself: {plan.work.why}"
+    return f"- Limit: {spoken(plan.binding_limit)} ({known(plan.binding_limit.origin, zone)})"
 
 
 def survey_handout(

@@ -87,7 +87,7 @@ def _copied(found: TestRun) -> list[str]:
 
 
 def _step(step: Step) -> tuple[str, ...]:
-    steady = _ENDED[step.ended]
+    steady = "nearly, when its time was up" if step.steady and step.ended == "out of time" else _ENDED[step.ended]
     if step.ended == "steady" and step.steady_after is not None:
         steady = f"after {format_duration(step.steady_after)}"
     return (

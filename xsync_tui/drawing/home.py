@@ -288,6 +288,8 @@ def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entr
         return entry._replace(role=Role.GOOD)
     if snapshot.status is Status.CANCELLED:
         return entry._replace(role=Role.LOOK)
+    if snapshot.status is Status.SUPERSEDED:
+        return entry._replace(role=Role.LOOK, next=f"by {snapshot.superseded_by}", place="run", failed=0)
     left = work_left(snapshot)
     counted = f"{format_count(failed)} failed {'file' if failed == 1 else 'files'}"
     why = f"{name} was interrupted" if snapshot.status is Status.INTERRUPTED else f"{name} ended early"
@@ -350,6 +352,6 @@ def _bar(snapshot: Snapshot, canvas: Canvas) -> str:
     of = snapshot.totals.bytes
     if not snapshot.totals.listing_complete or not of.source:
         return ""
-    full = int(_BAR_CELLS * (of.source - of.pending) / of.source)
+    full = int(_BAR_CELLS * of.done / of.source)
     on, off = ("━", "·") if canvas.unicode else ("#", ".")
     return on * full + off * (_BAR_CELLS - full)

@@ -42,10 +42,13 @@ def steps_of(facts: Facts, now: float) -> list[Step]:
 def progress(snapshot: Snapshot) -> str:
     """How far an execution is: percent by bytes, rounded down; while more may be found, only how much is done."""
     of = snapshot.totals.bytes
-    done = of.source - of.pending
+    done = of.done
     if not snapshot.totals.listing_complete:
         return f"{format_bytes(done)} so far"
-    return format_share(done, of.source) if of.source else "0 B"
+    if not of.source:
+        return "0 B"
+    share = done / of.source
+    return format_share(share if snapshot.status.ended else min(share, 0.999), 1.0)  # the last checks come after it
 
 
 def _state(snapshot: Snapshot, now: float, canvas: Canvas) -> tuple[str, str, Role]:

@@ -71,7 +71,7 @@ def limit_rows(plan: Plan, canvas: Canvas, cursor: int | None = None) -> list[Ro
     agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"
     rows: list[Row] = [fitted((Piece(f" what limits {agents}, {word}", Role.STRONG),), canvas.width)]
     for index, each in enumerate(found):
-        binds = each.name == plan.binding_limit.name
+        binds = plan.work is None and each.name == plan.binding_limit.name
         role = Role.HERE if index == cursor else Role.LOOK if binds else Role.PLAIN
         figure = f"{number(each.bytes_per_second / unit):>8} {mark(each.origin, canvas)}"
         name = canvas.text(_name(each), names - 1)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from engine.planning.fleet import spoken
 from engine.planning.plan import WIDE, WIDE_ADVICE, Plan
+from engine.planning.useful import WorkLimit
 from engine.planning.values import Seconds
 from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.cli.clock import moment
@@ -16,6 +17,7 @@ from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.evidence import legend, mark
 from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, fitted, headed, row, width
+from xsync_tui.drawing.shapes import counted
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.why import why_rows
 from xsync_tui.text import width_of
@@ -62,7 +64,8 @@ def plan_rows(view: PlanView, canvas: Canvas) -> list[Row]:
         return [head[0], *([head[1]] if view.knobs else []), *_nothing_yet(view, canvas)][: canvas.height]
     found = plan.what_if
     middle = _beside(plan, view.figure, canvas)
-    foot = [_fits(view, plan, canvas), *_warnings(plan, canvas), fitted(legend(plan.rests_on, canvas), canvas.width)]
+    told = [] if view.why and not view.figure else _warnings(plan, canvas)
+    foot = [_fits(view, plan, canvas), *told, fitted(legend(plan.rests_on, canvas), canvas.width)]
     room = canvas.height - len(head) - len(foot) - len(middle)
     if room < _LEAST_TASK_ROWS:
         middle = middle[: max(len(found) + 1, len(middle) - (_LEAST_TASK_ROWS - room))]
@@ -84,6 +87,26 @@ def _as_far(rows: list[Row], room: int, canvas: Canvas) -> list[Row]:
     text = "".join(piece.text for piece in rows[room - 1]).rstrip()
     left = fitted(rows[room - 1], min(width_of(text), canvas.width - 4))
     return [*rows[: room - 1], (*left, Piece(" ...", Role.MUTED))]
+
+
+def agents_here(plan: Plan) -> int:
+    """How many agents of the plan a run on this host begins with: those it holds."""
+    return plan.agents if plan.here is None else plan.here.agents
+
+
+def starting(plan: Plan, destination: str) -> str:
+    """What a run from the plan does, and how much of the plan that is where this host is too small for all of it."""
+    agents = counted(agents_here(plan), "agent")
+    copies = f"Copies {format_bytes(plan.dataset.bytes)} to {destination} with {agents}"
+    if plan.here is None or plan.room is None:
+        return f"{copies}, in the background."
+    fleet = counted(plan.agents, "agent") + ("" if plan.hosts == 1 else f" on {plan.hosts} hosts")
+    took = format_duration_range(plan.here.seconds.low, plan.here.seconds.high)
+    holds = f", and this one holds {plan.room.said}" if plan.agents > plan.room.agents else ""
+    return (
+        f"{copies} on this host, in the background: here it takes {took}. The plan has {fleet}, but all agents of a "
+        f"run are on one host{holds}."
+    )
 
 
 def knob_row(view: PlanView, canvas: Canvas) -> Row:
@@ -112,6 +135,8 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         return row(Piece(f" {said}", Role.STRONG))
     late = None if view.window_ends is None else plan.done_at[1] - view.window_ends
     limit = f"{spoken(plan.binding_limit)} {mark(plan.binding_limit.origin, canvas)}"
+    if plan.work is not None:
+        limit = "the work itself"
     if _slow_seconds(view, plan) > plan.duration_seconds.likely / 2:
         limit = "the timetable"
     took = format_duration_range(plan.duration_seconds.low, plan.duration_seconds.high)
@@ -125,6 +150,8 @@ def _answer(view: PlanView, canvas: Canvas) -> Row:
         )
         texts = [f"! {copied}{was}: {ends}. The limit is {limit}", f"! {copied}{was}: {ends}.", f"! {copied}: {ends}."]
         return _cut_to(texts, Role.LOOK, canvas)
+    if plan.work is not None and limit == "the work itself":
+        return _cut_to(_work_sentences(plan.work, f"{copied}{was}"), Role.STRONG, canvas)
     if _wide(plan) and not was:
         copied += ": wide, T (test run) narrows it"
     texts = [f"{copied}{was}. The limit is {limit}", f"{copied}{was}. Limit: {limit}", f"{copied}{was}."]
@@ -160,8 +187,14 @@ def _wide(plan: Plan) -> bool:
     return plan.duration_seconds.low > 0 and plan.duration_seconds.high / plan.duration_seconds.low > WIDE
 
 
+def _work_sentences(work: WorkLimit, copied: str) -> list[str]:
+    """That no more agents are planned because there is too little for them to do."""
+    more = "more hosts are not worth it" if work.kind == "host" else "more agents would not help"
+    return [f"{copied}. The limit is the work itself: {more}", f"{copied}: {more}", f"{copied}.", copied]
+
+
 def _unreached(plan: Plan) -> bool:
-    return plan.share is not None and plan.share < plan.utilisation * (1 - 1e-9)
+    return plan.work is None and plan.share is not None and plan.share < plan.utilisation * (1 - 1e-9)
 
 
 def _unreached_sentences(plan: Plan, limit: str, took: str, was: str) -> list[str]:
@@ -227,7 +260,7 @@ def _warnings(plan: Plan, canvas: Canvas) -> list[Row]:
     rows = []
     for each in told[: most if len(told) <= most else most - 1]:
         text = canvas.text(each)
-        start = textwrap.wrap(text, canvas.width - 8)[0] if len(text) > canvas.width - 3 else text
+        start = textwrap.wrap(text, canvas.width - 9)[0] if len(text) > canvas.width - 3 else text
         rows.append(fitted(row(Piece(f" ! {start}{' ... i' if start != text else ''}", Role.LOOK)), canvas.width))
     if len(told) > most:
         rows.append(fitted(row(Piece(f" ! and {len(told) - len(rows)} more to look at: i", Role.LOOK)), canvas.width))

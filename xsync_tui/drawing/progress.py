@@ -30,16 +30,17 @@ def copied(snapshot: Snapshot) -> list[str]:
 
 
 def share_done(snapshot: Snapshot) -> float:
-    """How much is decided, 0 to 1: by bytes where there are any, else by files; at the end, how much is copied.
+    """How much is as it should be, 0 to 1: by bytes where there are any, else by files. What failed is not done.
 
-    What was skipped counts as copied; where files were skipped and failed, how much failed is not known.
+    A journal that is older than bytes of failed files says nothing of them: at the end what was transferred counts.
     """
     totals = snapshot.totals
-    if snapshot.status.ended and totals.files.failed and not totals.files.skipped and totals.bytes.source:
-        return totals.bytes.transferred / totals.bytes.source
-    if totals.bytes.source:
-        return 1 - totals.bytes.pending / totals.bytes.source
-    return 1 - totals.files.pending / totals.files.discovered if totals.files.discovered else 1.0
+    files, size = totals.files, totals.bytes
+    if size.source and snapshot.status.ended and files.failed and not files.skipped and not size.failed:
+        return size.transferred / size.source
+    if size.source:
+        return size.done / size.source
+    return 1 - (files.pending + files.failed) / files.discovered if files.discovered else 1.0
 
 
 def percent_done(snapshot: Snapshot, share: float) -> str:

@@ -50,7 +50,7 @@ class RunView(NamedTuple):
     """What the screen draws from; ``now`` in seconds since the epoch.
 
     ``values``: bytes/s of the buckets of ``window``, None where there is no sample; ``asked``: commands that the runner
-    has not answered yet; ``first``: row at which tasks and events begin.
+    has not answered yet; ``first``: row at which tasks and events begin; ``handed``: over to users, by a cutover.
     """
 
     snapshot: Snapshot
@@ -63,6 +63,7 @@ class RunView(NamedTuple):
     pane: Pane = "agents"
     zoomed: Zoomed = ""
     first: int = 0
+    handed: bool = False
 
 
 def state_words(view: RunView, canvas: Canvas) -> tuple[str, str, Role]:
@@ -271,11 +272,18 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
     snapshot, due = view.snapshot, view.past.due
     itself = "" if due is None else f"; by itself at {clock_range(due, due, canvas.zone, view.now)}"
     again = "xsync run SOURCE DESTINATION" if snapshot.profile is None else "R"
-    if exit_code(snapshot, gone=False) == 0:
+    if view.handed:
+        steps = [
+            ("6", "handed over to its users: a run would replace what they wrote; ways back"),
+            ("7", "the report to keep"),
+        ]
+    elif exit_code(snapshot, gone=False) == 0:
         steps = [("7", "what was said and what it took, and the report to keep")]
         steps.append((again, f"another pass: sends only what changed since{itself}"))
         if snapshot.profile is not None:
             steps.append(("6", "cutover: freeze, last pass, verification, hand-over"))
+    elif snapshot.status is Status.SUPERSEDED:
+        steps = [("1", "the newer one stands on Home"), (again, "runs it again: what is at the destination is skipped")]
     elif held_back(snapshot):
         steps = [("7", "the report, with the list of what would have been deleted, and why it was not")]
     elif snapshot.failure_counts and not work_left(snapshot):
@@ -285,6 +293,8 @@ def _next_steps(view: RunView, canvas: Canvas) -> list[Row]:
             ("F", "retries only them, once that is put right"),
             ("7", "the report to keep"),
         ]
+    elif snapshot.totals.differences and not work_left(snapshot):
+        steps = [(again, "copies again what was found missing or changed"), ("7", "the report, with what differs")]
     elif snapshot.status is Status.CANCELLED:
         steps = [(again, "runs it again: what is at the destination is skipped"), ("7", "the report to keep")]
     else:
@@ -324,6 +334,9 @@ def _graph(view: RunView, canvas: Canvas) -> list[Row]:
     words = None if over else limit_sentence(view, canvas)
     end = (snapshot.ended_at or snapshot.heartbeat_at) if over else view.now
     limits = view.past.limits[: view.window.bucket(end) + 1] if over else view.past.limits
+    if snapshot.status in (Status.QUEUED, Status.LAUNCHING) and not over and limits:  # the runner has set none yet
+        limit = limits[min(view.window.bucket(end), len(limits) - 1)]
+        words = "" if limit is None else f"limit {rate_both(limit, canvas)}"
     top = ceiling(view.values, limit, words, canvas, limits, moved=snapshot.totals.bytes.transferred > 0)
     return headed("graph", graph(view.values, view.window, top, end, canvas))
 

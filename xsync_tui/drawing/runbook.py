@@ -43,6 +43,7 @@ def runbook(view: View, sides: tuple[str, str], back: list[str], zone: tzinfo | 
     warnings += (
         [] if view.verifies else ["Both sides are not compared after the final delta: it verifies what it sends"]
     )
+    warnings += [] if record is None or not record.stopped else [f"It stopped: {safe(record.stopped)}"]
     return page(
         [
             f"# Cutover of {safe(view.profile)}",

@@ -196,7 +196,7 @@ def _concluded(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     last = _paragraph(f"Next: {next_step(found.verdict)}", canvas, Role.STRONG)
     right = headed("where the time went", _evidence(found, canvas))
     room = canvas.height - len(rows) - len(changes) - len(last)
-    tail = _tail(view, found, canvas)[: max(1, room - max(len(right), _LEAST_FIELD + 2))]
+    tail = _as_many(_tail(view, found, canvas), max(1, room - max(len(right), _LEAST_FIELD + 2)))
     if found.steps:
         left = headed("curve", _picture(curve, canvas, room - len(tail), bool(right)))
         rows += beside(left, right, canvas.width - _RIGHT - 1) if right else left
@@ -231,8 +231,18 @@ def _evidence(found: TestRun, canvas: Canvas, most: int = _SHOWN_STEPS) -> list[
     return [*where_time_went(step, narrow), *by_agents(found.steps[-most:], canvas, by_files=by_files)]
 
 
-def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
-    """What is left, the sample, and what was kept, in order of worth."""
+def _as_many(paragraphs: Sequence[list[Row]], most: int) -> list[Row]:
+    """Whole paragraphs in ``most`` rows, the first in any case."""
+    rows: list[Row] = []
+    for each in paragraphs:
+        if rows and len(rows) + len(each) > most:
+            break
+        rows += each
+    return rows
+
+
+def _tail(view: View, found: TestRun, canvas: Canvas) -> list[list[Row]]:
+    """What is left, the sample, and what was kept, in order of worth: a paragraph each."""
     if not found.steps:
         return []
     folders = [each for step in found.steps for each in step.folders]
@@ -247,7 +257,7 @@ def _tail(view: View, found: TestRun, canvas: Canvas) -> list[Row]:
     when = f"{clock(found.at, canvas.zone, view.now)}, {steps_said(found.steps)}"
     if view.kept_in:
         texts.append(f"Kept in {canvas.text(view.kept_in, canvas.width - 12)}.")
-    return [row for text in [*texts, f"{when}."] for row in _paragraph(text, canvas)]
+    return [_paragraph(text, canvas) for text in [*texts, f"{when}."]]
 
 
 def _left(view: View, found: TestRun) -> str:

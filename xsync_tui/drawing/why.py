@@ -46,7 +46,11 @@ def figure_count(plan: Plan) -> int:
 
 def why_rows(plan: Plan, figure: int, canvas: Canvas, held: Sequence[str] = ()) -> list[Row]:
     """The reason of a figure, and what ``held`` it back and the plan warns of if it is asked about the answer."""
-    return reason_rows(reason(plan, figure), canvas, [*held, *_old(plan, canvas), *plan.warnings] if not figure else ())
+    if figure:
+        return reason_rows(reason(plan, figure), canvas)
+    said = "" if plan.work is None else plan.work.said(plan.target_bytes_per_second or 0.0)
+    warnings = [each for each in plan.warnings if each != said]
+    return reason_rows(reason(plan, figure), canvas, [*held, *_old(plan, canvas), *warnings])
 
 
 def _old(plan: Plan, canvas: Canvas) -> list[str]:
@@ -89,12 +93,17 @@ def _answer(plan: Plan) -> Reason:
         f"for each size of files the longer of files / F and bytes / B, added up: likely "
         f"{format_duration(seconds.likely)}. F = {format_count_short(one.files_per_second.value)} files/s and "
         f"B = {format_rate(one.bytes_per_second.value)} an agent, {plan.agents} of them held to "
-        f"{format_rate(plan.bytes_per_second)}. At the earliest all overlaps, at the latest nothing does."
+        f"{format_rate(plan.bytes_per_second)}. "
     )
+    if plan.work is None:
+        formula += "At the earliest all overlaps, at the latest nothing does."
+    else:
+        formula += f"No more agents: {plan.work.said(plan.target_bytes_per_second or 0.0)}."
     took = format_duration_range(seconds.low, seconds.high)
     origin = weakest((plan.binding_limit.origin, one.bytes_per_second.origin, one.files_per_second.origin))
     known = origin.kind in ("execution", "test run") and seconds.high <= 1.5 * seconds.low
     improve = "nothing: it is measured" if known else "a test run: it measures F and B (T)"
+    improve = improve if plan.work is None else plan.work.lift
     return Reason(f"{format_bytes(plan.dataset.bytes)} in {took}", formula, origin, improve)
 
 

@@ -277,6 +277,13 @@ GROUPS: Mapping[str, Mapping[str, Draw]] = {
         "just changed": partial(
             plan_rows, PlanView(planning.NOW, PLAN, planning.KNOBS, 2, was=Seconds(30_000, 34_000, 40_000))
         ),
+        "little work": partial(plan_rows, PlanView(planning.NOW, planning.little_work(), planning.KNOBS, 2)),
+        "little work, why": partial(
+            plan_rows, PlanView(planning.NOW, planning.little_work(), planning.KNOBS, 2, 0, why=True)
+        ),
+        "more than this host": partial(
+            plan_rows, PlanView(planning.NOW, planning.too_large_for_here(), planning.KNOBS, 2)
+        ),
         "why": partial(plan_rows, PlanView(planning.NOW, PLAN, planning.KNOBS, 2, 1, why=True)),
         "not surveyed": partial(plan_rows, PlanView(planning.NOW, surveyed=False)),
         "error": partial(plan_rows, PlanView(planning.NOW, problem="A plan is of a saved profile: 1 has the list.")),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from engine.planning.hosting import HostRoom, host_room
 from engine.planning.plan import Plan
 from engine.planning.sizes import decimal_bins, size_times
 from engine.planning.values import Figure, Origin, Roofline, SizeBin
@@ -142,9 +143,19 @@ KNOBS = (
 )
 
 
-def plan_at_ten(agents: int | None = None) -> Plan:
-    """The plan of four years, started at 22:00."""
-    found = example_plan(agents=agents)
+def plan_at_ten(agents: int | None = None, times: float = 1.0, room: HostRoom | None = None) -> Plan:
+    """The plan of four years, or of so many times as much, started at 22:00; ``room``: what this host holds."""
+    found = example_plan(agents=agents, times=times, room=room)
     later = NOW - found.start_at
     done = (found.done_at[0] + later, found.done_at[1] + later)
     return msgspec.structs.replace(found, start_at=NOW, done_at=done, surveyed_at=NOW - 86_400)
+
+
+def little_work() -> Plan:
+    """Of 2.4 GB over the same 20 Gbps."""
+    return plan_at_ten(times=0.000_05)
+
+
+def too_large_for_here() -> Plan:
+    """Of 962 TB, on a host that holds less than it takes."""
+    return plan_at_ten(times=20, room=host_room(2, 1 << 30, None))

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 import xsync_tui
 from engine.execution.foretelling.planner import Gathered
+from engine.planning.hosting import host_room
 from engine.planning.prices import load_prices
 from engine.survey.cutting import Folders
 from xsync_tui.app import XsyncApp
@@ -63,7 +64,17 @@ class StoryPlan(PlanScreen):
         if self.value is not None and self.value.gathered is not None:
             return self.value
         folders = Folders(tree(), {}, MOST_AGENTS, 2, {})
-        gathered = Gathered(survey_report(), dataset(), [], folders, None, True, ("nfs", "s3"), load_prices())
+        gathered = Gathered(
+            survey_report(),
+            dataset(),
+            [],
+            folders,
+            None,
+            True,
+            ("nfs", "s3"),
+            load_prices(),
+            host_room(16, 64 << 30, None),
+        )
         return Ground(profile_request(facts.profile, self.xsync.now()), gathered, (subject,))
 
 

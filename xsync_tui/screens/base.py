@@ -317,7 +317,7 @@ class BaseScreen(Screen[None], Generic[V]):
         home = self.place == "home"
         footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
         shown = [key for key in footed if not self.why_not(key)]
-        return [Hint(shown_key(key, keymap), self.words(key)) for key in shown]
+        return [Hint(shown_key(key, keymap), self.words(key), key.brief) for key in shown]
 
     # Filtering.
 
@@ -405,13 +405,15 @@ class BaseScreen(Screen[None], Generic[V]):
     # Acting.
 
     @work(group="act", exit_on_error=True)
-    async def act(self, act: Act, do: Callable[[], str]) -> None:
+    async def act(self, act: Act, do: Callable[[], str], ahead: Callable[[], str] | None = None) -> None:
         """Open the strip of ``act``; once it is confirmed, ``do`` in a thread and show what it says.
 
-        ``do`` raises XsyncError where it cannot.
+        ``do`` raises XsyncError where it cannot. ``ahead``, in a thread too, adds to the effect what has to be read.
         """
         from xsync_tui.screens.strip import Strip
 
+        if ahead is not None and (more := await asyncio.to_thread(ahead)):
+            act = act._replace(effect=f"{act.effect} {more}")
         if not await self.app.push_screen_wait(Strip(act)):
             return
         self.notice(f"{act.name}: asked, waiting for the answer.", Role.MUTED)

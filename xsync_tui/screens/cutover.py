@@ -66,6 +66,7 @@ class CutoverScreen(BaseScreen[Seen]):
         self._pane: Pane = "readiness"
         self._verify: Verify = "POINT_IN_TIME_CONSISTENT"
         self._job: CutoverJob | None = None
+        self._at: str | None = None
         self._made: tuple[object, float, Seen] = (None, 0.0, Seen())
 
     def sample(self, subject: Subject, bridge: Bridge) -> Seen:
@@ -92,6 +93,10 @@ class CutoverScreen(BaseScreen[Seen]):
     def draw(self, value: Seen, canvas: Canvas, now: float) -> Drawn:
         """The pane that was chosen; both where there is room."""
         job = self._mine()
+        following = None if value.record is None else value.record.next
+        if following is not None and following != self._at:
+            self.cursor = list(STEPS).index(following)
+        self._at = following
         if self.facts.profile is None:
             return Drawn([(Piece(" A cutover is of a saved profile: choose one on Home."),)])
         view = self._view(value, self.facts.profile.name, now)._replace(

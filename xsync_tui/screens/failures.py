@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from engine.model import Failure, Snapshot, Status
 from xsync_tui.bridge import Bridge
-from xsync_tui.cli.outcome import exit_code, work_left
+from xsync_tui.cli.outcome import retryable, work_left
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.failures import Cause, causes, failures_answer, failures_list, failures_table
 from xsync_tui.drawing.rows import Canvas, Piece, Role
@@ -30,6 +30,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
     seconds = 2.0
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("failures.open", "enter", "files", "open", footer=True),
+        Key("failures.log", "o", "log", "app.go('log')", footer=False),
         Key("failures.close", "escape,backspace", "back", "back", Tier.MOVE),
         Key("failures.retry", "F", "retry failed", "retry", Tier.ACT),
     )
@@ -81,7 +82,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
                     return "it has not ended: what failed can be retried when it has"
                 if snapshot.failure_counts and snapshot.status is not Status.CANCELLED and work_left(snapshot):
                     return "it ended early: 5, then R, goes on with all that is left, what failed included"
-                return "" if exit_code(snapshot, gone=False) == 3 else "there is nothing that a retry is for"
+                return "" if retryable(snapshot) else "there is nothing that a retry is for"
         return ""
 
     def action_open(self) -> None:

@@ -43,8 +43,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
         Key("home.failures", "f", "failures", "failures", footer=False),
         Key("home.new", "N", "new", "new", Tier.ACT),
         Key("home.run", "R", "run", "run", Tier.ACT),
-        Key("home.retry", "F", "retry failed", "retry", Tier.ACT),
-        Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY),
+        Key("home.retry", "F", "retry failed", "retry", Tier.ACT, brief="retry"),
+        Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY, brief="delete"),
     )
 
     def widgets(self) -> ComposeResult:
@@ -165,10 +165,13 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if self.refused("home.run") or here is None:
             return
         profile = self._profile(here)
+        bridge = self.xsync.bridge
         if here.resumable:
-            self.act(starting.resume_act(here.subject.name), partial(starting.resume, self.xsync.bridge, here.subject))
+            ahead = partial(starting.before_resume, bridge, here.subject, profile)
+            self.act(starting.resume_act(here.subject.name), partial(starting.resume, bridge, here.subject), ahead)
         elif profile is not None:
-            self.act(starting.run_act(profile), partial(starting.run, self.xsync.bridge, profile))
+            run = partial(starting.run, bridge, profile)
+            self.act(starting.run_act(profile), run, partial(starting.before_run, profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""

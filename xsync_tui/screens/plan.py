@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -11,23 +12,23 @@ from textual import work
 from textual.app import ComposeResult
 
 from engine.errors import UsageError, XsyncError
+from engine.planning.partition import MOST_TASKS
 from engine.planning.plan import Plan
 from engine.planning.values import Seconds
-from engine.quantities import format_bytes
 from xsync_tui.bridge import Bridge
 from xsync_tui.drawing.evidence import glyph_rows
 from xsync_tui.drawing.facts import Subject, plain_url
 from xsync_tui.drawing.frame import Act
 from xsync_tui.drawing.handout import plan_handout
 from xsync_tui.drawing.knobs import NAMES, Draft, cleared, is_auto, knobs, request_of_draft, stepped, typed
-from xsync_tui.drawing.plan import PlanView, plan_rows
+from xsync_tui.drawing.plan import PlanView, agents_here, plan_rows, starting
 from xsync_tui.drawing.rows import Canvas, Role, Row
 from xsync_tui.drawing.timeline import Slow
 from xsync_tui.drawing.why import figure_count
 from xsync_tui.keys import Key, Pane, Tier
 from xsync_tui.screens.base import BaseScreen, Drawn
 from xsync_tui.screens.exporting import export
-from xsync_tui.screens.starting import at_work
+from xsync_tui.screens.starting import at_work, before_start
 from xsync_tui.screens.survey import profile_request
 from xsync_tui.widgets.entry import Entry
 
@@ -147,6 +148,8 @@ class PlanScreen(BaseScreen[Ground]):
             return ""
         if key.id == "plan.run" and at_work(self.facts.snapshot, self.xsync.now()):
             return "it runs: 5 shows it"
+        if key.id == "plan.run" and self._plan is not None and len(self._plan.tasks) > MOST_TASKS:
+            return f"a run has at most {MOST_TASKS:,} tasks: cut at a level nearer to the root, or evenly"
         return "" if self._plan is not None else "there is no plan yet: 2 surveys the source"
 
     def words(self, key: Key) -> str:
@@ -331,14 +334,13 @@ class PlanScreen(BaseScreen[Ground]):
         if self.refused("plan.run") or self._plan is None or self.value is None or self.value.request is None:
             return
         plan, request = self._plan, request_of_draft(self.value.request, self._draft)
-        agents = "1 agent" if plan.agents == 1 else f"{plan.agents} agents"
-        where = self.canvas.text(plain_url(plan.destination))
-        effect = f"Copies {format_bytes(plan.dataset.bytes)} to {where} with {agents}, in the background."
+        effect = starting(plan, self.canvas.text(plain_url(plan.destination)))
         if self._draft._replace(agents=None, cut=None) != Draft():
             effect += " link, use, from and by are of the plan alone: it starts now, with the profile's own limits."
-        migration = msgspec.structs.replace(request.migration, agents=plan.agents)
+        migration = msgspec.structs.replace(request.migration, agents=agents_here(plan))
         profile = self.facts.subject.profile
-        self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile))
+        ahead = partial(before_start, migration, profile)
+        self.act(Act("R", "run", effect, "start"), lambda: _start(self.xsync.bridge, migration, profile), ahead)
 
 
 def _start(bridge: Bridge, migration: Migration, profile: str | None) -> str:

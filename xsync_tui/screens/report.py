@@ -41,6 +41,8 @@ class ReportScreen(BaseScreen[Seen]):
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("report.before", "left_square_bracket", "one before", "choose(-1)"),
         Key("report.after", "right_square_bracket", "one after", "choose(1)"),
+        Key("report.failures", "f", "failures", "app.go('failures')"),
+        Key("report.log", "o", "log", "app.go('log')", footer=False),
         Key("report.view", "v", "next table", "table"),
         Key("report.export", "x", "export", "export"),
         Key("report.csv", "c", "csv of all", "csv"),
@@ -93,6 +95,8 @@ class ReportScreen(BaseScreen[Seen]):
                 return "this is the first execution"
             case "report.after" if seen is None or seen.number + 1 >= len(seen.folders):
                 return "this is the newest execution"
+            case "report.failures" if seen is None or not seen.report.get("failure_counts"):
+                return "nothing failed"
             case "report.view" | "report.export" | "report.csv" if seen is None or not seen.report:
                 return "there is no report yet"
         return ""

@@ -19,7 +19,7 @@ from engine.quantities import parse_rate
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.clock import clock_range
 from xsync_tui.cli.headline import Life, life_of
-from xsync_tui.cli.outcome import exit_code, work_left
+from xsync_tui.cli.outcome import retryable, work_left
 from xsync_tui.drawing.agents import in_order
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.figures import rate_both
@@ -130,6 +130,7 @@ class RunScreen(BaseScreen[RunFacts]):
             self._shows,
             self._zoomed,
             self.cursor,
+            self._handed,
         )
         state, liveness, role = state_words(view, canvas)
         name = self.facts.subject.name
@@ -180,6 +181,8 @@ class RunScreen(BaseScreen[RunFacts]):
             return "" if key.id == "run.run" and self.facts.profile else "nothing has run yet"
         life = life_of(snapshot, self.xsync.now())
         runs = life in (Life.LIVE, Life.SILENT)
+        if key.id in ("run.run", "run.retry") and not runs and self._handed:
+            return "it was handed over: a run would replace what users wrote"
         match key.id:
             case "run.run":
                 if runs:
@@ -190,14 +193,14 @@ class RunScreen(BaseScreen[RunFacts]):
                     return "it still runs: what failed can be retried when it has ended"
                 if _resumable(snapshot):
                     return "R goes on with all that is left, what failed included"
-                return "" if exit_code(snapshot, gone=False) == 3 else "nothing failed that a retry is for"
+                return "" if retryable(snapshot) else "nothing failed that a retry is for"
             case _:
                 return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
 
     def legend(self, canvas: Canvas) -> list[Row]:
         """The glyphs of graph and panes."""
-        known = [("┄", "limit"), ("╌", "no data: no runner, or not this agent, then"), ("⣀", "zero")]
-        plain = [("-", "limit"), ("?", "no data: no runner, or not this agent, then"), ("_", "zero")]
+        known = [("┄", "limit"), ("╌", "no data: no runner or agent then"), ("⣀", "zero")]
+        plain = [("-", "limit"), ("?", "no data: no runner or agent then"), ("_", "zero")]
         rows: list[Row] = [(Piece(f" {glyph}  {words}"),) for glyph, words in (known if canvas.unicode else plain)]
         return [*rows, (Piece(f" [ ] time shown: {SPANS[self._span][0]}", Role.MUTED),)]
 
@@ -298,10 +301,13 @@ class RunScreen(BaseScreen[RunFacts]):
         if self.refused("run.run"):
             return
         snapshot, subject = self.value.snapshot if self.value else None, self.facts.subject
+        bridge, profile = self.xsync.bridge, self.facts.profile
         if snapshot is not None and _resumable(snapshot):
-            self.act(starting.resume_act(subject.name), partial(starting.resume, self.xsync.bridge, subject))
-        elif self.facts.profile is not None:
-            self.act(starting.run_act(self.facts.profile), partial(starting.run, self.xsync.bridge, self.facts.profile))
+            ahead = partial(starting.before_resume, bridge, subject, profile)
+            self.act(starting.resume_act(subject.name), partial(starting.resume, bridge, subject), ahead)
+        elif profile is not None:
+            run = partial(starting.run, bridge, profile)
+            self.act(starting.run_act(profile), run, partial(starting.before_run, profile))
 
     def action_retry(self) -> None:
         """Run what failed once more."""
@@ -327,6 +333,11 @@ class RunScreen(BaseScreen[RunFacts]):
             said, role = str(error), Role.ALARM
         self.notice(said, role)
         self.reread()
+
+    @property
+    def _handed(self) -> bool:
+        """Whether a cutover has handed it over."""
+        return self.facts.cutover is not None and "hand-over" in self.facts.cutover.steps
 
     def _look(self, snapshot: Snapshot, now: float) -> None:
         if snapshot.execution != self._seen_of:
@@ -360,7 +371,7 @@ def agents_of(text: str, names: list[str]) -> tuple[int, str]:
 
 def _resumable(snapshot: Snapshot) -> bool:
     """Whether R goes on with it, as ``xsync resume`` would."""
-    if snapshot.status in (Status.SUCCESS, Status.CANCELLED):
+    if snapshot.status in (Status.SUCCESS, Status.CANCELLED, Status.SUPERSEDED):
         return False
     return snapshot.status is not Status.ERROR or work_left(snapshot)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from engine.errors import XsyncError
-from engine.model import Snapshot, Status
+from engine.journal.reader import read_migration
+from engine.model import Migration, Snapshot, Status
 from profiles import store
 from profiles.schema import Profile
 from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
+from xsync_tui.cli.begun import ahead_words
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
@@ -37,6 +39,43 @@ def run(bridge: Bridge, profile: Profile) -> str:
     launched = start(RunRequest(to_migration(profile), profile.name), detached=True)
     bridge.runners.append(launched.process)
     return f"{launched.execution} runs. It goes on when you leave."
+
+
+def before_run(profile: Profile) -> str:
+    """What a run of a profile would do about interrupted executions, in sentences. Reads journals."""
+    from profiles.convert import to_migration
+
+    return before_start(to_migration(profile), profile.name)
+
+
+def before_start(migration: Migration, profile: str | None) -> str:
+    """What a run of ``migration`` would do about interrupted executions, in sentences. Reads journals."""
+    from engine.execution.earlier import look_back
+    from engine.execution.launch import RunRequest, frozen
+
+    try:
+        return ahead_words(look_back(frozen(RunRequest(migration, profile))))
+    except XsyncError:
+        return ""  # the start will say it
+
+
+def before_resume(bridge: Bridge, subject: Subject, profile: Profile | None) -> str:
+    """In what the profile differs by now from the options that a resume goes on with. Reads a journal."""
+    from engine.execution.earlier import differences
+    from engine.execution.launch import RunRequest, frozen
+    from profiles.convert import to_migration
+
+    folder = bridge.folder_of(subject)
+    if folder is None or profile is None:
+        return ""
+    try:
+        keys = differences(read_migration(folder), frozen(RunRequest(to_migration(profile), profile.name)))
+    except XsyncError:
+        return ""
+    changed = (
+        f"The profile has changed since ({', '.join(keys)}): it goes on as it began. R on 3 Plan goes by the profile."
+    )
+    return changed if keys else ""
 
 
 def resume_act(name: str) -> Act:

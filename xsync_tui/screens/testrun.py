@@ -143,6 +143,8 @@ class TestScreen(BaseScreen[Seen]):
         if self.facts.profile is None:
             return "a test run needs a saved profile" if key.tier is Tier.ACT else ""
         match key.id:
+            case "test.begin" if job is not None and job.looking and job.prepared is None:
+                return "the folders are still being looked for"
             case "test.begin" if live is not None or job is None or job.prepared is None or job.at_work:
                 return "T comes first: it says what would be copied"
             case "test.look" if live is not None or (job is not None and job.at_work):
@@ -195,14 +197,14 @@ class TestScreen(BaseScreen[Seen]):
 
         self._job = TestRunJob(profile.name, to_migration(profile), self.xsync.test_step_seconds)
         self._job.look()
-        self.redraw()
+        self.notice("")
 
     def action_open(self) -> None:
         """Begin: this screen is the review."""
         job = self._mine()
         if not self.refused("test.begin") and job is not None:
             job.begin(self.xsync.bridge)
-            self.redraw()
+            self.notice("")
 
     def action_stop(self) -> None:
         """Behind a strip: end the step at work, and the test."""

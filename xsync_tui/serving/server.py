@@ -33,6 +33,8 @@ _VALID_DAYS: Final = 365
 _GRACE_SECONDS: Final = 5.0
 """How long an app may take to end by itself."""
 
+_PAGE: Final = Path(__file__).parent / "page"
+
 _FULL: Final = f"503: {SESSIONS} pages are open already. Close one, then load this page again.\n"
 
 
@@ -49,9 +51,7 @@ class AppServer(Server):
 
     def __init__(self, arguments: Sequence[str], port: int) -> None:
         """``arguments``: of each app's command line; ``port``: 0 for any that is free. Raises UsageError."""
-        super().__init__(
-            _command(arguments), "127.0.0.1", port, title="xsync", templates_path=Path(__file__).parent / "page"
-        )
+        super().__init__(_command(arguments), "127.0.0.1", port, title="xsync", templates_path=_PAGE)
         self._socket = _listening(port)
         self._credentials: Credentials = throw_away("xsync", _VALID_DAYS, loopback=("127.0.0.1", "localhost"))
         self._access = Access()
@@ -86,7 +86,9 @@ class AppServer(Server):
     async def _make_app(self) -> web.Application:
         app = web.Application()
         self._access.guard(app)
-        app.add_subapp(self._access.room, await super()._make_app())
+        room = await super()._make_app()
+        room.router.add_get("/keyboard.js", _keyboard)
+        app.add_subapp(self._access.room, room)
         return app
 
     async def on_startup(self, app: web.Application) -> None:
@@ -135,6 +137,10 @@ class AppServer(Server):
     def _forget(self, websocket: web.WebSocketResponse) -> None:
         """End an app that did not end when it was asked to."""
         _kill(self._apps.pop(websocket))
+
+
+async def _keyboard(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(_PAGE / "keyboard.js")
 
 
 async def _close_after(process: Process, websocket: web.WebSocketResponse) -> None:

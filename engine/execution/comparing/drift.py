@@ -34,7 +34,7 @@ LISTING = "destination.parquet"
 """What the destination held before the run, in the execution's folder until it ends: as ``sort_listing`` leaves it."""
 
 RUNS = "runs.json"
-"""Beside a state: how many runs took its word since the destination was last listed."""
+"""Beside a state: how many runs took its word since the destination was last listed, and what was found since."""
 
 BEAT_SECONDS = 0.5
 
@@ -54,9 +54,13 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class Runs(msgspec.Struct, frozen=True):
-    """``unlisted``: runs between the same two sides since one listed the destination."""
+    """``unlisted``: runs between the same two sides since one listed the destination.
+
+    ``doubted``: entries that a verification since the last run found to differ at the destination.
+    """
 
     unlisted: int = 0
+    doubted: int = 0
 
 
 class Reason(NamedTuple):
@@ -74,11 +78,31 @@ def read_runs(state: Path) -> Runs:
         return Runs()
 
 
-def count_run(state: Path, *, listed: bool) -> None:
-    """Record that a run ended. Raises OSError."""
-    runs = Runs() if listed else Runs(read_runs(state).unlisted + 1)
+def count_run(state: Path, *, listed: bool, mends: bool = True) -> None:
+    """Record that a run ended; ``mends``: it looked at all that may have been doubted. Raises OSError."""
+    before = read_runs(state)
+    _write_runs(state, Runs(0 if listed else before.unlisted + 1, 0 if mends else before.doubted))
+
+
+def count_doubts(state: Path, doubted: int) -> None:
+    """Record that a verification found so many entries to differ, for the next run to say. Raises OSError."""
+    _write_runs(state, Runs(read_runs(state).unlisted, doubted))
+
+
+def _write_runs(state: Path, runs: Runs) -> None:
     with replacing(state / RUNS) as file:
         file.write(msgspec.json.encode(runs))
+
+
+async def tell_doubts(state: Path, committer: Committer) -> None:
+    """Say what this run does about differences that a verification has found since the last one."""
+    doubted = read_runs(state).doubted
+    if doubted:
+        text = (
+            f"the last verification found {doubted:,} {'entry' if doubted == 1 else 'entries'} missing or changed at "
+            "the destination: not taken for unchanged, but copied again"
+        )
+        await committer.call(lambda journal: journal.add_event(Event(time.time(), "warning", text)))
 
 
 def reason_to_list(migration: Migration, destination: Inspects, state: Path, *, known: bool) -> Reason | None:
@@ -156,7 +180,8 @@ async def conclude_listing(session: Session, committer: Committer, entries: Sequ
     ``entries``: segments of a complete listing of the source. Raises JournalError, OSError.
     """
     session.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    await asyncio.to_thread(count_run, session.state, listed=session.listing is not None)
+    mends = session.migration.retry is None
+    await asyncio.to_thread(count_run, session.state, listed=session.listing is not None, mends=mends)
     if session.listing is None:
         return
     state = [session.state / file.name for file in read_state(session.state).files]

@@ -13,7 +13,7 @@ import msgspec
 from engine.catalog.files import replacing
 from engine.errors import LocationError
 from engine.execution.committer import Committer
-from engine.execution.comparing.verification import Facts, Progress, Verification, Verifier
+from engine.execution.comparing.verification import Facts, Progress, Verification, Verifier, distrust
 from engine.execution.session import Session, held
 from engine.journal.writer import Journal
 from engine.model import Event, Limit, Status
@@ -42,19 +42,21 @@ async def verify_session(session: Session, committer: Committer) -> str:
     with replacing(session.folder / VERIFICATION) as file:
         file.write(msgspec.json.encode(found))
     faults = {name: count for name, count in found.differences.items() if name != "foreign"}
+    number = sum(faults.values())
+    await committer.set_differences(number)
     text = ", ".join(f"{count:,} {name}" for name, count in sorted(found.differences.items())) or "nothing differs"
     event = Event(time.time(), "verified", f"{found.files:,} files and {found.folders:,} folders compared: {text}")
     await committer.call(lambda journal: journal.add_event(event))
     if not faults:
         return ""
     return (
-        f"verification found {sum(faults.values()):,} differences ({text}): see {session.folder / DIFFERENCES}. "
-        "A run with --delta destination sends again what is missing or changed there"
+        f"verification found {number:,} difference{'s'[: number != 1]} ({text}): see {session.folder / DIFFERENCES}. "
+        "The next run copies again what is missing or changed at the destination"
     )
 
 
 def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verification:
-    sides = session.sides
+    sides, began_ns = session.sides, time.time_ns()
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=session.folder) as folder:
         verifier = Verifier(
             session.migration,
@@ -67,7 +69,11 @@ def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verific
             limit=limit,
             on_progress=lambda now: progress.__setitem__(0, now),
         )
-        return verifier.run(Facts(session.state), session.folder / DIFFERENCES)
+        found = verifier.run(Facts(session.state), session.folder / DIFFERENCES)
+        if found.mendable:
+            facts, tried_ns = Facts(session.state), round(session.execution.started_at * 1e9)
+            distrust(facts, session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination, tried_ns)
+        return found
 
 
 def _beat(journal: Journal, text: str) -> None:

@@ -53,10 +53,13 @@ def deletes(session: Session) -> bool:
     return options.preserve_deleted_files == "REMOVE" and options.transfer_mode == "CHANGED"
 
 
-def find_deletions(session: Session, entries: Sequence[Path], results: Sequence[Path]) -> Removal:
+def find_deletions(
+    session: Session, entries: Sequence[Path], results: Sequence[Path], *, old_forms: bool = False
+) -> Removal:
     """Make the deletion list, and decide whether it may be worked on. Blocks. Raises JournalError, OSError.
 
     ``entries``: this execution's segments; ``results``: its own, and those of others that the state does not hold yet.
+    ``old_forms``: of a run that deletes nothing else, what stands in the way of what changed its type at the source.
     """
     filters, spill = session.migration.filters, session.folder / SPILL
     if filters.manifest is not None or filters.only is not None:
@@ -65,12 +68,15 @@ def find_deletions(session: Session, entries: Sequence[Path], results: Sequence[
     if errors:
         return _held_back(f"{format_count(errors)} folders or entries of the source could not be read", refused=False)
     try:
-        found = _found(session, entries, results)
+        found = _found(session, entries, results, old_forms=old_forms)
     except LocationError as error:
         return _held_back(f"the destination could not be listed: {error}")
     if isinstance(found, str):
         return _held_back(found)
-    return _decided(session, found, entries)
+    removal = _decided(session, found, entries)
+    if old_forms and not (removal.deletions is not None and removal.deletions.held_back):
+        return removal._replace(deletions=None)
+    return removal
 
 
 def ended(files: int, folders: int, deletions: Deletions | None) -> tuple[Status, str]:
@@ -118,7 +124,7 @@ def source_problem(spec: LocationSpec, identity: str) -> str:
     return ""
 
 
-def _found(session: Session, entries: Sequence[Path], results: Sequence[Path]) -> Found | str:
+def _found(session: Session, entries: Sequence[Path], results: Sequence[Path], *, old_forms: bool) -> Found | str:
     """List the destination and compare; or why that cannot be done."""
     migration, folder = session.migration, session.folder
     aside, listing = folder / "held", folder / ".held.parquet"
@@ -129,14 +135,14 @@ def _found(session: Session, entries: Sequence[Path], results: Sequence[Path]) -
             return f"{format_count(listed.errors)} folders of the destination could not be listed"
         sort_listing(listed.files, listing)
         state = [session.state / file.name for file in read_state(session.state).files]
-        rules = _rules(session, not_entered(entries, folder / SPILL))
+        rules = _rules(session, not_entered(entries, folder / SPILL), old_forms=old_forms)
         return write_deletions(listing, Source(entries, state, results), rules, folder / LIST)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         listing.unlink(missing_ok=True)
 
 
-def _rules(session: Session, mounts: frozenset[bytes]) -> Rules:
+def _rules(session: Session, mounts: frozenset[bytes], *, old_forms: bool) -> Rules:
     options, spec = session.migration.options, session.migration.filters
     objects = session.sides.destination.capabilities.transport == "objects"
     filters = Filters(spec)
@@ -144,7 +150,8 @@ def _rules(session: Session, mounts: frozenset[bytes]) -> Rules:
         objects,
         wanted=lambda path: is_safe_relative(path) and filters.fate(path, False) is Fate.CANDIDATE,
         mounts=mounts,
-        foreign=options.delete_foreign and not _folds(session),
+        foreign=options.delete_foreign and not old_forms and not _folds(session),
+        old_forms=old_forms,
         overwrites=options.overwrite_mode != "NEVER",
         from_objects=session.sides.source.capabilities.transport == "objects",
         times_kept=options.mtime == "PRESERVE",
@@ -195,8 +202,10 @@ def _decided(session: Session, found: Found, entries: Sequence[Path]) -> Removal
     why = _refusal(session, found, list_path)
     if why:
         return _held_back(why, deletions, notes)
-    counts = f"{format_count(found.files)} files and {format_count(found.folders)} folders are not at the source"
-    notes.append(("deleting", f"{counts}: they are deleted, see {list_path}"))
+    text = f"{format_count(found.files)} files and {format_count(found.folders)} folders are not at the source"
+    if not found.files + found.folders:
+        text = "what changed its type at the source finds its old form in the way"
+    notes.append(("deleting", f"{text}: deleting, see {list_path}"))
     if session.sides.destination.capabilities.transport == "objects" and session.sides.destination.keeps_versions():
         deletions = msgspec.structs.replace(deletions, versioned=True)
         text = "the bucket keeps versions: a deletion adds a delete marker, and the noncurrent versions stay and cost"

@@ -21,12 +21,15 @@ import pyarrow.compute as pc
 from engine.catalog.comparison import DIFFERENCES_SCHEMA, foreign
 from engine.catalog.delta import Known
 from engine.catalog.destination import listing_error, sort_listing
+from engine.catalog.doubts import DESTINATION_DIFFERS, cast_doubt
 from engine.catalog.files import replacing
 from engine.catalog.held import Held
 from engine.catalog.merging import grouped, read
 from engine.catalog.segments import candidates, results_writer
-from engine.errors import DestinationError, LocationError, SourceError, StoppedError
+from engine.errors import BusyError, DestinationError, LocationError, SourceError, StoppedError
 from engine.execution.bandwidth import Bandwidth
+from engine.execution.comparing.drift import count_doubts
+from engine.execution.prepare import claim_destination
 from engine.execution.session import earlier_results, held, state_folder_of
 from engine.filters import Filters
 from engine.locations.base import Location, Reads
@@ -75,7 +78,9 @@ class Verification(msgspec.Struct, frozen=True):
     """``verified``: files by how their content is known to be the same. ``differences``: entries by how they differ.
 
     ``requests`` beyond the listings. ``read_bytes``: of content, at both sides. ``source_changed``: files that are new
-    or not what they were when they were put there, counted where the verification is strict.
+    or not what they were when they were put there, counted where the verification is strict. ``doubted``: entries that
+    are not taken for unchanged any more, so that the next run copies them; None if a run under way forbade to note it.
+    ``metadata_unseen``: objects and markers whose mode, owner and times were not compared, as no listing tells them.
     """
 
     source: str
@@ -90,6 +95,13 @@ class Verification(msgspec.Struct, frozen=True):
     read_bytes: int
     listed: dict[str, int]
     source_changed: int = 0
+    doubted: int | None = 0
+    metadata_unseen: int = 0
+
+    @property
+    def mendable(self) -> bool:
+        """Whether the destination differs in what a run would copy again."""
+        return any(self.differences.get(word) for word in DESTINATION_DIFFERS)
 
     @property
     def same(self) -> bool:
@@ -130,6 +142,7 @@ class Verifier:
         self._cancelled = cancelled
         self._tell = on_progress
         self._objects = destination.capabilities.transport == "objects"
+        self._compares_metadata = source.capabilities.transport != "objects"
         self._throttle = Throttle()
         self._bandwidth = Bandwidth(migration)
         self._bandwidth.keep(limit)
@@ -138,6 +151,7 @@ class Verifier:
         self._differences: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._bytes = self._read_bytes = self._files = self._folders = self._source_changed = 0
+        self._unseen = 0
 
     def run(self, facts: Facts, out: Path) -> Verification:
         """Write what differs to ``out`` (DIFFERENCES_SCHEMA). Raises SourceError, DestinationError, StoppedError."""
@@ -171,6 +185,7 @@ class Verifier:
             self._read_bytes,
             {"source": at_source, "destination": at_destination},
             self._source_changed,
+            metadata_unseen=self._unseen,
         )
 
     def _list(
@@ -202,18 +217,21 @@ class Verifier:
         self._files += rows.num_rows - folders
         self._bytes += pc.sum(rows["size"].filter(pc.invert(is_folder))).as_py() or 0
         found = judged.select(["difference", "detail", "stored_size", "how"]).to_pydict()
+        kinds = rows["kind"].to_pylist()
         if self._strict:
             known = judged["known"].to_pylist()
             for row, same in enumerate(judged["same"].to_pylist()):
-                if found["how"][row] == "folder":
+                if kinds[row] == Kind.FOLDER:
                     continue
                 self._source_changed += not same or (found["difference"][row] == "missing" and not known[row])
                 if not same and found["difference"][row] is None:
                     found["difference"][row] = CHANGED
-        self._look(rows, found, pool)
+        seen = self._look(rows, found, pool)
         self._verified.update(
             h for h, d in zip(found["how"], found["difference"], strict=True) if h != "folder" and not d
         )
+        if self._objects:
+            self._unseen += sum(not (d or looked) for d, looked in zip(found["difference"], seen, strict=True))
         self._differences.update(filter(None, found["difference"]))
         self._tell(Progress("comparing", self._files + self._folders))
         columns = {name: rows[name] for name in ("dir", "name", "kind", "size")}
@@ -221,45 +239,56 @@ class Verifier:
         differing = pa.array([difference is not None for difference in found["difference"]])
         return pa.table(columns).filter(differing).select(DIFFERENCES_SCHEMA.names).cast(DIFFERENCES_SCHEMA)
 
-    def _look(self, rows: pa.Table, found: dict[str, list[Any]], pool: ThreadPoolExecutor) -> None:
-        """Find out what neither the listings nor the state tell about rows, and put it into ``found``."""
-        kinds = rows["kind"].to_pylist()
+    def _look(self, rows: pa.Table, found: dict[str, list[Any]], pool: ThreadPoolExecutor) -> list[bool]:
+        """Find out what neither the listings nor the state tell about rows, and put it into ``found``.
+
+        Returns of which rows the metadata was compared.
+        """
+        deep = [self._read_source and (self._objects or kind == Kind.FILE) for kind in rows["kind"].to_pylist()]
+        # Of the root nothing is asked: what it has may be aside.
+        seen: list[bool] = pc.equal(pc.binary_length(rows["name"]), 0).to_pylist()
         asked = [
             row
             for row, how in enumerate(found["how"])
-            if found["difference"][row] is None and (how is None or (self._read_source and kinds[row] == Kind.FILE))
+            if found["difference"][row] is None and (how is None or deep[row]) and not seen[row]
         ]
         entries = rows.take(pa.array(asked, pa.int64())).to_pylist()
-        for row, (difference, detail, how) in zip(asked, pool.map(self._look_at, entries), strict=True):
+        hows = [found["how"][row] for row in asked]
+        for row, (difference, detail, how) in zip(asked, pool.map(self._look_at, entries, hows), strict=True):
             found["difference"][row] = difference
             found["detail"][row] = detail
             found["how"][row] = how
+            seen[row] = self._compares_metadata
         if self._cancelled():
             raise StoppedError("the verification was stopped before its end")
+        return seen
 
-    def _look_at(self, entry: dict[str, Any]) -> tuple[str | None, str | None, str]:
-        """(difference, detail, how) of one entry."""
+    def _look_at(self, entry: dict[str, Any], known: str | None) -> tuple[str | None, str | None, str]:
+        """(difference, detail, how) of one entry. ``known``: how its content is known to be the same without a look."""
         if self._cancelled():
             return None, None, ""
         path = b"/".join(filter(None, (entry["dir"], entry["name"])))
         try:
             if self._objects:
-                return self._look_at_object(path, entry)
+                return self._look_at_object(path, entry, known)
             return self._compare_content(path, self._read_back(path, entry["size"]), "read-back")
         except FileNotFoundError:
             return "missing", None, ""
         except OSError as error:
             return "content", f"cannot be read: {error.strerror or error}", ""
 
-    def _look_at_object(self, path: bytes, entry: dict[str, Any]) -> tuple[str | None, str | None, str]:
-        stored = cast("S3File", cast("Reads", self._destination).open_file(path, 0, 0))
-        stored.close()
+    def _look_at_object(
+        self, path: bytes, entry: dict[str, Any], known: str | None
+    ) -> tuple[str | None, str | None, str]:
+        is_marker = bool(path) and entry["kind"] == Kind.FOLDER
         self._count(HEAD=1)
+        stored = cast("S3File", cast("Reads", self._destination).open_file(path + b"/" * is_marker, 0, 0))
+        stored.close()
         metadata = self._metadata(entry, parse_metadata(stored.kept.metadata))
         if metadata:
             return "metadata", metadata, ""
         if not self._read_source or entry["kind"] != Kind.FILE:
-            return None, None, "size-only"
+            return None, None, known or ("folder" if entry["kind"] == Kind.FOLDER else "size-only")
         if stored.stored_checksum is not None:
             return self._compare_content(path, stored.stored_checksum, "stored-checksum")
         self._count(GET=1)
@@ -308,7 +337,7 @@ class Verifier:
 
     def _metadata(self, entry: dict[str, Any], told: FileAttributes) -> str:
         """Which attributes of an object's file are not the source's, as far as they are to be kept."""
-        if self._source.capabilities.transport == "objects":
+        if not self._compares_metadata:
             return ""
         options = self._migration.options
         pairs = [
@@ -338,7 +367,9 @@ def verify(
     cancelled: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Verification:
-    """Verify ``migration`` now; nothing is changed. ``strict``, ``began_at`` (None: now): as the Verifier has them.
+    """Verify ``migration`` now; nothing is changed but what is believed of the destination (``distrust``).
+
+    ``strict``, ``began_at`` (None: now): as the Verifier has them.
 
     Raises SourceError, DestinationError, StoppedError, OSError.
     """
@@ -346,6 +377,7 @@ def verify(
     try:
         source.check_source()
         identities = source.identity(), destination.identity()
+        began_ns = time.time_ns()
         facts = Facts(state_folder_of(*identities), earlier_results(*identities))
         with tempfile.TemporaryDirectory(prefix=".verify-", dir=out.parent) as folder:
             verifier = Verifier(
@@ -360,10 +392,38 @@ def verify(
                 cancelled=cancelled,
                 on_progress=on_progress,
             )
-            return verifier.run(facts, out)
+            found = verifier.run(facts, out)
+            if not found.mendable:
+                return found
+            try:
+                with claim_destination(migration, "of a verification"):
+                    facts = Facts(facts.state, earlier_results(*identities))
+                    doubted = distrust(facts, out, began_ns, Path(folder), destination)
+            except BusyError:
+                return msgspec.structs.replace(found, doubted=None)
+            return msgspec.structs.replace(found, doubted=doubted)
     finally:
         source.close()
         destination.close()
+
+
+def distrust(
+    facts: Facts,
+    differences: Path,
+    began_ns: int,
+    aside: Path,
+    destination: Location,
+    tried_ns: int | None = None,
+) -> int:
+    """Let no run believe the facts about what a verification begun at ``began_ns`` found to differ; how many there are.
+
+    The caller holds the destination. ``tried_ns`` as in cast_doubt. Raises JournalError, OSError.
+    """
+    folders = not destination.capabilities.real_folders
+    doubted = cast_doubt(facts.state, facts.earlier, differences, began_ns, aside, folders=folders, tried_ns=tried_ns)
+    if doubted:
+        count_doubts(facts.state, doubted)
+    return doubted
 
 
 def differences(file: Path) -> Iterator[dict[str, Any]]:

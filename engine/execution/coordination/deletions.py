@@ -17,10 +17,14 @@ UNITS_PER_AGENT = 2
 
 
 class DeletionQueue:
-    """Deletions come after the last copy is committed and before the folders' last metadata."""
+    """Deletions come after the last copy is committed and before the folders' last metadata.
+
+    Unless they are ``wanted``, only what is in the way of a copy goes, if there is any: once.
+    """
 
     def __init__(self, *, wanted: bool) -> None:
         self._state = "later" if wanted else "done"
+        self._wanted = self._begun = wanted
         self._groups: deque[m.DeletionGroup] = deque()
         self._waiting: deque[DeletePiece] = deque()
         self._reading = False
@@ -47,6 +51,8 @@ class DeletionQueue:
         if waiting is None:
             return []
         back = copy_piece(waiting, piece.task)
+        if self.over and not self._begun:
+            self._state, self._begun = "later", True
         if self.over:
             return [m.FailEntries(back.entries, "another type is in the way", "what is there could not be removed")]
         self._copies.append(back)
@@ -56,7 +62,7 @@ class DeletionQueue:
         """Everything is copied: what is to be done next. ``in_flight``: at agents, or to be tried alone."""
         if self._state == "later":
             self._state = "listing"
-            return [m.ListDeletions()]
+            return [m.ListDeletions(old_forms=not self._wanted)]
         if self._state != "running":
             return []
         if self._groups and not self._reading and len(self._waiting) < READ_AHEAD:

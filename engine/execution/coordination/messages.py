@@ -259,7 +259,12 @@ class ListFolders(msgspec.Struct, frozen=True):
 
 
 class ListDeletions(msgspec.Struct, frozen=True):
-    """Everything is copied: commit it, list the destination, and write down what it holds that the source lacks."""
+    """Everything is copied: commit it, list the destination, and write down what it holds that the source lacks.
+
+    ``old_forms``: only that in whose place the source has something of another type.
+    """
+
+    old_forms: bool = False
 
 
 class ReadDeletions(msgspec.Struct, frozen=True):

@@ -161,14 +161,16 @@ class Coordinator:
         if agent is None:
             return
         self._sweep = True
-        self._out.append(m.Note("agent-lost", f"{name} is gone: {reason}"))
+        again = not (self._stopping or agent.draining) and self._deaths + 1 < MAX_DEATHS
+        instead = "; another one takes its place" if again else ""
+        self._out.append(m.Note("agent-lost", f"{name} is gone: {reason}{instead}"))
         for unit_id, piece in agent.units.items():
             self._mourn(unit_id, piece)
         self._leave(agent)
         self._deaths += 1
         if self._deaths >= MAX_DEATHS:
             self._stop(f"{self._deaths} agents died one after the other, the last because: {reason}")
-        elif not (self._stopping or agent.draining):
+        elif again:
             self._agents[name] = Agent()
             self._out.append(m.StartAgent(name))
 

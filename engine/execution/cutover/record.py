@@ -40,7 +40,7 @@ class Done(msgspec.Struct, frozen=True):
 
 class Cutover(msgspec.Struct, frozen=True):
     """The cutover of a profile. ``migration``: as it was when it began. ``delta``: execution of the final delta, once
-    that has begun."""
+    that has begun. ``stopped``: why it went back to the step that is next, in sentences."""
 
     profile: str
     migration: Migration
@@ -48,6 +48,7 @@ class Cutover(msgspec.Struct, frozen=True):
     began_by: str
     steps: dict[Step, Done] = {}
     delta: str | None = None
+    stopped: str = ""
 
     @property
     def next(self) -> Step | None:
@@ -56,14 +57,15 @@ class Cutover(msgspec.Struct, frozen=True):
 
     def done(self, step: Step, done: Done) -> Cutover:
         """With this step done."""
-        return msgspec.structs.replace(self, steps=self.steps | {step: done})
+        return msgspec.structs.replace(self, steps=self.steps | {step: done}, stopped="")
 
-    def back_to(self, step: Step) -> Cutover:
+    def back_to(self, step: Step, why: str = "") -> Cutover:
         """With this step and all after it to be done again; another final delta is another execution."""
         names = list(STEPS)
         kept = names[: names.index(step)]
         delta = self.delta if "delta" in kept else None
-        return msgspec.structs.replace(self, steps={s: d for s, d in self.steps.items() if s in kept}, delta=delta)
+        steps = {s: d for s, d in self.steps.items() if s in kept}
+        return msgspec.structs.replace(self, steps=steps, delta=delta, stopped=why)
 
     def resumed(self) -> Cutover:
         """As another session may go on with it: what that one verified may have changed since."""

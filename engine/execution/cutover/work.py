@@ -10,7 +10,7 @@ from engine.journal.reader import read_identities
 from engine.locations.registry import scheme_of
 from engine.model import Migration
 from engine.planning.freeze import DELETING, FOLDER_TIMES, LISTING, Verify, Work
-from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.surroundings import Surroundings, default_roofline, held, limits
 from engine.planning.values import Figure, Origin, Roofline
 from engine.survey.report import SurveyReport, latest_survey
 
@@ -35,7 +35,7 @@ def work_of(
     """The work of passes and freeze; what was measured in executions comes before what a profile or survey says."""
     measured = history.measured
     objects = scheme_of(migration.destination.url) == "s3"
-    around = Surroundings(target=known.target, objects=objects)
+    around = Surroundings(target=known.target, held=held(migration), objects=objects)
     entries, folders, listing = history.entries, history.folders, measured.listing
     if survey is not None and not survey.partial:
         entries = entries or survey.files + survey.directories + survey.symlinks + survey.specials

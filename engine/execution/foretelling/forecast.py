@@ -18,6 +18,7 @@ from engine.planning.estimate import MARGINS, EstimateOptions, estimate
 from engine.planning.surroundings import default_host, default_roofline
 from engine.planning.timetable import Timetable
 from engine.planning.values import Dataset, Figure, Origin, Roofline, Seconds
+from engine.quantities import in_duration_range
 
 ASSUMED_START = Figure(1.5, Origin("default", "start and end of a run"))
 
@@ -105,7 +106,10 @@ def keep(folder: Path, made: Forecast) -> None:
 
 
 def outcome(folder: Path, took: float) -> dict[str, Any] | None:
-    """What was said of an execution that ``took`` so many seconds, and how it came out; None if nothing was said."""
+    """What was said of an execution that ``took`` so many seconds, and how it came out; None if nothing was said.
+
+    ``inside``: as people read both, so that no report says another thing than its words.
+    """
     try:
         said = msgspec.json.decode((folder / FORECAST).read_bytes(), type=Forecast)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -114,7 +118,7 @@ def outcome(folder: Path, took: float) -> dict[str, Any] | None:
     values: dict[str, Any] = msgspec.to_builtins(said)
     return values | {
         "took_seconds": took,
-        "inside": said.seconds.low <= took <= said.seconds.high,
+        "inside": in_duration_range(took, said.seconds.low, said.seconds.high),
         "error": (took - likely) / likely if likely else None,
     }
 

@@ -13,6 +13,7 @@ import msgspec
 import psutil
 
 from engine.errors import UsageError
+from engine.execution.checking.host import room_here
 from engine.execution.foretelling.learning import learn
 from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
@@ -25,17 +26,16 @@ from engine.planning.cost import RunWork, run_cost, storage_cost
 from engine.planning.datasync_cost import datasync_cost
 from engine.planning.estimate import EstimateOptions
 from engine.planning.fleet import FleetPlan, size_fleet
+from engine.planning.hosting import HostRoom
 from engine.planning.partition import DATASYNC, TaskLimits
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import Prices, load_prices
-from engine.planning.surroundings import Surroundings, default_roofline, limits
+from engine.planning.surroundings import Surroundings, default_roofline, held, limits
 from engine.planning.timetable import Timetable
+from engine.planning.useful import AGENT_SECONDS
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import Folders, counts_files, cut_folders, keeps_all, read_folders, scaled, surveyed
+from engine.survey.cutting import Cut, Folders, counts_files, cut_folders, keeps_all, read_folders, scaled, surveyed
 from engine.survey.report import SurveyReport, latest_survey
-
-START_SECONDS = 1.5
-"""From the command to the first byte, as measured for docs/benchmarks.md."""
 
 OLD_SECONDS = 7 * 86_400
 """A survey older than this is worth a word."""
@@ -72,7 +72,8 @@ class Gathered(NamedTuple):
     """What planning rests on that is read from disk. It holds for all requests of one migration and service.
 
     ``dataset``: what filters leave of the ``survey``. ``reports``: of past executions. ``places``: what kinds of
-    locations source and destination are. ``alike``: filters are taken to leave the same share of every folder.
+    locations source and destination are. ``room``: of this host. ``alike``: filters are taken to leave the same share
+    of every folder.
     """
 
     survey: SurveyReport
@@ -83,6 +84,7 @@ class Gathered(NamedTuple):
     source_remote: bool
     places: tuple[networks.Place, networks.Place]
     prices: Prices
+    room: HostRoom
     alike: bool = False
 
 
@@ -116,6 +118,7 @@ def gather(request: PlanRequest, home: Home, *, most_agents: int = 1, most_level
             source_remote=_is_remote(migration.source),
             places=(_place(migration.source), _place(migration.destination)),
             prices=load_prices(request.prices),
+            room=room_here(),
         )
         sized = _sized(request, gathered)
         folders = read_folders(
@@ -142,15 +145,7 @@ def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
     """The plan for ``request`` out of what was gathered for its migration, in milliseconds: nothing is read again."""
     migration, survey, dataset = request.migration, gathered.survey, gathered.dataset
     filters = Filters(migration.filters)
-    sized = _sized(request, gathered)
-    cut = cut_folders(
-        gathered.folders,
-        filters,
-        sized.fleet.agents,
-        round(sized.roofline.knee_bytes),
-        level=migration.task_level,
-        limits=_task_limits(request),
-    )
+    sized, cut = _sized_and_cut(request, gathered, filters)
     tasks = len(cut.partition.tasks)
     parts = Parts(
         source=migration.source.url,
@@ -178,7 +173,29 @@ class _Sized(NamedTuple):
     fleet: FleetPlan
 
 
-def _sized(request: PlanRequest, gathered: Gathered) -> _Sized:
+def _sized_and_cut(request: PlanRequest, gathered: Gathered, filters: Filters) -> tuple[_Sized, Cut]:
+    """The fleet and its tasks; where agents do not help each other, those without a task are not planned."""
+    sized = _sized(request, gathered)
+    cut = _cut(request, gathered, filters, sized)
+    busy = len({task.agent for task in cut.partition.tasks if task.entries})
+    if request.service != "datasync" or busy >= sized.fleet.agents:
+        return sized, cut
+    sized = _sized(request, gathered, max(1, busy))
+    return sized, _cut(request, gathered, filters, sized)
+
+
+def _cut(request: PlanRequest, gathered: Gathered, filters: Filters, sized: _Sized) -> Cut:
+    return cut_folders(
+        gathered.folders,
+        filters,
+        sized.fleet.agents,
+        round(sized.roofline.knee_bytes),
+        level=request.migration.task_level,
+        limits=_task_limits(request),
+    )
+
+
+def _sized(request: PlanRequest, gathered: Gathered, tasks: int | None = None) -> _Sized:
     """How many agents, of which roofline, under which limits."""
     one = roofline_of(request, gathered.reports)
     shared = [request.measured.shared] if request.measured.shared else []
@@ -190,6 +207,8 @@ def _sized(request: PlanRequest, gathered: Gathered) -> _Sized:
         request.utilisation,
         agents=request.agents,
         most_hosts=request.most_hosts,
+        room=None if request.service == "datasync" else gathered.room,
+        tasks=tasks,
         options=_options(request, gathered.survey),
         start=request.start_at,
         timetable=timetable_of(request.migration),
@@ -234,24 +253,16 @@ def _surroundings(request: PlanRequest, gathered: Gathered) -> Surroundings:
     rates = survey.probe.rates if survey.probe is not None else ()
     probed = Origin("probe", "the survey's probe of the source", survey.surveyed_at)
     target = None if request.bandwidth is None else Figure(request.bandwidth, Origin("profile", "network.bandwidth"))
-    objects = migration.destination.url.startswith("s3://")
     return Surroundings(
         target=target,
+        held=held(migration),
         source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
         nic=gathered.nic,
         source_remote=gathered.source_remote,
         cores=None if datasync else os.cpu_count(),
-        objects=objects,
-        destination_files=_unlimited(migration.destination) if objects else None,
+        objects=_is_aws(migration.destination),  # what other servers take is not known
         datasync="with agent" if datasync else None,
     )
-
-
-def _unlimited(destination: LocationSpec) -> Figure | None:
-    """S3's 3,500 PUT/s are those of AWS; what another server takes is not known."""
-    if destination.endpoint_url is None or ".amazonaws.com" in destination.endpoint_url:
-        return None
-    return Figure(1e9, Origin("default", "another server than AWS: its requests are not limited until measured"))
 
 
 def _nic() -> Figure | None:
@@ -273,7 +284,7 @@ def _options(request: PlanRequest, survey: SurveyReport) -> EstimateOptions:
         listing=Figure(max(1.0, survey.entries_per_second), listing),
         whole_files=request.service == "datasync",
         rescan=request.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT",
-        start_seconds=START_SECONDS,
+        start_seconds=AGENT_SECONDS,
     )
 
 

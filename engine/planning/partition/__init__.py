@@ -2,11 +2,20 @@
 
 from engine.planning.partition.planner import deal_unknown, partition
 from engine.planning.partition.selector import Owners, TaskSelector
-from engine.planning.partition.tasks import DATASYNC, EVERYTHING_ELSE, Balance, Partition, TaskLimits, TaskPlan
+from engine.planning.partition.tasks import (
+    DATASYNC,
+    EVERYTHING_ELSE,
+    MOST_TASKS,
+    Balance,
+    Partition,
+    TaskLimits,
+    TaskPlan,
+)
 
 __all__ = [
     "DATASYNC",
     "EVERYTHING_ELSE",
+    "MOST_TASKS",
     "Balance",
     "Owners",
     "Partition",
