@@ -271,13 +271,16 @@ def test_a_verification_that_found_something_is_the_answer_until_the_step_is_don
     for canvas in CANVASES:
         rows = body(view, canvas)
         assert len(rows) <= canvas.height
-    assert drawn(body(view, NARROW)[:5]) == """
+    assert (
+        drawn(body(view, NARROW)[:5])
+        == """
  ✗ STOPPED: The source changed since the final delta: 12 files new or changed.
    It is not read-only. Nothing is handed over; enter does the final delta
    again.
  CUTOVER: step 3 of 7, final delta; begun 20:54:04 by kim@agent-01. Frozen
  since 20:56:44: 9 min of 1 h 00.
 """
+    )
     assert "7 hand over" in drawn(body(view, NARROW))
     assert "STOPPED" not in drawn(body(view._replace(work=Work(True)), NARROW))
     again = record.done("delta", record.steps["readiness"])
