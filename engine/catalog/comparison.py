@@ -49,7 +49,7 @@ def judging(facts: str, there: str, held: Held) -> str:
                     WHEN {is_file} AND {other} THEN 'not what was recorded when it was put there'
                     ELSE nullif({metadata}, '') END AS detail,
                d.size AS stored_size,
-               CASE WHEN {held.hides_marker("d", "f", "c")} THEN NULL
+               CASE WHEN f.same AND {held.hides_marker("d", "f", "c")} THEN NULL
                     WHEN c.kind = {_FOLDER} THEN 'folder' {how} END AS how,
                f.verdict IS NULL OR coalesce(f.same, false) AS same,
                f.verdict IS NOT NULL AS known

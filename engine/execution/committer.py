@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +69,8 @@ class Committer:
 
     def __init__(self, folder: Path) -> None:
         self.ledger = Ledger([])
+        self.proof: Callable[[], Awaitable[None]] | None = None
+        """Asked before anything counts, after the last of it was reported; raises if it does not."""
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._group = _Group()
@@ -123,9 +125,15 @@ class Committer:
         )
 
     async def commit(self, *, listing_complete: bool = False) -> Committed:
-        """Make everything taken so far durable. Raises StorageFullError, JournalError."""
+        """Make everything taken so far durable. Raises StorageFullError, JournalError, and what ``proof`` does."""
         async with self._turn:
             group, self._group = self._group, _Group()
+            try:
+                if self.proof is not None:
+                    await self.proof()
+            except BaseException:
+                self._put_back(group)
+                raise
             writing = asyncio.ensure_future(self.call(lambda journal: self._write(journal, group, listing_complete)))
             try:
                 chunks = await asyncio.shield(writing)

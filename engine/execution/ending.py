@@ -85,4 +85,5 @@ def _report(session: Session, outcome: Outcome) -> None:
         took = (snapshot.ended_at or 0.0) - snapshot.started_at
         whole = status is Status.SUCCESS and not session.before.segments
         said = forecast_outcome(session.folder, took) if whole else None
-        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said)
+        mended = session.known.missing + session.known.changed
+        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended)

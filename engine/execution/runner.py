@@ -84,6 +84,7 @@ class Runner:
     async def run(self) -> Outcome:
         """Work until all is done or until asked to stop."""
         session = self._session
+        self._committer.proof = session.roots.check
         self._catch_signals()
         self._bandwidth.keep(await self._committer.call(Journal.limit))
         await self._fleet.start()
@@ -362,6 +363,7 @@ class Runner:
         session = self._session
         await self._fleet.close()
         self._uploads.stop()
+        session.roots.hurry()
         if self._problem is None:
             await asyncio.gather(*self._orders, return_exceptions=True)
         for task in [*self._loops, *self._orders]:

@@ -22,7 +22,7 @@ from engine.catalog.segments import row_groups
 from engine.catalog.state import read_state
 from engine.catalog.totals import count
 from engine.catalog.trust import not_listed
-from engine.errors import RefusedError
+from engine.errors import DestinationError, RefusedError, SourceError
 from engine.execution.committer import Committer, chunks_of
 from engine.execution.comparing.drift import LISTING, list_destination, reason_to_list, tell_doubts
 from engine.execution.comparing.nested import mounts_below
@@ -33,7 +33,9 @@ from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
 from engine.execution.orders import absent_rows
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
+from engine.execution.roots import Roots
 from engine.execution.succession import take_places
+from engine.execution.vanished import accepted
 from engine.filters import Filters
 from engine.journal.reader import read_identities, read_segments
 from engine.journal.records import Execution, Segment, Upload, this_runner
@@ -60,6 +62,7 @@ class Session:
     folder: Path
     execution: Execution
     sides: Sides
+    roots: Roots
     state: Path
     tasks: Sequence[TaskSnapshot]
     agents: Sequence[str]
@@ -129,12 +132,33 @@ async def prepare(folder: Path, committer: Committer) -> Session:
     try:
         resources.enter_context(claim_destination(execution.migration, execution.id))
         sides = await asyncio.to_thread(open_sides, execution.migration)
+        roots = await asyncio.to_thread(_hold, execution.id, sides)
+        resources.callback(roots.close)
         await _identify(execution, sides, committer)
-        session = await _gather(folder, execution, sides, committer, resources)
+        if accepted():
+            told = Event(
+                time.time(), "warning", "what lies below a mount point that lost its mount was said to be meant"
+            )
+            await committer.call(lambda journal: journal.add_event(told))
+        session = await _gather(folder, execution, sides, roots, committer, resources)
         return await _with_what_was_open(session, committer)
     except BaseException:
         resources.close()
         raise
+
+
+def _hold(execution: str, sides: Sides) -> Roots:
+    """Hold the folders of both sides, being what was checked. Raises SourceError, DestinationError."""
+    roots = Roots(execution, [spec for spec, _ in sides.source_mounts], sides.destination_mounts)
+    try:
+        if sides.source.identity() != sides.source_identity:
+            raise SourceError("the source is not what it was a moment ago: is its file system still mounted?")
+        if sides.destination.identity() != sides.destination_identity:
+            raise DestinationError("the destination is not what it was a moment ago: is it still mounted?")
+    except BaseException:
+        roots.close()
+        raise
+    return roots
 
 
 async def _identify(execution: Execution, sides: Sides, committer: Committer) -> None:
@@ -170,7 +194,7 @@ async def _with_what_was_open(session: Session, committer: Committer) -> Session
 
 
 async def _gather(
-    folder: Path, execution: Execution, sides: Sides, committer: Committer, resources: ExitStack
+    folder: Path, execution: Execution, sides: Sides, roots: Roots, committer: Committer, resources: ExitStack
 ) -> Session:
     migration = execution.migration
     agents = agent_names(migration.agents)
@@ -195,7 +219,8 @@ async def _gather(
         something_known = bool(earlier or decided or read_state(state).files)
         if not entries:
             await asyncio.to_thread(foretell, folder, execution, sides, known=something_known and changed_only)
-        await tell_doubts(state, committer)
+        if migration.retry is None:
+            await tell_doubts(state, committer)
         reason = None if entries else reason_to_list(migration, sides.destination, state, known=something_known)
         began = time.monotonic()
         listing = None if reason is None else await list_destination(folder, migration, reason, committer)
@@ -214,6 +239,7 @@ async def _gather(
         folder=folder,
         execution=execution,
         sides=sides,
+        roots=roots,
         state=state,
         tasks=tasks,
         agents=agents,

@@ -6,6 +6,7 @@ would look empty.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -20,18 +21,33 @@ _IDENTITY = re.compile(r"file (?P<volume>.*?) (?P<path>/.*?)(?: inode \d+)?", re
 """As PosixLocation.identity() writes it; ``path``: inside the volume."""
 
 
+ACCEPTED = "XSYNC_UNMOUNTED"
+"""Set for one command and its runner by ``xsync run --unmounted``: the folder below the mount point is meant."""
+
+
+def accept_unmounted() -> None:
+    """Let this process, and what it starts, use what lies below a mount point: its run is what is known then."""
+    os.environ[ACCEPTED] = "1"
+
+
+def accepted() -> bool:
+    """Whether that was said."""
+    return bool(os.environ.get(ACCEPTED))
+
+
 def refuse_vanished(word: str, spec: LocationSpec, location: Location) -> None:
     """Raise RefusedError if the ``word`` ("source", "destination") lay in a mount when it was last used, that is gone.
 
     To be asked before anything is made there. Raises JournalError.
     """
-    if scheme_of(spec.url) != "file":
+    if scheme_of(spec.url) != "file" or accepted():
         return
     execution, before = _last(word, file_path(spec.url))
     if before and left_its_mount(before, location.identity()):
         raise RefusedError(
             f"the {word} {spec.url} is not where it was: what was mounted there when {execution} ran is gone. Mount it "
-            f"again. If the folder below the mount point is meant, give the {word} another path: it would be hidden"
+            "again. If the folder below the mount point is meant from now on, say so once: xsync run ... --unmounted. "
+            "A mount that comes back hides what is written there"
         )
 
 

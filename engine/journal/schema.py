@@ -101,8 +101,13 @@ def has_history(db: sqlite3.Connection) -> bool:
 
 
 def has_succession(db: sqlite3.Connection) -> bool:
-    """Whether SUCCESSION_TABLE is there, the last that came."""
+    """Whether SUCCESSION_TABLE is there."""
     return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'succession'").fetchone() is not None
+
+
+def has_all(db: sqlite3.Connection) -> bool:
+    """Whether all tables are there that came later than the others."""
+    return has_history(db) and has_succession(db)
 
 
 def connect(folder: Path, mode: Literal["ro", "rw"], *, any_thread: bool = False) -> sqlite3.Connection:

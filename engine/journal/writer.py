@@ -28,7 +28,7 @@ from engine.journal.records import (
     read_task,
     to_json,
 )
-from engine.journal.schema import add_later_tables, connect, has_succession, make_tables, storable, translated
+from engine.journal.schema import add_later_tables, connect, has_all, make_tables, storable, translated
 from engine.journal.succession import Succession
 from engine.model import AgentSnapshot, Event, Failure, Limit, Migration, Sample, Status, TaskSnapshot, Totals
 
@@ -87,7 +87,7 @@ class Journal(Succession):
         """Open the journal of an execution to continue it. Raises JournalError."""
         check_local_file_system(folder)
         journal = cls(folder, connect(folder, "rw"))
-        if not has_succession(journal._db):
+        if not has_all(journal._db):
             with journal.transaction():
                 add_later_tables(journal._db)
         return journal

@@ -99,6 +99,8 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
             for upload_id in begun:
                 client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
 
+        if self.spec.sse:
+            doing += f' with sse = "{self.spec.sse}"'
         self._ask(DestinationError, doing, try_upload)
         if self.spec.endpoint_url and (self.spec.storage_class or self.spec.sse):
             self._try_kept(doing)
@@ -110,8 +112,6 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
         """
         key = self._own_key("check")
         kept: dict[str, Any] = {"StorageClass": self.spec.storage_class} if self.spec.storage_class else {}
-        if self.spec.sse:
-            doing += f' with sse = "{self.spec.sse}"'
 
         def try_object(client: S3Client) -> None:
             client.put_object(Bucket=self._bucket, Key=key, Body=b"", **kept)

@@ -88,14 +88,19 @@ class _Wire:
                 raise TransportError("the headers of the answer are too long")
 
     def receive_into(self, view: memoryview) -> int:
-        """Some bytes; 0 when the server has closed the connection."""
-        ready = self.end - self.start
-        if not ready:
-            return self.sock.recv_into(view)
-        size = min(ready, len(view))
-        view[:size] = memoryview(self.head)[self.start : self.start + size]
-        self.start += size
-        return size
+        """Fill ``view``; fewer bytes only when the server has closed the connection."""
+        wanted = len(view)
+        done = min(self.end - self.start, wanted)
+        if done:
+            view[:done] = memoryview(self.head)[self.start : self.start + done]
+            self.start += done
+        receive = self.sock.recv_into
+        while done < wanted:  # TLS hands out 16 KiB at a time: a step passes here some twenty times
+            size = receive(view[done:], wanted - done)
+            if not size:
+                break
+            done += size
+        return done
 
     def receive_line(self) -> bytes:
         """A line of the framing of a chunked body, without its end."""
@@ -140,10 +145,7 @@ class Reply:
         """Fill ``view``; fewer bytes than that only at the end of the body. Raises TransportError."""
         done = 0
         while done < len(view) and self._left != 0:
-            size = self._receive(view[done:] if self._left is None else view[done : done + self._left])
-            if not size:
-                break
-            done += size
+            done += self._receive(view[done:] if self._left is None else view[done : done + self._left])
         return done
 
     def read(self, limit: int) -> bytes:
@@ -175,14 +177,14 @@ class Reply:
             self._keep = False
             raise _transport_error(error) from error
         if self._left is None:
-            if not size:
+            if size < len(view):
                 self._left = 0
                 self._keep = False
             return size
-        if not size:
+        self._left -= size
+        if size < len(view):
             self._keep = False
             raise TransportError(f"the connection closed {self._left:,} bytes before the end of the answer")
-        self._left -= size
         if self._chunked and not self._left:
             self._wire.receive_line()
             self._left = self._next_chunk()

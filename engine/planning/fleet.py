@@ -118,6 +118,7 @@ def size_fleet(
     agents: int | None = None,
     most_hosts: int | None = None,
     room: HostRoom | None = None,
+    tasks: int | None = None,
     options: EstimateOptions = DEFAULTS,
     start: float | None = None,
     timetable: Timetable | None = None,
@@ -125,28 +126,33 @@ def size_fleet(
     """The smallest fleet that moves ``dataset`` at ``target`` x ``utilisation`` bytes/s or more, or that of ``agents``.
 
     Without a target it is that of ``agents``, or one. Where ``agents`` are not said it is never more than the work can
-    use (useful.py). ``most_hosts``: None for as many as help. ``room``: what this host can hold. The arguments after it
-    are those of ``estimate``. Raises ValueError for a target, utilisation or count that is not above zero.
+    use (useful.py). ``most_hosts``: None for as many as help. ``room``: what this host can hold. ``tasks``: so many
+    agents have tasks where none helps another; None where they do. The arguments after it are those of ``estimate``.
+    Raises ValueError for a target, utilisation or count that is not above zero.
     """
     if (target is not None and target <= 0) or not 0 < utilisation <= 1:
         raise ValueError(f"a target is above zero and its utilisation at most 1, not {target} and {utilisation}")
+    work = work_of(limits, dataset, options)
+    work = work._replace(pieces=min(work.pieces, tasks or work.pieces))
     sizing = _Sizing(limits, dataset, most_hosts or MOST_AGENTS)
     wanted = None if target is None else target * utilisation * (1 - 1e-9)
-    count, held, work = agents or 1, None, work_of(limits, dataset, options)
+    count, held = agents or 1, None
     if agents is None and wanted is not None:
         count = _smallest(sizing, wanted)
         most = sizing.hosts(count)
         found = useful(work, count, most)
-        held = limited(work, found, count, most, whole_files=options.whole_files)
+        held = limited(work, found, count, most, whole_files=options.whole_files, tasks=tasks)
         if held is not None:
             count, sizing = found.agents, sizing._replace(most_hosts=found.hosts)
-    hosts, now = sizing.hosts(count), sizing.best(count)
+    busy = min(count, work.pieces)
+    hosts, now = sizing.hosts(busy), sizing.best(busy)
     if wanted is not None:
-        held = None if now >= wanted else held or soon_done(work, Useful(count, hosts), dataset.bytes / wanted)
-    bind = binding(limits, dataset, count, hosts)
+        held = None if now >= wanted else held or soon_done(work, Useful(busy, hosts), dataset.bytes / wanted)
+    bind = binding(limits, dataset, busy, hosts)
     alone = sizing._replace(most_hosts=1)
     here = _here(alone, count, hosts, room, wanted if agents is None else None)
-    table = [_what_if(sizing, each, target, options, start, timetable) for each in range(max(1, count - 2), count + 3)]
+    asked = range(max(1, count - 2), count + 3)
+    table = [_what_if(sizing, each, work.pieces, target, options, start, timetable) for each in asked]
     return FleetPlan(
         agents=count,
         hosts=hosts,
@@ -157,14 +163,14 @@ def size_fleet(
         share=_share(now, target),
         reached=wanted is None or now >= wanted,
         binding=bind,
-        next=binding(limits, dataset, count + 1, sizing.hosts(count + 1)),
-        limits=scaled(limits, dataset, count, hosts),
+        next=binding(limits, dataset, busy + 1, sizing.hosts(busy + 1)),
+        limits=scaled(limits, dataset, busy, hosts),
         what_if=tuple(table),
         advice=_advice(sizing, bind, wanted, now) if held is None else held.said(target or 0.0),
         work=held,
         idle=max(0, count - work.pieces),
         room=room,
-        here=None if here is None else _what_if(alone, here, target, options, start, timetable),
+        here=None if here is None else _what_if(alone, here, work.pieces, target, options, start, timetable),
     )
 
 
@@ -178,16 +184,18 @@ def _smallest(sizing: _Sizing, wanted: float) -> int:
 def _what_if(
     sizing: _Sizing,
     agents: int,
+    pieces: int,
     target: float | None,
     options: EstimateOptions,
     start: float | None,
     timetable: Timetable | None,
 ) -> WhatIf:
-    hosts = sizing.hosts(agents)
-    whole, one = fleet(sizing.limits, agents, hosts), fleet(sizing.limits, 1)
+    busy = min(agents, pieces)
+    hosts = sizing.hosts(busy)
+    whole, one = fleet(sizing.limits, busy, hosts), fleet(sizing.limits, 1)
     seconds = estimate(sizing.dataset, whole, one, options, start=start, timetable=timetable)
-    now = sizing.rate(agents, hosts)
-    name = binding(sizing.limits, sizing.dataset, agents, hosts).name
+    now = sizing.rate(busy, hosts)
+    name = binding(sizing.limits, sizing.dataset, busy, hosts).name
     return WhatIf(agents, hosts, now, _share(now, target), seconds, name)
 
 

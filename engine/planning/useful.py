@@ -28,7 +28,7 @@ BATCH_FILES, BATCH_BYTES = 1_000, 64 << 20
 
 _SAME = 1 - 1e-9
 
-Kind = Literal["pieces", "largest file", "start", "host", "soon"]
+Kind = Literal["pieces", "tasks", "largest file", "start", "host", "soon"]
 
 
 class WorkLimit(msgspec.Struct, frozen=True):
@@ -52,6 +52,9 @@ class WorkLimit(msgspec.Struct, frozen=True):
             case "pieces":
                 many = "one piece" if self.pieces == 1 else f"{format_count(self.pieces)} pieces"
                 return f"it divides into {many}, and an agent does one at a time"
+            case "tasks":
+                many = "one task" if self.pieces == 1 else f"{format_count(self.pieces)} tasks"
+                return f"it is cut into {many}, and no agent helps with the task of another"
             case "largest file":
                 return "one agent sends the largest file, and it takes as long whatever the others do"
             case "start":
@@ -68,10 +71,12 @@ class WorkLimit(msgspec.Struct, frozen=True):
         many = "1 agent" if self.target_agents == 1 else f"{format_count(self.target_agents)} agents"
         hosts = "" if self.target_hosts == 1 else f" on {format_count(self.target_hosts)} hosts"
         sooner = "less than 1 s" if self.saves < 1 else format_duration(self.saves)
-        return (
-            f"a target of {format_rate(target)} would take {many}{hosts}, to be done {sooner} sooner: "
-            f"the work is too small for that, {self.why}"
-        )
+        return f"a target of {format_rate(target)} would take {many}{hosts}, to be done {sooner} sooner: {self.why}"
+
+    @property
+    def lift(self) -> str:
+        """What would help, if anything."""
+        return "cut it into more tasks" if self.kind == "tasks" else "nothing that is worth it"
 
 
 class Work(NamedTuple):
@@ -154,13 +159,18 @@ def useful(work: Work, agents: int, hosts: int) -> Useful:
     return found
 
 
-def limited(work: Work, found: Useful, agents: int, hosts: int, *, whole_files: bool) -> WorkLimit | None:
-    """What keeps ``found`` below ``agents`` on ``hosts``; None if nothing does."""
+def limited(
+    work: Work, found: Useful, agents: int, hosts: int, *, whole_files: bool, tasks: int | None = None
+) -> WorkLimit | None:
+    """What keeps ``found`` below ``agents`` on ``hosts``; None if nothing does. ``tasks``: what pieces may be."""
     if found.agents >= agents and found.hosts >= hosts:
         return None
     now = work.seconds(found.agents, found.hosts)
     saves = max(0.0, now - work.seconds(agents, hosts))
-    return WorkLimit(_kind(work, found, hosts, whole_files=whole_files), work.pieces, agents, hosts, saves)
+    kind = _kind(work, found, hosts, whole_files=whole_files)
+    if kind == "pieces" and work.pieces == tasks:
+        kind = "tasks"
+    return WorkLimit(kind, work.pieces, agents, hosts, saves)
 
 
 def soon_done(work: Work, found: Useful, least_seconds: float) -> WorkLimit | None:

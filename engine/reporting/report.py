@@ -127,11 +127,12 @@ def write_report(
     transfer_seconds: float,
     phases: Mapping[str, float] = MappingProxyType({}),
     estimate: Mapping[str, Any] | None = None,
+    mended: int = 0,
 ) -> Path:
     """Write ``report.json`` and ``report.html`` into the execution's folder, after its audit trail.
 
-    ``snapshot`` says how it ended; ``estimate``: what was said of it before, and how it came out. Raises OSError,
-    JournalError.
+    ``snapshot`` says how it ended; ``estimate``: what was said of it before, and how it came out; ``mended``: entries
+    that were work only because the destination had lost or changed them. Raises OSError, JournalError.
     """
     report = report_of(
         snapshot,
@@ -143,6 +144,7 @@ def write_report(
         transfer_seconds,
         phases,
     ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION), "estimate": estimate}
+    report["mended"] = mended
     with replacing(folder / HTML) as file:
         file.write(render(report).encode())
     with replacing(folder / REPORT) as file:

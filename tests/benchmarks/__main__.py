@@ -13,7 +13,7 @@ import psutil
 
 from tests.benchmarks.app import tui
 from tests.benchmarks.backtest import backtest
-from tests.benchmarks.downloads import large_from_seaweedfs, listing, small_from_seaweedfs
+from tests.benchmarks.downloads import large_from_seaweedfs, large_from_tls, listing, small_from_seaweedfs
 from tests.benchmarks.files import files_large, files_small
 from tests.benchmarks.inputs import inputs
 from tests.benchmarks.limit import limit
@@ -53,6 +53,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "window": window,
     "small-from-seaweedfs": small_from_seaweedfs,
     "large-from-seaweedfs": large_from_seaweedfs,
+    "large-from-tls": large_from_tls,
     "listing": listing,
     "survey": survey,
     "scale": first_byte_and_memory,

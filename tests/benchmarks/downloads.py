@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.measure import CommandFailedError, Usage, measure
 from tests.benchmarks.section import MIB, Section, Settings, Target, middle, table, targets
+from tests.benchmarks.tls_front import tls_front
 from tests.benchmarks.tools import AGENTS, Endpoint, environment, program
+from tests.certificates import self_signed
 from xsync_tui.demo.server import s3_client, s3_server
 
 _BUCKET = "bench"
@@ -42,6 +44,15 @@ def large_from_seaweedfs(settings: Settings) -> Section:
     return section
 
 
+def large_from_tls(settings: Settings) -> Section:
+    """The same over TLS, which nginx speaks before SeaweedFS."""
+    size = (128 if settings.quick else 1_024) * MIB
+    source = settings.inputs.large(3, size)
+    section = _downloads(settings, source, 3, f"3 x {size // MIB:,} MiB over TLS", tls=True)
+    settings.inputs.drop(source)
+    return section
+
+
 def listing(settings: Settings) -> Section:
     """A listing of 100,000 keys: ``xsync survey`` beside ``s5cmd ls``."""
     keys = settings.count(100_000)
@@ -64,7 +75,7 @@ def listing(settings: Settings) -> Section:
     return Section(f"Listing a bucket of {keys:,} keys (xsync survey)", shown)
 
 
-def _downloads(settings: Settings, source: Path, files: int, what: str) -> Section:
+def _downloads(settings: Settings, source: Path, files: int, what: str, *, tls: bool = False) -> Section:
     target = settings.inputs.beside("downloaded")
     commands: dict[str, Command] = {
         "xsync": lambda url: [
@@ -88,7 +99,7 @@ def _downloads(settings: Settings, source: Path, files: int, what: str) -> Secti
         if found != files:
             raise CommandFailedError(f"{name} was to fetch {files} files; it fetched {found}")
 
-    with _filled(settings, source) as endpoint:
+    with _filled(settings, source) as plain, _behind_tls(settings, plain) if tls else nullcontext(plain) as endpoint:
         runs = _rounds(settings, commands, endpoint, check)
     rows = [
         [name, middle([run.wall_seconds for run in done], ".2f"), middle([run.cpu_seconds for run in done], ".2f")]
@@ -139,4 +150,14 @@ def _filled(settings: Settings, source: Path) -> Iterator[Endpoint]:
         command = [program("s5cmd"), "--endpoint-url", endpoint.url, "--log", "error", "cp", f"{source}/"]
         measure([*command, f"s3://{_BUCKET}/data/"], environment(endpoint, folder / "home"))
         yield endpoint
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _behind_tls(settings: Settings, endpoint: Endpoint) -> Iterator[Endpoint]:
+    """The same server, reached over TLS."""
+    folder = Path(tempfile.mkdtemp(dir=settings.folder))
+    certificate = self_signed(folder)
+    with tls_front(folder / "nginx", endpoint.url, certificate) as url:
+        yield endpoint._replace(url=url, ca_bundle=certificate)
     shutil.rmtree(folder)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.benchmarks.nginx import CERTIFICATE, nginx
 
 _LOG = "puts.log"
 
@@ -58,7 +56,6 @@ http {
 """
 
 
-_CERTIFICATE = "    ssl_certificate %(file)s;\n    ssl_certificate_key %(file)s;"
 _MODULES = "load_module %(folder)s/ndk_http_module.so;\nload_module %(folder)s/ngx_http_lua_module.so;"
 _AT_ONCE = "return 200 $document;"
 _LATER = "content_by_lua_block { ngx.sleep(%g); ngx.print(ngx.var.document) }"
@@ -81,39 +78,22 @@ class NullS3:
 def null_s3(
     folder: Path, *, log: bool = False, delay_seconds: float = 0.0, certificate: Path | None = None
 ) -> Iterator[NullS3]:
-    """Run nginx on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx.
+    """Run it on a free port of loopback with its files in ``folder``; raise SystemExit if there is no nginx.
 
     ``certificate``: a PEM file with key and certificate, to speak TLS with. ``delay_seconds`` pass before each answer
     about an object, as on a long line; that takes nginx's Lua module.
     """
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
-    if program is None:
-        raise SystemExit(
-            "The null S3 endpoint is nginx, which is not here. On Debian and Ubuntu: apt-get install nginx-light"
-        )
-    folder.mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = folder / "nginx.conf"
     documents = "\n".join(f"    \"~{pattern}\" '{document}';" for pattern, document in _DOCUMENTS.items())
     values = {
-        "port": port,
         "tls": " ssl" if certificate else "",
-        "certificate": _CERTIFICATE % {"file": certificate} if certificate else "",
+        "certificate": CERTIFICATE % {"file": certificate} if certificate else "",
         "log": f"{_LOG} puts" if log else "off",
         "documents": documents,
         "modules": _MODULES % {"folder": _module_folder()} if delay_seconds else "",
         "answer": _LATER % delay_seconds if delay_seconds else _AT_ONCE,
     }
-    config.write_text(_CONFIG % values)
-    server = subprocess.Popen([program, "-p", str(folder), "-e", "errors.log", "-c", str(config)])
-    try:
-        _wait_until_open(server, port, folder)
+    with nginx(folder, _CONFIG, values) as port:
         yield NullS3(f"{'https' if certificate else 'http'}://127.0.0.1:{port}", folder)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _module_folder() -> Path:
@@ -122,15 +102,3 @@ def _module_folder() -> Path:
         if (folder / "ngx_http_lua_module.so").exists():
             return folder
     raise SystemExit("Answers that take time need nginx's Lua module: apt-get install libnginx-mod-http-lua")
-
-
-def _wait_until_open(server: subprocess.Popen[bytes], port: int, folder: Path) -> None:
-    deadline = time.monotonic() + 10
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"nginx did not start: {(folder / 'errors.log').read_text()}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
@@ -208,10 +210,17 @@ def _damaged(content: bytes) -> bytes:
 
 
 @contextmanager
-def fault_proxy(upstream: str, prepare: Callable[[HTTPServer], None] = lambda _: None) -> Iterator[FaultProxy]:
-    """A proxy in front of the server at ``upstream`` (a URL), on a free port; ``prepare`` may wrap its socket."""
+def fault_proxy(upstream: str, certificate: Path | None = None) -> Iterator[FaultProxy]:
+    """A proxy in front of the server at ``upstream`` (a URL), on a free port.
+
+    ``certificate``: a PEM file with key, then it speaks TLS.
+    """
     server = _Server(upstream)
-    prepare(server)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.proxy.url = server.proxy.url.replace("http://", "https://")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

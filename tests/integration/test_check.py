@@ -14,9 +14,11 @@ import pytest
 
 from engine.execution.checking.destinations import check_destination
 from engine.execution.checking.findings import Expected
+from engine.execution.checking.host import check_host, room_here
 from engine.execution.checking.network import check_credentials
 from engine.execution.checking.policy import iam_policy
 from engine.execution.checking.sources import check_source
+from engine.home import Home
 from engine.locations.base import Trial
 from engine.locations.registry import open_location
 from engine.model import FilterSpec, LocationSpec, Migration, TransferOptions
@@ -118,6 +120,17 @@ def test_a_destination_without_room_is_said_before(tmp_path: Path) -> None:
         location.close()
     assert any(each.level == "warning" and "the source has 5.24 MB in 10 files" in each.text for each in found)
     assert not list((tmp_path / "small").iterdir())
+
+
+def test_more_agents_than_a_host_holds_are_named(tmp_path: Path) -> None:
+    home = Home(tmp_path, tmp_path / "profiles", own_base=False)
+    few, many = (
+        next(each for each in check_host(home, agents, None) if "memory available" in each.text)
+        for agents in (1, 100_000)
+    )
+    assert few.level == "ok"
+    assert many.level == "warning"
+    assert f"this host holds {room_here().agents:,} agent" in many.advice
 
 
 class _Destination:

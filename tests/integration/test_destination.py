@@ -420,7 +420,7 @@ def test_what_a_verification_finds_in_a_bucket_the_next_run_mends(
     plan = xsync.run("run", source, *place, "--dry-run").lines[-1]
     assert plan["actions"]["overwrite"]["files"] == 3
     mended = xsync.run("run", source, *place)
-    assert (mended.code, set(acted(xsync))) == (0, {"a", "b", "large"})
+    assert (mended.code, set(acted(xsync)), report(xsync)["mended"]) == (0, {"a", "b", "large"}, 3)
     assert differing(source, s3, bucket) == {"foreign"}
     left = xsync.run("verify", source, *place)
     assert (left.code, left.lines[-1]["differences"], left.lines[-1]["doubted"]) == (3, {"foreign": 1}, 0)

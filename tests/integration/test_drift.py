@@ -13,7 +13,15 @@ import pytest
 from engine.errors import DestinationError, StoppedError
 from engine.execution.committer import Committer
 from engine.execution.comparing import drift
-from engine.execution.comparing.drift import Reason, count_run, list_destination, read_runs, reason_to_list
+from engine.execution.comparing.drift import (
+    Reason,
+    Runs,
+    count_doubts,
+    count_run,
+    list_destination,
+    read_runs,
+    reason_to_list,
+)
 from engine.journal.commands import ask
 from engine.journal.reader import read_snapshot
 from engine.journal.records import Execution, this_runner
@@ -105,4 +113,9 @@ def test_when_a_destination_is_listed(tmp_path: Path, migration: Migration) -> N
     assert (reason(), reason(drift_every=0)) == ("drift", None)
     count_run(tmp_path / "state", listed=True)
     assert read_runs(tmp_path / "state").unlisted == 0
+    count_doubts(tmp_path / "state", 7)
+    count_run(tmp_path / "state", listed=False, mends=False)
+    assert read_runs(tmp_path / "state") == Runs(1, 7)
+    count_run(tmp_path / "state", listed=False)
+    assert read_runs(tmp_path / "state") == Runs(2)
     destination.close()

@@ -85,6 +85,9 @@ def test_the_plan_of_a_profile_is_made_from_a_survey_that_comes_first(xsync: Xsy
     again = xsync.run("plan", "lab", "--agents", "2", "--level", "1", "--for", "datasync")
     assert "comes first" not in again.errors
     assert again.lines[0]["agents"] == 2
+    [theirs] = xsync.run("plan", "lab", "--level", "1", "--per-agent", "500Mbps", "--for", "datasync").lines
+    assert (theirs["agents"], theirs["work"]["kind"]) == (4, "tasks")
+    assert theirs["room"] is None
     named = sorted(task["include"] for task in again.lines[0]["tasks"] if task["include"])
     assert named == [["/2022"], ["/2023"], ["/2024"], ["/2025"]]
 

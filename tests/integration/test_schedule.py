@@ -147,13 +147,13 @@ def test_after_too_many_ends_alike_it_stops_until_it_is_installed_anew(xsync: Xs
     _profile(xsync, tmp_path / "nowhere", tmp_path / "destination", notify)
     assert xsync.run("schedule", "install", "lab", "--every", "15 min", "--with", "crontab").code == 0
     codes = [xsync.run("schedule", "run", "lab").code for _ in range(MOST_IDENTICAL_FAILURES + 1)]
-    assert codes == [1] * MOST_IDENTICAL_FAILURES + [4]
+    assert codes == [2] * MOST_IDENTICAL_FAILURES + [4]
     [listed] = xsync.run("schedule", "list").lines[0]["schedules"]
     assert listed["stopped_at"] is not None
     assert "nowhere" in listed["last_message"]
     assert "stopped itself" in told.read_text()
     assert xsync.run("schedule", "install", "lab", "--every", "15 min", "--with", "crontab").code == 0
-    assert xsync.run("schedule", "run", "lab").code == 1
+    assert xsync.run("schedule", "run", "lab").code == 2
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_end_is_told_and_measured(xsync: Xsync, tmp_path: Path) -> None:
 
 def test_a_run_that_cannot_begin_is_a_failure(xsync: Xsync, tmp_path: Path) -> None:
     done = xsync.run("run", profile(tmp_path))
-    assert done.code == 1
+    assert done.code == 2
     told = json.loads((tmp_path / "told").read_text())
     assert (told["event"], told["status"]) == ("failure", "ERROR")
     assert "does not exist" in told["message"]

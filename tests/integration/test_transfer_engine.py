@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from http.server import HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,15 +176,8 @@ def tls_spec(tmp_path: Path, s3: S3Server, bucket: str, s3_spec: SpecMaker) -> I
     folder = tmp_path / "tls"
     folder.mkdir()
     certificate = self_signed(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    def wrap(server: HTTPServer) -> None:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-
-    with fault_proxy(s3.endpoint_url, wrap) as running:
-        url = running.url.replace("http://", "https://")
-        yield msgspec.structs.replace(s3_spec(bucket), endpoint_url=url, ca_bundle=str(certificate))
+    with fault_proxy(s3.endpoint_url, certificate) as running:
+        yield msgspec.structs.replace(s3_spec(bucket), endpoint_url=running.url, ca_bundle=str(certificate))
 
 
 def test_a_private_certificate_authority_is_trusted_where_it_is_named(

@@ -31,7 +31,7 @@ REPORT = FAILED | {
     "retry": None,
     "audit_trail": "/home/kim/.xsync/executions/e/files.parquet",
     "drift": {"missing": 3, "changed": 0, "gone": 0, "foreign": 1_204, "gone_bytes": 0, "foreign_bytes": 9},
-    "verification": {"files": 12_412_904, "folders": 1_200, "differences": {"content": 2}},
+    "verification": {"files": 12_412_904, "folders": 1_200, "differences": {"content": 2}, "metadata_unseen": 9_000},
 }
 
 
@@ -132,5 +132,6 @@ def test_a_report_says_ledger_failures_drift_and_where_each_entry_is() -> None:
     assert "- 2: changed while read. It was written to while it was read" in text
     assert "1,204 files were put there by others" in text
     assert "Differences: 2 content" in text
+    assert "Mode, owner and times of 9,000 objects were not looked at" in text
     assert "| 2025 | 3,103,000 | 14.0 TB | 29 % |" in text
     assert "files.parquet on agent-01" in text

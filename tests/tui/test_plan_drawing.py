@@ -148,7 +148,7 @@ def test_little_work_is_its_own_limit() -> None:
  2025   710 MB   1  │             ██████████████░░░░░░░░░░░░░░░░░░░            │
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -174,7 +174,7 @@ def test_little_work_in_ascii() -> None:
  2025   710 MB   1  |             ##############///////////////////            |
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on = profile  ? published defaults
 """.strip("\n")
     )
@@ -200,7 +200,7 @@ def test_little_work_at_120_columns() -> None:
  2025   710 MB   1  │                       ██████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░                    │
                                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: the work is too small for that, another agent ... i
+ ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: another agent would save less than the 1.5 s ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -223,11 +223,11 @@ def test_why_little_work_takes_no_more_agents() -> None:
  is        for each size of files the longer of files / F and bytes / B, added
            up: likely 2 s. F = 3.55 k files/s and B = 550 MB/s an agent, 2 of
            them held to 1.07 GB/s. No more agents: a target of 2.50 GB/s would
-           take 4 agents, to be done 1 s sooner: the work is too small for
-           that, another agent would save less than the 1.5 s that it takes to
-           start.
+           take 4 agents, to be done 1 s sooner: another agent would save less
+           than the 1.5 s that it takes to start.
  rests on  ○ default: 88 % of the stated cap of 625 MB/s
- better by nothing: there is too little to do
+ better by nothing that is worth it
+
 
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
  rests on ◇ profile  ○ published defaults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from xsync_tui.drawing.past import AgentPast
 from xsync_tui.screens.run import RunScreen
 
 RATE = 60_000
+GAP = 3
+"""So many buckets long a runner is gone, so that one at least is empty."""
 
 
 @pytest.fixture
@@ -78,6 +81,8 @@ def test_a_runner_that_is_killed_leaves_its_past_and_resume_goes_on_after_the_ga
         text = await driver.sees("RUNNER GONE since")
         assert "R goes on with them." in text
         assert "limit was 60.0 kB/s" in text
+        window, last = _past(driver).window, max(_when(driver))
+        await driver.until(lambda: time.time() > last + GAP * window.step, driver.read)
         await driver.press("R")
         await driver.sees("Finished files are not sent again")
         await driver.press("enter")

@@ -18,6 +18,7 @@ from engine.errors import SourceError, StoppedError
 from engine.execution import launch
 from engine.execution.launch import Launched, RunRequest
 from engine.model import FilterSpec, LocationSpec, Migration, Status
+from engine.planning.hosting import HostRoom
 from tests.unit.cli_journals import CLEAN, make_execution, xsync
 from xsync_tui.cli import output, running
 from xsync_tui.cli.block import Block
@@ -297,3 +298,20 @@ def test_no_color_and_a_dumb_terminal_are_respected(monkeypatch: pytest.MonkeyPa
     assert output.can_redraw()
     monkeypatch.setenv("TERM", "dumb")
     assert not output.can_redraw()
+
+
+def test_more_agents_than_the_host_holds_are_started_as_asked_for_with_a_word_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    asked: list[int] = []
+
+    def refuse(request: RunRequest, *, detached: bool) -> Launched:
+        asked.append(request.migration.agents)
+        raise SourceError("not in a test")
+
+    monkeypatch.setattr("engine.execution.checking.host.room_here", lambda: HostRoom(3, "cores", "1 slow core"))
+    monkeypatch.setattr(launch, "start", refuse)
+    said = [xsync(capsys, "run", str(tmp_path), str(tmp_path / "to"), "--agents", count).err for count in ("3", "600")]
+    assert asked == [3, 600]
+    assert "more than this host holds" not in said[0]
+    assert "! 600 agents are more than this host holds, which is 3 agents (1 slow core)" in said[1]

@@ -23,6 +23,7 @@ from engine.execution.cutover.record import (
     read_cutover,
     write_cutover,
 )
+from engine.execution.cutover.signoff import unknowns
 from engine.execution.cutover.stillness import Seen, wait_until_quiet, words
 from engine.execution.launch import RunRequest, create, start
 from engine.home import Home
@@ -173,3 +174,12 @@ def test_no_more_is_said_of_a_source_than_is_known() -> None:
         Seen(1_030.0, 1), 1_000.0, folder
     )
     assert words(Seen(None, 0), 1_000.0, folder) == "the source is empty"
+
+
+@pytest.mark.parametrize(("unseen", "said"), [(1_200, True), (0, False)])
+def test_what_was_not_looked_at_is_in_the_report(unseen: int, said: bool) -> None:
+    found = {"verified": {"etag": 5}, "differences": {}, "metadata_unseen": unseen}
+    nothing = {"excluded": 0}
+    delta = {"files": nothing, "folders": nothing, "skipped": {}}
+    texts = unknowns(cutover("read-only"), {"delta": delta, "verification": found})
+    assert any("Mode, owner and times of 1,200 objects" in text for text in texts) is said

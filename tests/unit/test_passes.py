@@ -70,8 +70,9 @@ def test_a_pass_that_sends_everything_tells_no_churn() -> None:
     assert [each.length for each in found.passes] == [None, None, 100.0]
 
 
-def test_what_was_mended_at_the_destination_did_not_change_at_the_source() -> None:
-    found = history_of([report(0.0), report(100.0, 10, 1_000, drift={"missing": 3, "changed": 1})])
+@pytest.mark.parametrize("told", [{"drift": {"missing": 3, "changed": 1}}, {"mended": 4}])
+def test_what_was_mended_at_the_destination_did_not_change_at_the_source(told: dict[str, Any]) -> None:
+    found = history_of([report(0.0), report(100.0, 10, 1_000, **told)])
     assert (found.passes[1].files, found.passes[1].bytes) == (6, 600)
 
 

@@ -94,6 +94,21 @@ def test_a_file_that_one_agent_sends_from_end_to_end_needs_no_others_beside_it()
     assert (found.agents, found.work.target_agents, found.work.kind) == (6, 22, "largest file")
 
 
+def test_agents_without_a_task_are_not_planned_where_none_helps_another() -> None:
+    known = limits(measured(3_500, 110e6), Surroundings(target=LINK))
+    found = size_fleet(known, evenly(200, TB), LINK.value, tasks=4, options=WHOLE)
+    assert found.work is not None
+    assert (found.agents, found.work.kind, found.work.target_agents) == (4, "tasks", 20)
+    assert "it is cut into 4 tasks, and no agent helps with the task of another" in found.advice
+    assert found.work.lift == "cut it into more tasks"
+    rates = [each.bytes_per_second for each in found.what_if]
+    assert rates[2] == rates[3] == rates[4] == pytest.approx(440e6)
+    asked = size_fleet(known, evenly(200, TB), LINK.value, tasks=4, options=WHOLE, agents=9)
+    assert (asked.agents, asked.idle) == (9, 5)
+    assert asked.bytes_per_second == pytest.approx(440e6)
+    assert size_fleet(known, evenly(200, TB), LINK.value, tasks=30, options=WHOLE).work is None
+
+
 def test_a_fleet_that_was_asked_for_is_left_alone() -> None:
     asked = size_fleet(limits(default_roofline(), Surroundings(target=LINK)), evenly(3, 3), LINK.value, agents=9)
     assert (asked.agents, asked.idle) == (9, 8)

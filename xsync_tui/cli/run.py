@@ -24,6 +24,7 @@ _ALSO_WITH_PROFILE = ("agents", "limit", "delta", "delete", "max_deletions", "de
 @options.migration
 @options.metrics_file
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--unmounted", is_flag=True, help="A folder below a mount point whose mount is gone is really meant.")
 @click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="Of a dry run: .parquet or .jsonl.")
 @options.detach
 @options.as_json
@@ -31,6 +32,7 @@ def command(
     what: tuple[str, ...],
     metrics_file: str | None,
     dry_run: bool,
+    unmounted: bool,
     output: str | None,
     detach: bool,
     as_json: bool,
@@ -46,6 +48,10 @@ def command(
         raise click.UsageError("--output: only a --dry-run has one; a run's own is files.parquet (xsync report)")
     if dry_run and detach:
         raise click.UsageError("--detach: a --dry-run says all it has to say here, and starts nothing")
+    if unmounted:
+        from engine.execution.vanished import accept_unmounted
+
+        accept_unmounted()
     if dry_run:
         from xsync_tui.cli.dry_run import show_plan
 
@@ -54,10 +60,21 @@ def command(
     from xsync_tui.cli.running import run_and_stay
 
     request = _with_metrics(_request(what, chosen), metrics_file)
+    _tell_of_too_many(request.migration.agents)
 
     from engine.execution.launch import start
 
     return run_and_stay(lambda detached: start(request, detached=detached), detach=detach, as_json=as_json)
+
+
+def _tell_of_too_many(agents: int) -> None:
+    """Say that this host does not hold so many agents; they are started all the same, as somebody asked for them."""
+    from engine.execution.checking.host import room_here
+    from xsync_tui.cli.output import say
+
+    room = room_here()
+    if agents > room.agents:
+        say(f"! {agents:,} agents are more than this host holds, which is {room.said}: they will slow each other down.")
 
 
 def _with_metrics(request: RunRequest, metrics_file: str | None) -> RunRequest:

@@ -92,10 +92,10 @@ def _show(found: Verification, listed: Path, output: str | None) -> None:
     print("differences: " + ", ".join(f"{format_count(n)} {name}" for name, n in sorted(found.differences.items())))
     for row in islice(differences(listed), SHOWN):
         print(f"  {row['difference']:<15} {row['path']}" + (f"  ({row['detail']})" if row["detail"] else ""))
-    if found.doubted:
-        print(f"no longer taken for unchanged: {format_count(found.doubted)}; the next run copies them again")
-    elif found.doubted is None:
-        print("a run is under way: what differs could not be noted for the next one. Verify again when it has ended")
     left = sum(found.differences.values()) - SHOWN
     if left > 0:
         print(f"  and {format_count(left)} more" + ("" if output else "; all with --output FILE.jsonl"))
+    if found.doubted:
+        print(f"the next run copies {format_count(found.doubted)} of these again")
+    elif found.doubted is None:
+        print("a run is under way: what differs could not be noted for the next one. Verify again when it has ended")

@@ -84,7 +84,9 @@ def _compared(report: Mapping[str, Any]) -> list[str]:
         return []
     differs = [f"{format_count(count)} {safe(how)}" for how, count in found["differences"].items()]
     both = f"{format_count(found['files'])} files and {format_count(found['folders'])} folders were compared"
-    return [both, f"Differences: {', '.join(differs)}" if differs else "Nothing differs"]
+    unseen = found.get("metadata_unseen")
+    said = [both, f"Differences: {', '.join(differs)}" if differs else "Nothing differs"]
+    return said + ([f"Mode, owner and times of {format_count(unseen)} objects were not looked at"] if unseen else [])
 
 
 def _drift(report: Mapping[str, Any]) -> list[str]:

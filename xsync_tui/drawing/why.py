@@ -103,7 +103,7 @@ def _answer(plan: Plan) -> Reason:
     origin = weakest((plan.binding_limit.origin, one.bytes_per_second.origin, one.files_per_second.origin))
     known = origin.kind in ("execution", "test run") and seconds.high <= 1.5 * seconds.low
     improve = "nothing: it is measured" if known else "a test run: it measures F and B (T)"
-    improve = improve if plan.work is None else "nothing: there is too little to do"
+    improve = improve if plan.work is None else plan.work.lift
     return Reason(f"{format_bytes(plan.dataset.bytes)} in {took}", formula, origin, improve)
 
 

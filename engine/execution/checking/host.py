@@ -12,7 +12,7 @@ import psutil
 
 from engine.execution.checking.findings import Expected, Finding, failure, ok, warning
 from engine.home import Home, account_name
-from engine.planning.hosting import AGENT_BYTES
+from engine.planning.hosting import AGENT_BYTES, HostRoom, host_room
 from engine.quantities import format_bytes, format_count
 
 DESCRIPTORS = 4_096
@@ -29,7 +29,7 @@ def check_host(home: Home, agents: int, expected: Expected | None) -> Iterator[F
     """Findings about this host."""
     yield _descriptors()
     yield _state_room(home, expected)
-    yield _memory(agents)
+    yield _agents(agents)
     yield _session()
 
 
@@ -56,12 +56,20 @@ def _state_room(home: Home, expected: Expected | None) -> Finding:
     return ok("host", f"{text}; about {format_bytes(needed)} are needed" if expected else text)
 
 
-def _memory(agents: int) -> Finding:
-    available, needed = psutil.virtual_memory().available, agents * AGENT_BYTES
+def _agents(agents: int) -> Finding:
+    available, needed, room = psutil.virtual_memory().available, agents * AGENT_BYTES, room_here()
     text = f"{format_bytes(available)} of memory available, {agents} agents take up to {format_bytes(needed)}"
-    if needed > available:
-        return warning("host", text, "Use fewer agents here, or agents on another host.")
+    if agents > room.agents:
+        advice = f"Use fewer: this host holds {room.said}. xsync plan says how many are worth it."
+        return warning("host", text, advice)
     return ok("host", text)
+
+
+def room_here() -> HostRoom:
+    """How many agents this host holds, with the memory that is available now."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    descriptors = None if soft == resource.RLIM_INFINITY else soft
+    return host_room(os.cpu_count() or 1, psutil.virtual_memory().available, descriptors)
 
 
 def _session() -> Finding:

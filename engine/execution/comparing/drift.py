@@ -78,9 +78,10 @@ def read_runs(state: Path) -> Runs:
         return Runs()
 
 
-def count_run(state: Path, *, listed: bool) -> None:
-    """Record that a run ended. Raises OSError."""
-    _write_runs(state, Runs() if listed else Runs(read_runs(state).unlisted + 1))
+def count_run(state: Path, *, listed: bool, mends: bool = True) -> None:
+    """Record that a run ended; ``mends``: it looked at all that may have been doubted. Raises OSError."""
+    before = read_runs(state)
+    _write_runs(state, Runs(0 if listed else before.unlisted + 1, 0 if mends else before.doubted))
 
 
 def count_doubts(state: Path, doubted: int) -> None:
@@ -101,7 +102,7 @@ async def tell_doubts(state: Path, committer: Committer) -> None:
             f"the last verification found {doubted:,} {'entry' if doubted == 1 else 'entries'} missing or changed at "
             "the destination: not taken for unchanged, but copied again"
         )
-        await committer.call(lambda journal: journal.add_event(Event(time.time(), "drift", text)))
+        await committer.call(lambda journal: journal.add_event(Event(time.time(), "warning", text)))
 
 
 def reason_to_list(migration: Migration, destination: Inspects, state: Path, *, known: bool) -> Reason | None:
@@ -179,7 +180,8 @@ async def conclude_listing(session: Session, committer: Committer, entries: Sequ
     ``entries``: segments of a complete listing of the source. Raises JournalError, OSError.
     """
     session.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    await asyncio.to_thread(count_run, session.state, listed=session.listing is not None)
+    mends = session.migration.retry is None
+    await asyncio.to_thread(count_run, session.state, listed=session.listing is not None, mends=mends)
     if session.listing is None:
         return
     state = [session.state / file.name for file in read_state(session.state).files]

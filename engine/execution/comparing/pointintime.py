@@ -42,14 +42,15 @@ async def verify_session(session: Session, committer: Committer) -> str:
     with replacing(session.folder / VERIFICATION) as file:
         file.write(msgspec.json.encode(found))
     faults = {name: count for name, count in found.differences.items() if name != "foreign"}
-    await committer.set_differences(sum(faults.values()))
+    number = sum(faults.values())
+    await committer.set_differences(number)
     text = ", ".join(f"{count:,} {name}" for name, count in sorted(found.differences.items())) or "nothing differs"
     event = Event(time.time(), "verified", f"{found.files:,} files and {found.folders:,} folders compared: {text}")
     await committer.call(lambda journal: journal.add_event(event))
     if not faults:
         return ""
     return (
-        f"verification found {sum(faults.values()):,} differences ({text}): see {session.folder / DIFFERENCES}. "
+        f"verification found {number:,} difference{'s'[: number != 1]} ({text}): see {session.folder / DIFFERENCES}. "
         "The next run copies again what is missing or changed at the destination"
     )
 
@@ -70,7 +71,8 @@ def _verify(session: Session, limit: Limit, progress: list[Progress]) -> Verific
         )
         found = verifier.run(Facts(session.state), session.folder / DIFFERENCES)
         if found.mendable:
-            distrust(Facts(session.state), session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination)
+            facts, tried_ns = Facts(session.state), round(session.execution.started_at * 1e9)
+            distrust(facts, session.folder / DIFFERENCES, began_ns, Path(folder), sides.destination, tried_ns)
         return found
 
 

@@ -407,13 +407,20 @@ def verify(
         destination.close()
 
 
-def distrust(facts: Facts, differences: Path, began_ns: int, aside: Path, destination: Location) -> int:
+def distrust(
+    facts: Facts,
+    differences: Path,
+    began_ns: int,
+    aside: Path,
+    destination: Location,
+    tried_ns: int | None = None,
+) -> int:
     """Let no run believe the facts about what a verification begun at ``began_ns`` found to differ; how many there are.
 
-    The caller holds the destination. Raises JournalError, OSError.
+    The caller holds the destination. ``tried_ns`` as in cast_doubt. Raises JournalError, OSError.
     """
     folders = not destination.capabilities.real_folders
-    doubted = cast_doubt(facts.state, facts.earlier, differences, began_ns, aside, folders=folders)
+    doubted = cast_doubt(facts.state, facts.earlier, differences, began_ns, aside, folders=folders, tried_ns=tried_ns)
     if doubted:
         count_doubts(facts.state, doubted)
     return doubted

@@ -69,6 +69,11 @@ def unknowns(cutover: Cutover, facts: dict[str, Any]) -> list[str]:
         size_only = found["verified"].get("size-only", 0)
         if size_only:
             texts.append(f"{format_count(size_only)} files were compared by size and times; their content not again.")
+        if unseen := found.get("metadata_unseen"):
+            texts.append(
+                f"Mode, owner and times of {format_count(unseen)} objects are what was written with them; whether "
+                "somebody changed them since was not looked at."
+            )
         if found["differences"].get("foreign"):
             texts.append(
                 f"{format_count(found['differences']['foreign'])} files are at the destination alone, and stay."

@@ -154,8 +154,8 @@ def _report(folder: Path, migration: Migration, *, any_filters: bool) -> dict[st
 
 def _pass(report: dict[str, Any], before: PastPass | None) -> PastPass:
     files, size = report["files"]["transferred"], report["bytes"]["transferred"]
-    drift = report.get("drift") or {}
-    mended = min(files, drift.get("missing", 0) + drift.get("changed", 0))
+    drift = report.get("drift") or {}  # of reports that do not say what was mended
+    mended = min(files, report.get("mended", drift.get("missing", 0) + drift.get("changed", 0)))
     complete = bool(report["listing_complete"]) and not report["files"]["pending"] and report["status"] != "CANCELLED"
     sends_all = report["migration"]["options"].get("transfer_mode") == "ALL"
     tells = before is not None and before.complete and complete and not sends_all

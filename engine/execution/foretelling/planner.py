@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import msgspec
 import psutil
 
 from engine.errors import UsageError
+from engine.execution.checking.host import room_here
 from engine.execution.foretelling.learning import learn
 from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
@@ -26,7 +26,7 @@ from engine.planning.cost import RunWork, run_cost, storage_cost
 from engine.planning.datasync_cost import datasync_cost
 from engine.planning.estimate import EstimateOptions
 from engine.planning.fleet import FleetPlan, size_fleet
-from engine.planning.hosting import HostRoom, host_room
+from engine.planning.hosting import HostRoom
 from engine.planning.partition import DATASYNC, TaskLimits
 from engine.planning.plan import Costs, Networks, Parts, Plan, make_plan
 from engine.planning.prices import Prices, load_prices
@@ -34,7 +34,7 @@ from engine.planning.surroundings import Surroundings, default_roofline, held, l
 from engine.planning.timetable import Timetable
 from engine.planning.useful import AGENT_SECONDS
 from engine.planning.values import Dataset, Figure, Origin, PlanLimit, Roofline
-from engine.survey.cutting import Folders, counts_files, cut_folders, keeps_all, read_folders, scaled, surveyed
+from engine.survey.cutting import Cut, Folders, counts_files, cut_folders, keeps_all, read_folders, scaled, surveyed
 from engine.survey.report import SurveyReport, latest_survey
 
 OLD_SECONDS = 7 * 86_400
@@ -145,15 +145,7 @@ def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
     """The plan for ``request`` out of what was gathered for its migration, in milliseconds: nothing is read again."""
     migration, survey, dataset = request.migration, gathered.survey, gathered.dataset
     filters = Filters(migration.filters)
-    sized = _sized(request, gathered)
-    cut = cut_folders(
-        gathered.folders,
-        filters,
-        sized.fleet.agents,
-        round(sized.roofline.knee_bytes),
-        level=migration.task_level,
-        limits=_task_limits(request),
-    )
+    sized, cut = _sized_and_cut(request, gathered, filters)
     tasks = len(cut.partition.tasks)
     parts = Parts(
         source=migration.source.url,
@@ -181,7 +173,29 @@ class _Sized(NamedTuple):
     fleet: FleetPlan
 
 
-def _sized(request: PlanRequest, gathered: Gathered) -> _Sized:
+def _sized_and_cut(request: PlanRequest, gathered: Gathered, filters: Filters) -> tuple[_Sized, Cut]:
+    """The fleet and its tasks; where agents do not help each other, those without a task are not planned."""
+    sized = _sized(request, gathered)
+    cut = _cut(request, gathered, filters, sized)
+    busy = len({task.agent for task in cut.partition.tasks if task.entries})
+    if request.service != "datasync" or busy >= sized.fleet.agents:
+        return sized, cut
+    sized = _sized(request, gathered, max(1, busy))
+    return sized, _cut(request, gathered, filters, sized)
+
+
+def _cut(request: PlanRequest, gathered: Gathered, filters: Filters, sized: _Sized) -> Cut:
+    return cut_folders(
+        gathered.folders,
+        filters,
+        sized.fleet.agents,
+        round(sized.roofline.knee_bytes),
+        level=request.migration.task_level,
+        limits=_task_limits(request),
+    )
+
+
+def _sized(request: PlanRequest, gathered: Gathered, tasks: int | None = None) -> _Sized:
     """How many agents, of which roofline, under which limits."""
     one = roofline_of(request, gathered.reports)
     shared = [request.measured.shared] if request.measured.shared else []
@@ -194,6 +208,7 @@ def _sized(request: PlanRequest, gathered: Gathered) -> _Sized:
         agents=request.agents,
         most_hosts=request.most_hosts,
         room=None if request.service == "datasync" else gathered.room,
+        tasks=tasks,
         options=_options(request, gathered.survey),
         start=request.start_at,
         timetable=timetable_of(request.migration),
@@ -257,13 +272,6 @@ def _nic() -> Figure | None:
         return None
     name = max(speeds, key=lambda name: speeds[name])
     return Figure(speeds[name] * 1e6 / 8, Origin("probe", f"speed of {name} on this host"))
-
-
-def room_here() -> HostRoom:
-    """How many agents this host holds, with the memory that is available now."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    descriptors = None if soft == resource.RLIM_INFINITY else soft
-    return host_room(os.cpu_count() or 1, psutil.virtual_memory().available, descriptors)
 
 
 def _is_remote(source: LocationSpec) -> bool:
