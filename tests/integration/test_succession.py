@@ -128,7 +128,9 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     assert (xsync.home / "executions" / older / "files.parquet").exists()
     assert not read_segments(xsync.home / "executions" / older, "results")
     assert xsync.run("state", "export", tmp_path / "state.tar.zst", newer).code == 0
-    assert xsync.run("run", source, target).result["files"]["transferred"] > 0  # only what was excluded
+    excluded = len([path for path in tree_of(source) if path.startswith("top4/")])
+    last = xsync.run("run", source, target).result["files"]
+    assert last["transferred"] <= excluded < last["skipped"]  # the older one may have copied some of it
     assert without_temporaries(target) == tree_of(source)
     assert any("xsync cleanup" in event.text for event in seen(xsync, newer).events if event.kind == "warning")
 
