@@ -181,11 +181,19 @@ class XsyncApp(App[None]):
         if not place.screen:
             self._say(f"{place.label}: {place.command.format(name=self.subject.name or 'PROFILE')}")
         elif place.digit:
+            while self.current_mode == name and self._is_beside:
+                self.pop_screen()
             self.switch_mode(name)
             if begin and isinstance(self.screen, BaseScreen):
                 self.call_after_refresh(self.screen.begin)
         else:
             self.push_screen(self.screen_of(place))
+
+    @property
+    def _is_beside(self) -> bool:
+        """Whether failures or the log lie on a place of the journey; a wizard stays, it is being written in."""
+        on_top = self.screen.place if isinstance(self.screen, BaseScreen) else ""
+        return on_top in ("failures", "log") and len(self.screen_stack) > 1
 
     def describe(self, draft: Draft) -> None:
         """Open the wizard on a draft."""

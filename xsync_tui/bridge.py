@@ -164,6 +164,11 @@ class Bridge:
         mine = [e.folder for e in found if e.snapshot is not None and e.snapshot.profile == subject.profile]
         return mine[-1] if mine else None
 
+    def cutovers(self) -> dict[str, CutoverBrief]:
+        """Cutovers that were begun, by profile."""
+        found = {name: self._cutover(name) for name in store.names()}
+        return {name: brief for name, brief in found.items() if brief is not None}
+
     def schedules(self, now: float) -> tuple[dict[str, float], frozenset[str]]:
         """When each scheduled profile runs next (Unix time), and those whose schedule stopped itself."""
         from engine.execution.scheduling.schedule import read_records

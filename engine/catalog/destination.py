@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,14 +23,15 @@ from engine.model import Fate, Kind
 RUN_ROWS = 100_000
 """Rows sorted in memory at once: about 30 MB."""
 
-_BY_PATH = [("dir", "ascending"), ("name", "ascending"), ("kind", "ascending")]
+_BY_PATH = [("dir", "ascending"), ("name", "ascending"), ("kind", "ascending"), ("etag", "ascending")]
 
 
 def sort_listing(files: Sequence[Path], out: Path, change: Callable[[pa.Table], pa.Table] = lambda rows: rows) -> Path:
     """Write the rows of a listing, those of kind LISTED left out, to ``out``, sorted by (dir, name); return ``out``.
 
-    ``change`` sees all rows first. An object and a folder of one name are two rows. Takes about 200 MB, whatever the
-    number of rows. Raises OSError.
+    ``change`` sees all rows first. An object and a folder of one name are two rows. A folder whose marker was seen when
+    it was listed itself has the ETag of that (s3_rows.end_folder). Takes about 200 MB, whatever the number of rows.
+    Raises OSError.
     """
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as aside:
         rows = map(change, chain.from_iterable(map(_entries, files)))
@@ -41,7 +42,7 @@ def sort_listing(files: Sequence[Path], out: Path, change: Callable[[pa.Table], 
             some = [runs[start : start + FAN_IN] for start in range(0, len(runs), FAN_IN)]
             runs = [_write(Path(aside) / f"{level}-{n}", _merged(each)) for n, each in enumerate(some)]
         with replacing(out) as file, entries_writer(file) as writer:
-            for table in grouped(_merged(runs)):
+            for table in grouped(_once(_merged(runs))):
                 writer.write_table(table)
     give_back()
     return out
@@ -95,7 +96,32 @@ def extra(listing: Path, entries: Sequence[Path], state: Sequence[Path], spill: 
 
 def _entries(file: Path) -> Iterator[pa.Table]:
     for rows in read(file, ENTRY_SCHEMA.names):
-        yield rows.filter(pc.not_equal(rows["kind"], int(Kind.LISTED))).cast(ENTRY_SCHEMA)
+        closing = pc.equal(rows["kind"], int(Kind.LISTED))
+        yield rows.filter(pc.invert(closing)).cast(ENTRY_SCHEMA)
+        marked = rows.filter(pc.and_(closing, pc.is_valid(rows["etag"])))
+        if marked.num_rows:
+            yield pa.Table.from_pylist(list(map(_folder_of, marked.to_pylist())), schema=ENTRY_SCHEMA)
+
+
+def _folder_of(closing: dict[str, Any]) -> dict[str, Any]:
+    """The row of a folder once more, with the marker that its LISTED row tells of."""
+    folder, _, name = closing["dir"].rpartition(b"/")
+    kept = {column: closing[column] for column in ("fate", "task", "listing", "etag")}
+    return {"dir": folder, "name": name, "kind": int(Kind.FOLDER), **kept}
+
+
+def _once(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Of several rows of one folder the first: with an ETag, if there is one."""
+    before: pa.Table | None = None
+    for rows in tables:
+        both = rows if before is None else pa.concat_tables([before, rows])
+        columns = [both[name].combine_chunks() for name in ("dir", "name", "kind")]
+        repeats = pc.equal(columns[2][1:], int(Kind.FOLDER))
+        for column in columns:
+            repeats = pc.and_(repeats, pc.equal(column[1:], column[:-1]))
+        kept = pc.invert(repeats)
+        yield rows.filter(kept if before is not None else pa.concat_arrays([pa.array([True]), kept]))
+        before = rows.slice(rows.num_rows - 1)
 
 
 def _sorted(rows: pa.Table) -> pa.Table:

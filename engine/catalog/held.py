@@ -73,8 +73,7 @@ class Held(NamedTuple):
     def hides_marker(self, there: str, fact: str, entry: str) -> str:
         """SQL that is true if a marker was put for folder ``entry``, and the listing shows none.
 
-        Large folders are listed level by level, where the markers of those in them are not seen: the server has to be
-        asked.
+        A folder that is listed in slices may have it nevertheless: the server has to be asked.
         """
         if not self.objects:
             return "false"
@@ -135,7 +134,7 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
     if held is not None and there is not None:
         join = f"LEFT JOIN {there} d ON d.dir = c.dir AND d.name = c.name AND {held.of_a_kind('d', 'c')}"
         lost, changed = "d.kind IS NULL", f"NOT coalesce({held.unchanged('d', 'f', 'c')}, false)"
-        hidden = held.hides_marker("d", "f", "c")
+        hidden = held.hides_marker("d", "f", "c") if held.times else "false"  # by its time it is known again
         same = "false" if compares and not held.objects else f"coalesce({held.same('d', 'c')}, false)"
         alike = f"coalesce({held.alike('d', 'c')}, false)"
     there_columns = (

@@ -93,7 +93,7 @@ def look_back(wanted: Migration) -> Earlier:
                 continue
         if waits and (related or (newest_of_name and same_name and whole)):
             taken = related and (same_name or _covers(wanted, migration))
-            left.append(Left(folder.name, _telling(differs), taken, migration.name))
+            left.append(Left(folder.name, telling(differs), taken, migration.name))
         newest_of_name = newest_of_name and not (same_name and whole)
     return Earlier(continues, tuple((key, _words(key, wanted)) for key in changed), tuple(left))
 
@@ -152,7 +152,7 @@ def _place(spec: LocationSpec) -> tuple[str, ...]:
     return ("file", file_path(spec.url).decode("utf-8", "surrogateescape"))
 
 
-def _telling(differs: list[str]) -> tuple[str, ...]:
+def telling(differs: list[str]) -> tuple[str, ...]:
     """The keys that keep it from being continued; where none does, something newer came between."""
     return tuple(key for key in differs if key not in FREE)
 

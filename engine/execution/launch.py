@@ -19,7 +19,7 @@ import msgspec
 
 from engine import errors, home
 from engine.errors import JournalError, RefusedError, StorageFullError, UsageError, XsyncError
-from engine.execution.earlier import Earlier, Left, look_back, resumable
+from engine.execution.earlier import Earlier, Left, differences, look_back, resumable, telling
 from engine.locks import runner_lock
 from engine.model import Event, Limit, Migration, Status
 from engine.quantities import format_bytes
@@ -88,7 +88,8 @@ def start(request: RunRequest, *, detached: bool) -> Launched:
 def begin(folder: Path, *, detached: bool) -> Launched:
     """Run the new execution in ``folder``; if it is not accepted, its folder goes and an XsyncError is raised."""
     try:
-        return _launch(folder, detached=detached, continued=False)
+        launched = _launch(folder, detached=detached, continued=False)
+        return msgspec.structs.replace(launched, left=_superseded(folder))
     except XsyncError:
         if not _has_taken_over(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -152,6 +153,17 @@ def _as_it_came(left: Left, newer: Path) -> Left:
     before = read_identities(newer.parent / left.execution)
     came = left.superseded and (not any(before) or before == read_identities(newer))
     return msgspec.structs.replace(left, superseded=came)
+
+
+def _superseded(folder: Path) -> tuple[Left, ...]:
+    """The executions whose place the new one in ``folder`` takes."""
+    from engine.journal.reader import read_migration, read_succession
+
+    left = []
+    for name in read_succession(folder).supersedes:
+        older = read_migration(folder.parent / name)
+        left.append(Left(name, telling(differences(older, read_migration(folder))), True, older.name))
+    return tuple(_as_it_came(each, folder) for each in left)
 
 
 def _has_taken_over(folder: Path) -> bool:

@@ -126,8 +126,7 @@ async def prepare(folder: Path, committer: Committer) -> Session:
     Raises SourceError, DestinationError, BusyError, RefusedError.
     """
     execution = await committer.call(Journal.execution)
-    await committer.call(lambda journal: journal.set_runner(this_runner(), time.time()))
-    await committer.call(lambda journal: journal.set_status(Status.LAUNCHING, "", time.time()))
+    await committer.call(_take_over)
     resources = ExitStack()
     try:
         resources.enter_context(claim_destination(execution.migration, execution.id))
@@ -174,6 +173,13 @@ async def _identify(execution: Execution, sides: Sides, committer: Committer) ->
                 f"the {word} is not what {execution.id} began with (it was {was}, it is {found}); "
                 "if that is intended, start a new run"
             )
+
+
+def _take_over(journal: Journal) -> None:
+    """At once: who waits for this runner would take the status of the one before for its acceptance."""
+    with journal.transaction():
+        journal.set_runner(this_runner(), time.time())
+        journal.set_status(Status.LAUNCHING, "", time.time())
 
 
 async def _with_what_was_open(session: Session, committer: Committer) -> Session:

@@ -154,6 +154,7 @@ class _Tree:
         self.rest: Rest | None = None
         self.begun_before = False
         self._marker: Objects | None = None
+        self._own: Objects | None = None  # of ``folder``, whose row is in the scan that has found it
         self._has_root_row = bool(folder)
         self._seen: set[bytes] = set()
 
@@ -207,7 +208,7 @@ class _Tree:
         ended = self.open.pop()
         if not ended.excluded:
             self._add_root(ended)
-            self.rows.end_folder(ended.path, ended.task, ended.rows)
+            self.rows.end_folder(ended.path, ended.task, ended.rows, self._own if ended.path == self.folder else None)
 
     def _slice(self, token: str) -> None:
         folder = self.open.pop()
@@ -239,6 +240,8 @@ class _Tree:
             if has_markers and b"" in names[start:end]:
                 marker = objects.take([names.index(b"", start)])
                 rows = [row for row in rows if names[row]]
+                if path and path == self.folder:
+                    self._own = marker
             folder = self._enter(path, marker)
             if not folder.excluded:
                 wanted.extend(rows)
@@ -301,6 +304,8 @@ class _Tree:
                 self._add_level_odd(folder, path, Kind.FILE, page.objects.take([row]))
             elif not path.endswith(b"/"):
                 plain.append(row)
+            elif path[:-1] == self.folder == folder.path:
+                self._own = page.objects.take([row])
         if plain:
             objects = page.objects if len(plain) == len(page.objects.paths) else page.objects.take(plain)
             dirs, names = [folder.path] * len(plain), [path.rpartition(b"/")[2] for path in objects.paths]

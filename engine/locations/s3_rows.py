@@ -47,10 +47,11 @@ class Rows:
         """Add what cannot be copied because no path may be made of its key."""
         self._add(folder, name, kind, Fate.UNREADABLE, task, found, UNSAFE_NAME)
 
-    def end_folder(self, path: bytes, task: int, count: int) -> None:
-        """Close a folder with its LISTED row."""
+    def end_folder(self, path: bytes, task: int, count: int, marker: Objects | None = None) -> None:
+        """Close a folder with its LISTED row; it has the ETag of the folder's ``marker``, if that was seen only now."""
         row = {"dir": path, "name": b"", "kind": int(Kind.LISTED), "fate": 0, "task": task, "size": count}
-        self._single.append(row | {"listing": self._listing})
+        etag = None if marker is None else marker.etag[0].as_py()
+        self._single.append(row | {"listing": self._listing, "etag": etag})
 
     def drop_below(self, folder: bytes) -> list[bytes]:
         """Forget the rows of folders below ``folder``; return those candidates that lie directly in it."""

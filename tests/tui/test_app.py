@@ -22,6 +22,8 @@ from xsync_tui.app import XsyncApp, goodbye, terminal_title
 from xsync_tui.drawing.facts import Facts, Subject
 from xsync_tui.gallery import planning
 from xsync_tui.gallery.executions import HOSTILE, NOW, snapshot
+from xsync_tui.gallery.proving import report
+from xsync_tui.screens.base import BaseScreen
 from xsync_tui.screens.strip import Strip
 
 
@@ -128,6 +130,28 @@ def test_resuming_a_paused_run_asks_its_runner() -> None:
     with answering(folder, "goes on") as asked:
         drive(play)
     assert [verb for verb, _ in asked] == ["resume"]
+
+
+def test_from_a_report_f_leads_to_what_failed_and_o_to_the_log_and_what_was_said_is_gone_when_one_comes_back() -> None:
+    _save("lab")
+    folder = make_execution("lab", Status.ERROR, totals=DONE, failures=FAILURES)
+    (folder / "report.json").write_bytes(msgspec.json.encode(report(status="ERROR", failure_counts={"unreadable": 2})))
+
+    async def play(driver: Driver) -> None:
+        await driver.press("7")
+        await driver.sees("f failures")
+        assert isinstance(driver.app.screen, BaseScreen)
+        driver.app.screen.notice("it was said")
+        await driver.sees("it was said")
+        await driver.press("f")
+        await driver.sees("retry helps  cause")
+        await driver.press("o")
+        await driver.sees("runner.log")
+        await driver.press("7")
+        await driver.sees("f failures")
+        assert "it was said" not in driver.read()
+
+    drive(play, XsyncApp(Subject("lab")))
 
 
 def test_the_palette_says_what_can_be_done_and_why_not() -> None:

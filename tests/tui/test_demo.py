@@ -74,7 +74,14 @@ def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothin
         await driver.sees("demo 6/8  K, then enter")
         (folder,) = find_home().executions.iterdir()
         await driver.until(lambda: len(read_snapshot(folder).agents) == 2)
-        victim = agent_of(read_snapshot(folder).runner_pid)
+        found: list[psutil.Process | None] = []
+
+        def both_run() -> bool:
+            found[:] = [agent_of(read_snapshot(folder).runner_pid)]
+            return found[0] is not None and found[0].name() == "xsync agent-2"
+
+        await driver.until(both_run)
+        (victim,) = found
         assert victim is not None
         await driver.press("K")
         await driver.sees(f"process {victim.pid}")

@@ -8,7 +8,7 @@ import pytest
 from engine.model import Bytes, Snapshot, Status
 from profiles.schema import ScheduleSection
 from xsync_tui.drafting import Draft
-from xsync_tui.drawing.facts import Execution
+from xsync_tui.drawing.facts import CutoverBrief, Execution
 from xsync_tui.drawing.home import Entry, Group, HomeFacts, entries, filtered, first_rows, home_rows, host_text
 from xsync_tui.drawing.rows import Canvas, plain, width
 from xsync_tui.gallery.executions import (
@@ -147,6 +147,31 @@ def test_a_schedule_that_stopped_itself_needs_a_person() -> None:
     facts = HomeFacts(HOST, {"lab": profile("lab")}, stopped=frozenset({"lab"}))
     (entry,) = entries(facts, NOW, CANVAS)
     assert (entry.group, entry.next) == (Group.NEEDS, "schedule STOPPED")
+
+
+def test_a_cutover_that_was_begun_needs_a_person_above_all_while_the_source_is_frozen() -> None:
+    done = execution(snapshot(Status.SUCCESS, profile="lab"))
+
+    def entry(**steps: float) -> Entry:
+        brief = CutoverBrief({name.replace("_", "-"): {"at": at} for name, at in steps.items()})
+        (found,) = entries(HomeFacts(HOST, {"lab": profile("lab")}, [done], cutovers={"lab": brief}), NOW, CANVAS)
+        return found
+
+    begun = entry(readiness=NOW - 1_200)
+    assert (begun.group, begun.state, begun.next, begun.place) == (
+        Group.NEEDS,
+        "CUTOVER, step 2",
+        "6 goes on",
+        "cutover",
+    )
+    frozen = entry(readiness=NOW - 1_200, read_only=NOW - 900)
+    assert (frozen.details[1], frozen.why) == (
+        "frozen 15 min",
+        "the cutover of lab is at step 3, its source frozen for 15 min",
+    )
+    handed = entry(readiness=NOW - 1_200, read_only=NOW - 900, hand_over=NOW - 60)
+    assert (handed.group, handed.state, handed.handed, handed.resumable) == (Group.REST, "HANDED OVER", True, False)
+    assert handed.details[1].startswith("since ")
 
 
 def test_a_schedule_is_told_beside_what_is_more_urgent_and_when_nothing_starts_it() -> None:

@@ -147,3 +147,17 @@ def test_adopted_entries_are_known_from_then_on(tmp_path: Path) -> None:
     earlier = [write_results(tmp_path / "facts", results_table(facts)).path]
     delta = _delta(Known(tmp_path / "spill", earlier=earlier), _A, entry(b"d", b"b"))
     assert (names(delta.unchanged), names(delta.work)) == ([b"a"], [b"b"])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "there", "times", "looks"),
+    [("m", None, True, [Look.ADOPT]), ("m", "m", True, []), ("", None, True, []), ("m", None, False, [])],
+)
+def test_a_marker_that_was_put_and_is_not_listed_is_asked_for(
+    tmp_path: Path, recorded: str, there: str | None, times: bool, looks: list[Look]
+) -> None:
+    folder = entry(b"d", b"f", Kind.FOLDER)
+    known = _known(
+        tmp_path, [entry(b"d", b"f", Kind.FOLDER, etag=there)], result(folder, etag=recorded), held={"times": times}
+    )
+    assert _looks(_delta(known, folder)) == looks

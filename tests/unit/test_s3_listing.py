@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.locations.listing import ScanLimit
+from engine.catalog.destination import sort_listing
+from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.s3_listing import Listing, list_all
 from engine.locations.s3_pages import Asked, check_page, next_token, parse_page, version_number
 from engine.model import Fate, Kind
@@ -49,19 +53,19 @@ class Bucket:
             seen = set(self._keys[: position + 1])
             start = next((i for i, name in enumerate(names) if not self._is_over(name, seen, asked.level)), len(names))
         page, more = names[start : start + self._page], start + self._page < len(names)
-        return _xml(page, asked.level, str(start + self._page) if more else None)
+        return _xml(page, asked.level, str(start + self._page) if more else None, prefix)
 
     def _is_over(self, name: bytes, seen: set[bytes], level: bool) -> bool:
         inside = [key for key in self._keys if key == name or (level and name.endswith(b"/") and key.startswith(name))]
         return all(key in seen for key in inside)
 
 
-def _xml(names: list[bytes], level: bool, token: str | None) -> bytes:
+def _xml(names: list[bytes], level: bool, token: str | None, prefix: bytes) -> bytes:
     def quoted(name: bytes) -> str:
         return quote_plus(PREFIX.encode() + name, safe="/")
 
     item = "<LastModified>2025-01-02T03:04:05.678Z</LastModified><ETag>&quot;ab12&quot;</ETag><Size>5</Size>"
-    folders = [name for name in names if level and name.endswith(b"/")]
+    folders = [name for name in names if level and name.endswith(b"/") and name != prefix]
     objects = "".join(f"<Contents><Key>{quoted(n)}</Key>{item}</Contents>" for n in names if n not in folders)
     prefixes = "".join(f"<CommonPrefixes><Prefix>{quoted(n)}</Prefix></CommonPrefixes>" for n in folders)
     more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>" if token else ""
@@ -121,6 +125,24 @@ def test_every_key_once_and_every_folder_closed(
     for row in found:
         listings.setdefault(row["dir"], set()).add(row["listing"])
     assert all(len(numbers) == 1 for numbers in listings.values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(keys=KEYS, page=st.integers(1, 6), rows=st.sampled_from([1, 4, 50_000]), by_name=st.booleans(), data=st.data())
+def test_a_marker_is_seen_however_its_folder_was_listed(
+    keys: set[bytes], page: int, rows: int, by_name: bool, data: st.DataObject
+) -> None:
+    folders = {key.rsplit(b"/", depth)[0] for key in keys for depth in range(1, key.count(b"/") + 1)}
+    marked = {folder for folder in sorted(folders) if data.draw(st.booleans())}
+    found = listed(Bucket(keys | {folder + b"/" for folder in marked}, page, by_name=by_name), ScanLimit(rows, 60.0))
+    with tempfile.TemporaryDirectory() as place:
+        pq.write_table(pa.Table.from_pylist(found, schema=ENTRY_SCHEMA), f"{place}/in")
+        merged = pq.read_table(sort_listing([Path(place, "in")], Path(place, "out"))).to_pylist()
+    there = [row for row in merged if row["kind"] == Kind.FOLDER and row["name"] and row["fate"] == Fate.CANDIDATE]
+    seen = {path_of_row(row): row["etag"] for row in there}
+    assert len(seen) == len(there)
+    assert {path for path, etag in seen.items() if etag} == marked & set(seen)
+    assert len(merged) == sum(row["kind"] != Kind.LISTED for row in found)
 
 
 class BusyBucket(Bucket):

@@ -35,6 +35,7 @@ def handout_of_test(found: TestRun, name: str, now: float, zone: tzinfo | None) 
     changes = [
         (each.what, range_said(each.before, each.unit), range_said(each.after, each.unit)) for each in found.changes
     ]
+    times = map(_time, found.steps)
     measured = {step.agents for step in found.steps if step.steady}
     ahead = [
         (str(agents), range_said(rate, "bytes/s"), "measured" if agents in measured else "not tried")
@@ -54,10 +55,13 @@ def handout_of_test(found: TestRun, name: str, now: float, zone: tzinfo | None) 
             "",
             "## Steps",
             "",
-            *table(("agents", "rate", "of each", "files/s", "steady", "copied", "in"), map(_step, found.steps)),
+            *table(
+                ("agents", "rate", "measured over", "of each", "files/s", "steady", "copied in all"),
+                map(_step, found.steps),
+            ),
             "## Where the time of the agents went",
             "",
-            *table(("agents", "reading the source", "CPU", "network and destination", "idle"), map(_time, found.steps)),
+            *table(("agents", "reading the source", "CPU", "network and destination", "rate limit", "idle"), times),
             *(["## What it changes in the plan", ""] if changes else []),
             *(table(("figure", "before", "after, measured"), changes) if changes else []),
             *(["## The whole dataset with other numbers of agents", ""] if ahead else []),
@@ -93,17 +97,17 @@ def _step(step: Step) -> tuple[str, ...]:
     return (
         str(step.agents),
         format_rate(step.bytes_per_second),
+        format_duration(step.seconds),
         format_rate(step.bytes_per_second / step.agents),
         f"{step.files_per_second:,.0f}",
         steady,
         f"{format_count(step.moved_files)} files, {format_bytes(step.moved_bytes)}",
-        format_duration(step.whole_seconds),
     )
 
 
 def _time(step: Step) -> tuple[str, ...]:
     share = step.shares
-    waits = (share.source, share.cpu, share.destination + share.limit, share.idle)
+    waits = (share.source, share.cpu, share.destination, share.limit, share.idle)
     return (str(step.agents), *(format_percent(each) for each in waits))
 
 

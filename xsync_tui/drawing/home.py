@@ -7,13 +7,13 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from engine.model import Snapshot, Status
-from engine.quantities import format_bytes, format_count, format_count_short
+from engine.quantities import format_bytes, format_count, format_count_short, format_duration
 from profiles.schema import Profile
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, life_of
 from xsync_tui.cli.outcome import work_left
 from xsync_tui.drafting import STEPS, Draft
-from xsync_tui.drawing.facts import Execution, Host, Subject, SurveyBrief, plain_url
+from xsync_tui.drawing.facts import CutoverBrief, Execution, Host, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import route_text
 from xsync_tui.drawing.journey import progress
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, headed, row
@@ -32,7 +32,7 @@ class Group(IntEnum):
 
 
 class HomeFacts(NamedTuple):
-    """All that Home shows. ``due``: Unix time of the next scheduled run, by profile; ``stopped``: by profile."""
+    """All that Home shows. By profile: ``due``, Unix time of the next scheduled run, ``stopped`` and ``cutovers``."""
 
     host: Host
     profiles: Mapping[str, Profile | str] = {}
@@ -41,6 +41,7 @@ class HomeFacts(NamedTuple):
     due: Mapping[str, float] = {}
     stopped: frozenset[str] = frozenset()
     drafts: Sequence[Draft] = ()
+    cutovers: Mapping[str, CutoverBrief] = {}
 
 
 class Entry(NamedTuple):
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
 
     ``why``: the sentence that says why it needs a person. ``details``: two more words where there are two rows.
     ``place``: the screen it stands at. ``since``: Unix time it is ordered by. ``failed``: files a retry would try.
+    ``handed``: over to its users, so that no run may follow.
     """
 
     subject: Subject
@@ -65,6 +67,7 @@ class Entry(NamedTuple):
     resumable: bool = False
     failed: int = 0
     draft: Draft | None = None
+    handed: bool = False
 
 
 def entries(facts: HomeFacts, now: float, canvas: Canvas) -> list[Entry]:
@@ -176,6 +179,9 @@ def _of_profile(
         entry = _without_run(subject, profile, facts.surveys.get(plain_url(profile.source.url)))
     else:
         entry = _of_execution(latest, subject, now, canvas)
+    cutover = facts.cutovers.get(name)
+    if cutover is not None and entry.group is not Group.RUNS:
+        return _cut_over(entry, cutover, now, canvas)
     if name in facts.stopped:
         why = f"the schedule of {name} stopped itself"
         return entry._replace(group=Group.NEEDS, role=Role.ALARM, next="schedule STOPPED", why=why)
@@ -190,6 +196,25 @@ def _of_profile(
     if entry.group is Group.REST and latest is not None:
         return entry._replace(next=_NO_TIMER, details=(entry.details[0], "see: xsync schedule"))
     return _beside(entry, _NO_TIMER)
+
+
+def _cut_over(entry: Entry, cutover: CutoverBrief, now: float, canvas: Canvas) -> Entry:
+    """Handed over: nothing is left to do. Begun: somebody waits for it, above all once the source is frozen."""
+    steps, name = cutover.steps, entry.subject.name
+    if (handed := steps.get("hand-over")) is not None:
+        entry = entry._replace(group=Group.REST, state="HANDED OVER", role=Role.GOOD, resumable=False, failed=0)
+        since = f"since {clock(handed.get('at', now), canvas.zone, now)}"
+        return entry._replace(
+            next="6 ways back", details=(entry.details[0], since), place="cutover", handed=True, why=""
+        )
+    state, since, why = f"CUTOVER, step {len(steps) + 1}", "", f"the cutover of {name} is at step {len(steps) + 1}"
+    if (frozen := steps.get("read-only")) is not None:
+        for_ = format_duration(max(0.0, now - frozen.get("at", now)))
+        since, why = f"frozen {for_}", f"{why}, its source frozen for {for_}"
+    details = (entry.details[0], since)
+    return entry._replace(
+        group=Group.NEEDS, state=state, role=Role.ALARM, next="6 goes on", details=details, why=why, place="cutover"
+    )
 
 
 _NO_TIMER = "schedule has no timer"

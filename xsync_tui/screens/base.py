@@ -218,9 +218,11 @@ class BaseScreen(Screen[None], Generic[V]):
         self.reread()
 
     def on_screen_suspend(self) -> None:
-        """Sample no more, unless only something small lies above it."""
-        if self._timer is not None and not self.xsync.covered_by_strip:
-            self._timer.pause()
+        """Sample no more, unless only something small lies above it; what was said is no news when one comes back."""
+        if not self.xsync.covered_by_strip:
+            self._notice = []
+            if self._timer is not None:
+                self._timer.pause()
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size."""
@@ -244,7 +246,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.xsync.tell_terminal(self.facts, self.runs(), now)
 
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
-        """Say something above the footer; it stays until esc, backspace or the next one. Any text is safe."""
+        """Say something above the footer, until esc, backspace, the next one or another screen. Any text is safe."""
         canvas = self.canvas
         safe = (canvas.text(line) for line in text.splitlines())
         lines = [part for line in safe for part in wrapped(line, canvas.width - 2)]

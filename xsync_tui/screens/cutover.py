@@ -241,9 +241,10 @@ class CutoverScreen(BaseScreen[Seen]):
                 talk=job,
             )
 
+            job.say("It goes on by itself, and waits where a person has to decide.")
             job.start(lambda: _carry_out(steps))
             self._pane = "checklist"
-            return "The checklist goes on by itself; it waits where a person has to decide."
+            return ""
 
         number = list(STEPS).index(step) + 1 if step else len(STEPS)
         effect = f"The checklist goes on with step {number} of {len(STEPS)}, {STEPS[step or 'hand-over']}."

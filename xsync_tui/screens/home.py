@@ -65,7 +65,16 @@ class HomeScreen(BaseScreen[HomeFacts]):
         """Profiles, executions, surveys, schedules."""
         due, stopped = bridge.schedules(time.time())
         found = tuple(drafts.all_drafts(bridge.home))
-        return HomeFacts(bridge.host(), bridge.profiles(), bridge.executions(), bridge.surveys(), due, stopped, found)
+        return HomeFacts(
+            bridge.host(),
+            bridge.profiles(),
+            bridge.executions(),
+            bridge.surveys(),
+            due,
+            stopped,
+            found,
+            bridge.cutovers(),
+        )
 
     def draw(self, value: HomeFacts, canvas: Canvas, now: float) -> Drawn:
         """The list, or the question."""
@@ -112,6 +121,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
         match key.id:
             case "home.run" if here.draft is not None:
                 return "it is a draft: enter goes on with it"
+            case "home.run" if here.handed:
+                return "it was handed over: a run would replace what users wrote"
             case "home.run":
                 if here.group is Group.RUNS and not here.resumable:
                     return "it runs"
