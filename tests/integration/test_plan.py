@@ -125,7 +125,8 @@ def test_what_a_person_reads_fits_80_columns_and_begins_with_the_answer(
     assert xsync.run("survey", source).code == 0
     made = _plan_of(tmp_path, source, bandwidth=2.5e9, per_agent=625e6, agents=8)
     lines = plan_lines(made, Look(width=80))
-    assert lines[0].strip().startswith(f"{made.agents} agents on {made.hosts} hosts copy 258 GB in")
+    assert made.hosts == 1  # another would save minutes
+    assert lines[0].strip().startswith("8 agents copy 258 GB in")
     assert all(len(line) <= 80 for line in lines if not line.startswith(" Cost"))
     assert any(line.startswith(f" >{made.agents:>6}") for line in lines)
     ascii_lines = plan_lines(made, Look(width=80, unicode=False))
@@ -200,7 +201,8 @@ def test_plans_of_other_fleets_come_from_what_was_read_once(xsync: Xsync, source
     shutil.rmtree(home.surveys)
     plans = [work_out(msgspec.structs.replace(request, agents=agents), gathered).plan for agents in (None, 1, 4, 9)]
     assert [made.agents for made in plans] == [plans[0].agents, 1, 4, 9]
-    assert plans[1].duration_seconds.likely > plans[2].duration_seconds.likely > plans[3].duration_seconds.likely
+    assert plans[1].duration_seconds.likely > plans[2].duration_seconds.likely
+    assert plans[2].duration_seconds.likely >= plans[3].duration_seconds.likely
     assert all(sum(task.files for task in made.tasks) == 24 for made in plans)
 
 
