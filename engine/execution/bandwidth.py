@@ -100,6 +100,11 @@ class Bandwidth:
         if agent in self._agents:
             self._agents[agent].add(progress, at)
 
+    def even_share(self, now: float) -> float | None:
+        """What each agent may send if all send alike; None without a limit."""
+        limit = self.limit(now).bytes_per_second
+        return None if limit is None else limit / max(1, len(self._agents))
+
     def news(self, now: float) -> Iterable[tuple[str, float | None]]:
         """Agents whose share has changed since they were told, and the new one; lower ones first."""
         limit = self.limit(now).bytes_per_second

@@ -25,7 +25,12 @@ BATCH_ROWS = 1_000
 """Entries an agent gets at once: enough to make a message cheap, few enough to do again after a crash."""
 
 BATCH_BYTES = 64 << 20
-"""Bytes an agent gets at once."""
+"""Bytes an agent gets at once, at most."""
+
+LEAST_BATCH_BYTES = 1 << 20
+
+BATCH_SECONDS = 2.0
+"""Under a limit an agent gets what its share lets through in so long: the ledger moves when a batch is done."""
 
 
 class Expanded(NamedTuple):
@@ -43,8 +48,20 @@ class Before(NamedTuple):
     broken: Set[tuple[bytes, int]] = frozenset()
 
 
+def batch_bytes(share: float | None) -> int:
+    """Bytes that an agent is to get at once if it may send ``share`` bytes/s; None: no limit."""
+    return BATCH_BYTES if share is None else min(BATCH_BYTES, max(LEAST_BATCH_BYTES, int(share * BATCH_SECONDS)))
+
+
 def expand(
-    chunk: Chunk, folder: Path, known: Known, before: Before, *, real_folders: bool, links: bool = False
+    chunk: Chunk,
+    folder: Path,
+    known: Known,
+    before: Before,
+    *,
+    real_folders: bool,
+    links: bool = False,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Expanded:
     """Read a chunk from its segment in ``folder`` and compare it with what is known.
 
@@ -71,7 +88,9 @@ def expand(
     if delta.adopted is not None and delta.adopted.num_rows:
         results.append(adopted_rows(delta.adopted))
     large, small = split(work)
-    return Expanded(ChunkExpanded(chunk.task, list(batches_of(small)), large, linked), delta.unchanged, results)
+    return Expanded(
+        ChunkExpanded(chunk.task, list(batches_of(small, batch_bytes)), large, linked), delta.unchanged, results
+    )
 
 
 def _without_twins(work: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
@@ -123,12 +142,12 @@ def large_file(row: dict[str, object]) -> LargeFile:
     return LargeFile(path, int(str(row["task"])), int(str(row["size"])), row)
 
 
-def batches_of(rows: pa.Table) -> Iterator[Batch]:
-    """Rows cut into units."""
+def batches_of(rows: pa.Table, most_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    """Rows cut into units of ``most_bytes``, or of one row."""
     sizes = [size or 0 for size in rows["size"].to_pylist()]
     start, total = 0, 0
     for index, size in enumerate(sizes):
-        if index > start and (index - start >= BATCH_ROWS or total + size > BATCH_BYTES):
+        if index > start and (index - start >= BATCH_ROWS or total + size > most_bytes):
             yield Batch(to_ipc(rows.slice(start, index - start)), index - start, total)
             start, total = index, 0
         total += size

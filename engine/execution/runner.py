@@ -19,6 +19,7 @@ from engine.execution.comparing.removing import LIST, deletes, ended, find_delet
 from engine.execution.coordination import messages as m
 from engine.execution.coordination.state import Coordinator
 from engine.execution.ending import Outcome
+from engine.execution.expand import batch_bytes
 from engine.execution.orders import failed_folder, failed_rows
 from engine.execution.phases import DELETIONS, FOLDERS, LISTING, Phases
 from engine.execution.session import Session, paths
@@ -298,11 +299,12 @@ class Runner:
         session = self._session
         match order:
             case m.Expand(chunk):
-                work = session.expand
                 if chunk.links:
                     await self._commit()  # a name is linked only to what is there for good
-                    work = session.expand_links
-                found = await asyncio.to_thread(work, chunk)
+                    found = await asyncio.to_thread(session.expand_links, chunk)
+                else:
+                    size = batch_bytes(self._bandwidth.even_share(time.time()))
+                    found = await asyncio.to_thread(session.expand, chunk, size)
                 self._committer.add_unchanged(found.unchanged)
                 for rows in found.results:
                     self._committer.add_results(rows)

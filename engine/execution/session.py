@@ -94,10 +94,18 @@ class Session:
         """Whether the destination has folders whose metadata is set last."""
         return bool(self.sides.destination.capabilities.real_folders)
 
-    def expand(self, chunk: Chunk) -> Expanded:
-        """What is to be done of a chunk."""
-        known, links = self.known, self.real_folders and self.sides.source.capabilities.stable_inodes
-        return expand(chunk, self.folder, known, self.before, real_folders=self.real_folders, links=links)
+    def expand(self, chunk: Chunk, batch_bytes: int) -> Expanded:
+        """What is to be done of a chunk, in batches of so many bytes."""
+        links = self.real_folders and self.sides.source.capabilities.stable_inodes
+        return expand(
+            chunk,
+            self.folder,
+            self.known,
+            self.before,
+            real_folders=self.real_folders,
+            links=links,
+            batch_bytes=batch_bytes,
+        )
 
     def expand_links(self, chunk: Chunk) -> Expanded:
         """What is to be done of a chunk of names of files that have several."""

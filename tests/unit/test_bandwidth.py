@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 
 from engine.execution.bandwidth import Bandwidth, limits_at
+from engine.execution.expand import BATCH_BYTES, LEAST_BATCH_BYTES, batch_bytes, batches_of
 from engine.model import Limit, LimitRule, LocationSpec, Migration, TransferOptions
 from engine.transfer.units import AgentProgress
 
@@ -67,6 +69,18 @@ def test_what_a_person_chose_outlives_a_session_and_what_was_agreed_is_looked_up
     assert found.limit(SIX).bytes_per_second == 2e6
     found.keep(Limit(7.0, None))
     assert found.limit(TEN).bytes_per_second == 1e6
+
+
+def test_agents_get_at_once_what_their_share_lets_through_in_two_seconds() -> None:
+    found = bandwidth(8_000_000)
+    for agent in ("agent-1", "agent-2"):
+        found.joined(agent)
+    assert found.even_share(TEN) == 4_000_000
+    assert batch_bytes(found.even_share(TEN)) == 8_000_000
+    assert bandwidth().even_share(TEN) is None
+    assert (batch_bytes(None), batch_bytes(1e9), batch_bytes(10.0)) == (BATCH_BYTES, BATCH_BYTES, LEAST_BATCH_BYTES)
+    rows = pa.table({"size": pa.array([3, None, 4, 9, 1], pa.uint64())})
+    assert [(batch.files, batch.bytes) for batch in batches_of(rows, 7)] == [(3, 7), (1, 9), (1, 1)]
 
 
 def test_without_a_limit_nobody_is_told_anything() -> None:
