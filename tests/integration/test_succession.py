@@ -118,6 +118,8 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     refused = xsync.run("resume", older)
     assert (refused.code, newer in refused.message) == (4, True)
     assert xsync.run("retry", older).code == 2
+    assert f"superseded by {newer}" in xsync.run("report", older).message
+    assert "top0" in told(xsync, "report", older, "--format", "csv")
     for name in ("status", "attach"):
         shown = told(xsync, name, older)
         assert f"uperseded by {newer}" in shown

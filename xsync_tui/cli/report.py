@@ -48,6 +48,10 @@ def _existing(folder: Path, name: str) -> None:
     from engine.errors import XsyncError
 
     if not (folder / name).exists():
+        from engine.journal.reader import read_succession
+
+        if by := read_succession(folder).superseded_by:
+            raise XsyncError(f"{folder.name} has no report: it was superseded by {by}. See: xsync report {by}")
         raise XsyncError(f"{folder.name} has no report yet: it is written at the end. See: xsync status {folder.name}")
 
 
