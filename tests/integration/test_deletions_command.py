@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.test_deletions import keys
+from tests.integration.deletions.acts import keys
 from tests.privileges import mount, unmount
 from tests.support import Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server

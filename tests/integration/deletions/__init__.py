@@ -1,0 +1,1 @@
+"""Deletions end to end."""

@@ -1,0 +1,1 @@
+"""Runs that look at the destination as it is."""
