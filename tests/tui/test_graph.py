@@ -82,6 +82,20 @@ def test_a_run_of_a_minute_fills_the_graph_from_the_left() -> None:
 """)
 
 
+def test_a_run_of_seconds_that_is_over_fills_the_graph_and_begins_on_the_ground() -> None:
+    shown = window(NOW - 15, NOW, 3_600.0, SMALL, over=True)
+    values: list[float | None] = [None] * 8 + [1e8 if number % 5 == 0 else None for number in range(136)]
+    drawn = plain(graph(values, shown, Ceiling(1e8, "best seen 100 MB/s"), NOW, SMALL))
+    assert [line.rstrip() for line in drawn] == golden("""
+    100│┄┄┄ best seen 100 MB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+   MB/s│    ⡏⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
+       │    ⡇
+       │    ⡇
+      0│⣀⣀⣀⣀⠇
+       └03:11:52          03:11:55          03:11:59          03:12:03  03:12:07
+""")
+
+
 def test_nothing_yet() -> None:
     assert _drawn([], SMALL, ceiling([], None, "", SMALL), started=1) == golden("""
       1│┄┄┄ nothing moved yet ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
@@ -134,6 +148,8 @@ def test_windows_are_fixed_by_the_clock_and_move_by_whole_buckets() -> None:
     assert window(NOW - 20_000, NOW + 25, 3_600.0, CANVAS).start == first.start + 25
     assert window(NOW - 90_000, NOW, None, CANVAS).step == 900.0
     assert window(NOW - 30, NOW, 3_600.0, CANVAS) == Window(NOW - 30, 1.0, 144)
+    assert window(NOW - 30, NOW, 3_600.0, CANVAS, over=True) == Window(NOW - 30, 30 / 144, 144)
+    assert window(NOW - 90_000, NOW, 3_600.0, CANVAS, over=True) == window(NOW - 90_000, NOW, 3_600.0, CANVAS)
 
 
 def test_a_hole_shorter_than_a_runners_haste_is_closed_and_a_longer_one_is_not() -> None:

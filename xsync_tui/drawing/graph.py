@@ -61,12 +61,14 @@ class Ceiling(NamedTuple):
     steps: bool = False
 
 
-def window(started: float, now: float, span: float | None, canvas: Canvas) -> Window:
+def window(started: float, now: float, span: float | None, canvas: Canvas, *, over: bool = False) -> Window:
     """The buckets that a graph on ``canvas`` shows: the last ``span`` seconds, or the whole run while it is shorter.
 
-    Two buckets a cell in Unicode, one in ASCII.
+    Two buckets a cell in Unicode, one in ASCII. A short run that is ``over`` fills the graph: nothing moves any more.
     """
     count = _cells(canvas) * (2 if canvas.unicode else 1)
+    if over and now - started < count * _STEPS[0]:
+        return Window(started, max(1.0, now - started) / count, count)
     exact = None if span is None else float(max(1, math.ceil(span / count)))
     found = steps_window(started, now, None, count, _STEPS)
     return found if exact is None or exact >= found.step else _window(started, now, exact, count)
@@ -191,15 +193,15 @@ def _cells(canvas: Canvas) -> int:
 
 
 def _mended(values: Sequence[float | None], shown: Window, now: float) -> list[float | str | None]:
-    """Values up to ``now``: what the newest bucket lacks is still to come, short holes between values are closed."""
+    """Values up to ``now``: what the newest bucket lacks is still to come, short holes before others are closed."""
     known: list[float | str | None] = list(values[: max(0, shown.bucket(now) + 1)])
     while known and known[-1] is None and shown.start + shown.step * len(known) > now - _JITTER_SECONDS:
         known.pop()
     start = 0
     for missing, group in groupby(list(known), key=lambda value: value is None):
         length = len(list(group))
-        if missing and start > 0 and start + length < len(known) and length * shown.step < _JITTER_SECONDS:
-            known[start : start + length] = [known[start - 1]] * length
+        if missing and start + length < len(known) and length * shown.step < _JITTER_SECONDS:
+            known[start : start + length] = [known[start - 1] if start else 0.0] * length
         start += length
     return known
 

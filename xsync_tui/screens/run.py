@@ -94,7 +94,7 @@ class RunScreen(BaseScreen[RunFacts]):
         snapshot = bridge.snapshot(folder)
         over = life_of(snapshot, now) in (Life.ENDED, Life.GONE)
         end = (snapshot.ended_at or snapshot.heartbeat_at) if over else now
-        shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas)
+        shown = window(snapshot.started_at, end, SPANS[self._span][1], self.canvas, over=over)
         found = bridge.samples(folder, shown.start, shown.step, shown.buckets)
         values = [found[at].bytes_per_second if at in found else None for at in range(shown.buckets)]
         past = self._past(folder, snapshot, shown, end, bridge)._replace(
