@@ -14,6 +14,9 @@ MOST = 250
 _GAIN = 1.3
 """A doubled window is kept if it brings this much more."""
 
+_GROWTH_LOOKS = 2
+"""The first look at a doubled window still holds what was under way before, and the haste of a moment."""
+
 _UP, _UP_GAIN = 1.25, 1.05
 _DOWN, _DOWN_LOSS = 0.8, 0.98
 _FORGET = 0.995
@@ -74,13 +77,15 @@ class Tuner:
         return self.window
 
     def _grow(self, rate: float) -> None:
-        if rate >= self._best * _GAIN and self.window < self._most:
+        pays = rate >= self._best * _GAIN
+        if pays and self.window < self._most:
             self._best, self._before = rate, self.window
             self._set(self.window * 2, _Phase.GROWING)
-        else:
-            kept = self.window if rate >= self._best * _GAIN else self._before
+        elif pays or self._looks >= _GROWTH_LOOKS:
             self._best = max(self._best, rate)
-            self._set(kept, _Phase.RESTING)
+            self._set(self.window if pays else self._before, _Phase.RESTING)
+        else:
+            self._done = self._seconds = 0.0
 
     def _try(self, rate: float) -> None:
         self._base, self._best = rate, max(self._best, rate)

@@ -77,3 +77,13 @@ def test_it_never_leaves_its_bounds(looks: list[tuple[int, int, bool]]) -> None:
     tuner = Tuner(64)
     for files, size, wanted in looks:
         assert LEAST <= tuner.look(LOOK_SECONDS, files, size, wanted=wanted) <= MOST
+
+
+def test_one_look_that_is_still_of_the_window_before_does_not_end_the_growth() -> None:
+    tuner = Tuner(64)
+    for _ in range(2):
+        tuner.look(LOOK_SECONDS, 320, 0, wanted=True)
+    assert tuner.window == 128
+    tuner.look(LOOK_SECONDS, 320, 0, wanted=True)  # as many as before: answers to what was under way
+    tuner.look(LOOK_SECONDS, 640, 0, wanted=True)
+    assert tuner.window == MOST
