@@ -84,7 +84,7 @@ def test_a_run_of_a_minute_fills_the_graph_from_the_left() -> None:
 
 def test_a_run_of_seconds_that_is_over_fills_the_graph_and_begins_on_the_ground() -> None:
     shown = window(NOW - 15, NOW, 3_600.0, SMALL, over=True)
-    values: list[float | None] = [None] * 8 + [1e8 if number % 5 == 0 else None for number in range(136)]
+    values = [1e8 if number >= 8 and number % 5 == 3 else None for number in range(144)]
     drawn = plain(graph(values, shown, Ceiling(1e8, "best seen 100 MB/s"), NOW, SMALL))
     assert [line.rstrip() for line in drawn] == golden("""
     100│┄┄┄ best seen 100 MB/s ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
