@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def _kill(snapshot: Snapshot) -> None:
         os.kill(snapshot.runner_pid, signal.SIGKILL)
 
 
-def started(done: Finished) -> dict[str, object]:
+def started(done: Finished) -> dict[str, Any]:
     return next(line for line in done.lines if line.get("type") == "started")
 
 
@@ -182,7 +183,7 @@ def test_its_open_upload_is_discarded_where_it_would_be_another_object(
         xsync.finish(process)
     done = xsync.run(*command, "--exclude", "large-*", "--storage-class", "STANDARD_IA")
     assert done.code == 0
-    assert started(done)["not_continued"][0]["differs"] == ["destination.storage_class", "filters.exclude"]  # type: ignore[index]
+    assert started(done)["not_continued"][0]["differs"] == ["destination.storage_class", "filters.exclude"]
     assert xsync.run("cleanup", *_bucket(s3, bucket)).lines[0]["leftovers"] == []
 
 

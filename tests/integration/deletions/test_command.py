@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path / "source", files=40)
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target"
-
-
-@pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
     return Xsync(tmp_path / "home")
 
