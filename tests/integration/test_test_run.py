@@ -52,7 +52,8 @@ def save_profile(xsync: Xsync, server: S3Server, source: Path, bucket: str, more
     return path
 
 
-SLOW = "[options]\nbytes_per_second = 1500000\n"
+LIMIT = 1_500_000
+SLOW = f"[options]\nbytes_per_second = {LIMIT}\n"
 
 
 def test_what_a_ladder_copies_is_not_sent_again(
@@ -73,6 +74,8 @@ def test_what_a_ladder_copies_is_not_sent_again(
     (copy,) = (each for each in found["changes"] if each["unit"] == "seconds")
     assert copy["what"].startswith("full copy, ")
     assert copy["after"]["low"] > found["left"]["seconds"]["low"] > 0
+    assert found["left"]["seconds"]["low"] * LIMIT > 0.999 * found["left"]["bytes"]
+    assert all(rate["high"] <= LIMIT for rate in found["predictions"].values())
     statuses = {summary.status for summary in _summaries(xsync)}
     assert statuses <= {Status.SUCCESS, Status.CANCELLED}
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []

@@ -82,6 +82,8 @@ def request_of(
     from engine.planning.steadiness import Pace
 
     before, target, link = _assumptions(profile)
+    limit = migration.options.bytes_per_second
+    known = [rate for rate in (link, float(limit) if limit > 0 else None) if rate is not None]
     return Request(
         migration=migration,
         profile=profile,
@@ -90,7 +92,7 @@ def request_of(
         pace=Pace(seconds / 4, seconds),
         before=before,
         target=target,
-        link=link,
+        link=min(known, default=None),
     )
 
 

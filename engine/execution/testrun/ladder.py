@@ -47,7 +47,8 @@ _RESERVE = 0.9
 class Request(NamedTuple):
     """What to try: so many agents a step, folders that a person chose for the first step, and what is assumed so far.
 
-    ``target``: bytes/s that are to be reached, if there is a target; ``link``: that there are, if that is stated.
+    ``target``: bytes/s that are to be reached, if there is a target; ``link``: that there are, or may be used
+    at any time, if that is stated: no more is promised.
     """
 
     migration: Migration
@@ -290,7 +291,7 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
     if one is not None and curve is not None:
         told = changes(request.before, one, curve, request.target, whole, most, request.link, rest=prepared.rest)
         counts = sorted({1, *(step.agents for step in good), most + 1, ahead})
-        predictions = {count: predicted(curve, one, whole, count) for count in counts}
+        predictions = {count: _within(predicted(curve, one, whole, count), request.link) for count in counts}
     return TestRun(
         id=home.new_execution_id(began, request.profile),
         profile=request.profile,
@@ -312,6 +313,11 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
         candidates=tuple(_ranked(each) for each in prepared.candidates[:KEPT_CANDIDATES]),
         left=None if one is None or curve is None else _left(prepared, steps, one, curve, most),
     )
+
+
+def _within(rate: Range, most: float | None) -> Range:
+    """A rate that cannot be more than ``most``, if that is known."""
+    return rate if most is None else Range(min(rate.low, most), min(rate.likely, most), min(rate.high, most))
 
 
 def _left(prepared: Prepared, steps: Sequence[Step], one: Fit, curve: Scaling, agents: int) -> Left | None:
