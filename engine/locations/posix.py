@@ -21,7 +21,7 @@ from engine.errors import (
     WrongDestinationError,
     WrongSourceError,
 )
-from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject, Trial
+from engine.locations.base import NO_HEADERS, Capabilities, Made, OpenFile, OpenUpload, PartResult, StoredObject, Trial
 from engine.locations.extras import EXTRAS, NOTHING, Extras, Xattrs, decode, lengths_of
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
@@ -264,7 +264,7 @@ class PosixLocation:
         metadata: dict[str, str],
         *,
         only_new: bool = False,
-    ) -> str:
+    ) -> Made:
         """Give the temporary file its owner, mode and times, make it durable, then give it its name.
 
         The content is read back against ``checksum`` by who wrote it; here only its size is compared. An empty folder
@@ -285,7 +285,7 @@ class PosixLocation:
             self._fail("completed", path, error)
         finally:
             os.close(fd)
-        return ""
+        return Made("", None)
 
     def abort(self, path: bytes, upload_id: str) -> None:
         """Remove a temporary file; no error if it is gone. Raises DestinationError."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import DestinationError, ExistsError, LocationError, SourceError, UploadGoneError
-from engine.locations.base import PartResult
+from engine.locations.base import Made, PartResult
 from engine.locations.credentials import Credentials, current_credentials, proxy_for
+from engine.locations.etags import etag_of
 from engine.locations.listing import ScanLimit
 from engine.locations.s3 import S3Location
 from engine.locations.s3_bucket import AWS_LARGEST, OTHERS_LARGEST
@@ -99,6 +100,7 @@ def test_unknown_key_wrong_secret_and_missing_bucket(
 def test_server_that_checks_checksums_is_recognised(bucket: str, s3_spec: SpecMaker) -> None:
     with opened(s3_spec(bucket, "p")) as location:
         assert location.probe_checksums() is True
+        assert location.probe_hashes() is True
         assert rows_of(location.stored()) == []
 
 
@@ -281,6 +283,48 @@ def test_a_vanished_upload_is_done_only_if_size_and_checksum_agree(stub: Stub, s
 
     with stub(respond) as location, pytest.raises(UploadGoneError):
         location.complete(b"x", "upload", [PART], 7, {})
+
+
+def test_a_vanished_upload_is_done_where_the_etag_is_that_of_its_parts(stub: Stub) -> None:
+    parts = [PartResult(1, 5, 7, etag_of(b"parts")), PartResult(2, 3, 8, etag_of(b"two"))]
+    together = f"{etag_of(bytes.fromhex(parts[0].etag + parts[1].etag))}-2"
+
+    def respond(request: Request) -> Answer:
+        if request.method == "POST":
+            return error(404, "NoSuchUpload")
+        return Answer(200, b"x" * 8, {"etag": f'"{stored}"'})
+
+    stored = together
+    with stub(respond) as location:
+        assert location.complete(b"x", "upload", parts, 7, {}) == Made(together, None)
+    stored = together.replace("-2", "-3")
+    with stub(respond) as location, pytest.raises(UploadGoneError):
+        location.complete(b"x", "upload", parts, 7, {})
+
+
+def test_the_etag_is_asked_for_where_completion_tells_none(stub: Stub) -> None:
+    def respond(request: Request) -> Answer:
+        if request.method == "POST":
+            return Answer(200, b"<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>")
+        return Answer(200, b"x" * 5, {"etag": '"told"'})
+
+    with stub(respond) as location:
+        assert location.complete(b"x", "upload", [PART], 7, {}) == Made("told", None)
+
+
+@pytest.mark.parametrize("of_parts", [etag_of(b"xsync canary"), "0" * 32])
+def test_etags_are_hashes_only_if_those_of_parts_are_too(stub: Stub, of_parts: str) -> None:
+    seen: list[str] = []
+
+    def respond(request: Request) -> Answer:
+        seen.append(request.method)
+        if request.method == "POST":
+            return Answer(200, b"<R><UploadId>1</UploadId></R>")
+        return Answer(200, b"", {"etag": f'"{of_parts if "partNumber" in request.path else etag_of(b"xsync canary")}"'})
+
+    with stub(respond) as location:
+        assert location.probe_hashes() is (of_parts != "0" * 32)
+    assert seen == ["PUT", "DELETE", "POST", "PUT", "DELETE"]
 
 
 def test_a_server_that_accepts_wrong_checksums_is_found_out(stub: Stub) -> None:
