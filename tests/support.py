@@ -150,6 +150,13 @@ def ended(process: Started) -> Iterator[Started]:
         process.err.close()
 
 
+SLOW = ("--limit", "1MB/s")
+"""So that a run is under way for as long as a test wants: two agents get 1 MiB at once, which takes them 2 s."""
+
+SIZES = (0, 100, 40_000, 40_000, 40_000)
+"""Under it: few files make 1 MiB, so that 500 take 12 s, and more are there after each 40."""
+
+
 def make_source(
     folder: Path,
     *,

@@ -18,7 +18,7 @@ import pytest
 
 from engine.journal.reader import read_snapshot
 from engine.model import Snapshot, Status
-from tests.support import Finished, Started, Xsync, ended, make_source, tree_of
+from tests.support import SIZES, SLOW, Finished, Started, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.timeout(600)  # several runs a test
-
-SLOW = ("--limit", "1MB/s")
-"""Two agents get 1 MiB at once, which takes them two seconds."""
-
-SIZES = (0, 100, 40_000, 40_000, 40_000)
-"""Few files make 1 MiB: 500 of them take 12 s, and are known to be there after each 40."""
 
 PART = 16 << 20
 

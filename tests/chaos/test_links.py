@@ -11,12 +11,9 @@ import pytest
 
 from engine.model import Snapshot
 from tests.chaos.test_kill import adds_up, kill_agents, kill_runner, wait_for_more
-from tests.support import Finished, Xsync, ended
+from tests.support import SLOW, Finished, Xsync, ended
 
-GROUPS, NAMES, SINGLE = 1_500, 3, 600
-
-SLOW = ("--limit", "1MB/s")
-"""What is copied takes some seconds; links are no bytes, and wait for it."""
+GROUPS, NAMES, SINGLE = 600, 3, 300
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def make_links(folder: Path) -> Path:
         (folder / f"place{place}" / "sub").mkdir(parents=True)
     for number in range(GROUPS):
         first = folder / "place0" / f"{chance.randrange(10**9):09d}-{number}"
-        first.write_bytes(chance.randbytes(chance.choice((0, 10, 18_000))))
+        first.write_bytes(chance.randbytes(chance.choice((0, 10, 40_000))))
         for place in range(1, NAMES):
             os.link(first, folder / f"place{place}" / "sub" / f"{chance.randrange(10**9):09d}-{number}")
     for number in range(SINGLE):
