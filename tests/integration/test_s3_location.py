@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import DestinationError, ExistsError, LocationError, SourceError, UploadGoneError
 from engine.locations.base import Made, PartResult
-from engine.locations.credentials import Credentials, current_credentials, proxy_for
+from engine.locations.credentials import Credentials, current_credentials, new_session, proxy_for
 from engine.locations.etags import etag_of
 from engine.locations.listing import ScanLimit
 from engine.locations.s3 import S3Location
@@ -498,3 +498,14 @@ def test_limits(keys: pytest.MonkeyPatch) -> None:
     location = S3Location(LocationSpec(url="s3://b/p", endpoint_url="http://h"))
     with pytest.raises(DestinationError, match="key too long"):
         location.begin(b"x" * 1023, 1, {})
+
+
+def test_a_handler_of_one_session_is_not_one_of_another() -> None:
+    """They begin with copies of the same handlers."""
+    heard: list[str] = []
+    one, other = new_session(LocationSpec("s3://b")), new_session(LocationSpec("s3://b"))
+    one.register("own.event", lambda **_: heard.append("one"))
+    other.get_component("event_emitter").emit("own.event")
+    assert heard == []
+    one.get_component("event_emitter").emit("own.event")
+    assert heard == ["one"]
