@@ -14,6 +14,7 @@ import psutil
 
 from engine.errors import UsageError
 from engine.execution.checking.host import room_here
+from engine.execution.foretelling.held import untried
 from engine.execution.foretelling.learning import learn
 from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
@@ -42,11 +43,15 @@ OLD_SECONDS = 7 * 86_400
 
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What test runs and executions found: of one agent, and what all of them together cannot exceed."""
+    """What test runs and executions found: of one agent, and what all of them together cannot exceed.
+
+    ``limit``: in bytes/s, that which held back steps of the test run; no figure here rests on those.
+    """
 
     files_per_second: Figure | None = None
     bytes_per_second: Figure | None = None
     shared: PlanLimit | None = None
+    limit: float | None = None
 
 
 class PlanRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -162,7 +167,7 @@ def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
         start_at=request.start_at,
         options=_options(request, survey),
         helps=request.service != "datasync",
-        warnings=tuple(_doubts(gathered, filters, request.start_at)),
+        warnings=(*_untried(request, gathered, sized.roofline), *_doubts(gathered, filters, request.start_at)),
     )
     return Worked(make_plan(parts, timetable_of(migration)), cut.settled)
 
@@ -340,6 +345,14 @@ def _place(spec: LocationSpec) -> networks.Place:
     if spec.url.startswith("s3://"):
         return "s3" if _is_aws(spec) else "object"
     return _PLACES.get(mount_of(file_path(spec.url), read_mounts()).type, "file")
+
+
+def _untried(request: PlanRequest, gathered: Gathered, one: Roofline) -> Iterator[str]:
+    """That what lifting a limit brings is not known, where it is not."""
+    kinds = {one.files_per_second.origin.kind, one.bytes_per_second.origin.kind}
+    measured = not kinds.isdisjoint(("test run", "execution"))
+    if request.service != "datasync" and (said := untried(gathered.reports, request.measured.limit, measured=measured)):
+        yield said
 
 
 def _doubts(gathered: Gathered, filters: Filters, now: float) -> Iterator[str]:
