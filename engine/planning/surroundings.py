@@ -86,14 +86,14 @@ def default_host(cores: int) -> Roofline:
 
 
 def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
-    """All that limits agents of ``roofline``, the target first; each of one of its scope (of one agent, of one host).
+    """All that limits agents of ``roofline``, the link first; each of one of its scope (of one agent, of one host).
 
     The requests of a destination count as files/s: parts of large files are 16 MiB and more, so that 3,500 of them a
     second are 59 GB/s, and never the limit.
     """
     agent = roofline.bytes_per_second, roofline.files_per_second
     found = [
-        _limit("target", "link", around.target),
+        _limit("link", "link", around.target),
         _limit("rate limit", "link", around.held),
         _limit("path of one agent", "agent", agent[0], adds=roofline.adds),
         _limit("files of one agent", "agent", None, agent[1], adds=roofline.adds),
