@@ -47,7 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True):
     nic: Figure | None = None
     nic_aggregate: bool = False
     source_remote: bool = True
-    cores: int | None = None
+    cores: float | None = None
     cpu_bytes: Figure | None = None
     cpu_files: Figure | None = None
     objects: bool = True
@@ -79,9 +79,9 @@ def held(migration: Migration) -> Figure | None:
     return None if always < 0 else Figure(float(always), Origin("profile", "options.bytes_per_second"))
 
 
-def default_host(cores: int) -> Roofline:
+def default_host(cores: float) -> Roofline:
     """What the CPU of one host does, until it is measured."""
-    origin = Origin("default", f"{cores} cores, each as in docs/benchmarks.md, without TLS")
+    origin = Origin("default", f"{cores:.3g} cores, each as in docs/benchmarks.md, without TLS")
     return Roofline(Figure(cores * CORE_FILES_PER_SECOND, origin), Figure(cores * CORE_BYTES_PER_SECOND, origin))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
+from engine import cgroups
 from engine.errors import UsageError
 from engine.execution.checking.host import room_here
 from engine.execution.foretelling.held import untried
@@ -240,7 +240,7 @@ def _survey(source: LocationSpec, home: Home) -> SurveyReport:
 def roofline_of(request: PlanRequest, reports: Sequence[dict[str, Any]] = ()) -> Roofline:
     """What one agent does: as a test run or executions showed last, else as its stated cap allows, else by default."""
     cap = None if request.per_agent is None else Figure(request.per_agent, Origin("profile", "network.per_agent"))
-    assumed = default_roofline("4 vCPU" if (os.cpu_count() or 1) < 8 else "8 vCPU", cap)
+    assumed = default_roofline("4 vCPU" if cgroups.cores_here() < 8 else "8 vCPU", cap)
     learned, found = learn(reports, assumed, request.agents), request.measured
     return Roofline(
         _newest(found.files_per_second, learned.files_per_second) or assumed.files_per_second,
@@ -264,7 +264,7 @@ def _surroundings(request: PlanRequest, gathered: Gathered) -> Surroundings:
         source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
         nic=gathered.nic,
         source_remote=gathered.source_remote,
-        cores=None if datasync else os.cpu_count(),
+        cores=None if datasync else cgroups.cores_here(),
         objects=_is_aws(migration.destination),  # what other servers take is not known
         datasync="with agent" if datasync else None,
     )
