@@ -11,14 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from engine.catalog.audit import write_files_parquet
-from engine.catalog.compaction import compact
 from engine.execution.committer import Committer
 from engine.execution.comparing.drift import LISTING, conclude_listing
 from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
 from engine.execution.foretelling.forecast import outcome as forecast_outcome
 from engine.execution.session import SPILL, Session, paths
-from engine.execution.succession import results_of, settle, superseded_between
+from engine.execution.succession import fold, settle
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
 from engine.model import Status
@@ -51,9 +50,8 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         await conclude_listing(session, committer, listed)
     superseded: list[Path] = []
     if final:
-        superseded = list(superseded_between((session.sides.source_identity, session.sides.destination_identity)))
-        folded = {**results_of(superseded), session.execution.id: decided}  # at once: the newest fact wins
-        await asyncio.to_thread(compact, session.state, folded)
+        sides = session.sides.source_identity, session.sides.destination_identity
+        superseded = await asyncio.to_thread(fold, session.state, session.folder, sides, decided)
         await asyncio.to_thread(note_mounts, session, totals.deletions)
     problems = [message]
     if final and listed_all and session.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT":

@@ -264,7 +264,7 @@ def _check_idle(identities: tuple[str, str]) -> None:
                 of = f" (superseded by {by})" if by else ""
                 raise RefusedError(
                     f"{folder.name}{of} was interrupted and has results that are not in the state yet: first let "
-                    f"{name} end (xsync resume {name}), or run the migration anew"
+                    f"{name} end (xsync resume {name}, or xsync cancel {name}), or run the migration anew"
                 )
         except JournalError:
             continue  # damaged or of another version: no run of this version goes on with it

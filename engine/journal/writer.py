@@ -244,9 +244,9 @@ class Journal(Succession):
         """Segments that count, oldest first."""
         return [read_segment(*row) for row in self._rows(SEGMENTS, kind)]
 
-    def drop_segments(self) -> None:
-        """Forget all segments: the state and the audit trail hold what they said."""
-        self._run("DELETE FROM segments")
+    def drop_segments(self, kind: SegmentKind | None = None) -> None:
+        """Forget all segments, or those of one kind: the state and the audit trail hold what they said."""
+        self._run("DELETE FROM segments WHERE kind = ifnull(?, kind)", kind)
 
     # What people see and ask
 

@@ -273,9 +273,11 @@ class Runner:
         if name == "engine.execution.main":
             sys.meta_path.remove(self)
             import engine.execution.ending as ending
+            import engine.execution.succession as succession
             import engine.journal.succession as journal
             import engine.locks as locks
-            where = {{"begin": (locks, "runner_lock"), "compact": (ending, "compact"), "settle": (ending, "settle")}}
+            where = {{"begin": (locks, "runner_lock"), "compact": (succession, "compact")}}
+            where["settle"] = ending, "settle"
             setattr(*where.get({step!r}.removesuffix(" with its parent"), (journal.Succession, {step!r})), die)
         return None
 

@@ -295,4 +295,8 @@ def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
         return [Line(f" Superseded by {snapshot.superseded_by}: what it had copied counts there.")]
     if snapshot.status is Status.CANCELLED:
         return [Line(f"{left} Cancelled for good: run it again to copy them.")]
-    return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]
+    ways = (
+        Line(f"   xsync resume {snapshot.execution}"),
+        Line(f"   xsync cancel {snapshot.execution}  (ends it for good)"),
+    )
+    return [Line(f"{left} Go on, or end it:"), *ways]

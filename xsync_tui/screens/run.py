@@ -194,6 +194,8 @@ class RunScreen(BaseScreen[RunFacts]):
                 if _resumable(snapshot):
                     return "R goes on with all that is left, what failed included"
                 return "" if retryable(snapshot) else "nothing failed that a retry is for"
+            case "run.cancel" if not runs and _resumable(snapshot):
+                return ""
             case _:
                 return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
 
@@ -290,11 +292,12 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_cancel(self) -> None:
         """End it for good, once its name is typed."""
-        if self._may("run.cancel") is None:
+        snapshot = self._may("run.cancel")
+        if snapshot is None:
             return
-        name = self.facts.subject.name
-        effect = "Ends this execution for good. Finished files stay at the destination; no half file is left there."
-        self.act(Act("C", f"cancel {name}", effect, "cancel", "keep running", typed=name), self.ask_runner("cancel"))
+        subject, runs = self.facts.subject, starting.at_work(snapshot, self.xsync.now())
+        do = self.ask_runner("cancel") if runs else partial(starting.end, self.xsync.bridge, subject)
+        self.act(starting.cancel_act(subject.name, runs=runs), do)
 
     def action_run(self) -> None:
         """Resume it, or run its profile again."""
