@@ -62,13 +62,14 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
     session.resources.close()
     for folder in superseded:
         await asyncio.to_thread(settle, folder)
-    await asyncio.to_thread(_report, session, outcome)
+    ended_at = time.time()  # for both: they would say different seconds
+    await asyncio.to_thread(_report, session, outcome, ended_at)
 
     def conclude(journal: Journal) -> None:
         with journal.transaction():
             if final:
                 journal.drop_segments()
-            journal.set_status(status, message, time.time())
+            journal.set_status(status, message, ended_at)
 
     await committer.call(conclude)
     shutil.rmtree(session.folder / SPILL, ignore_errors=True)
@@ -76,12 +77,11 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         path.unlink(missing_ok=True)
 
 
-def _report(session: Session, outcome: Outcome) -> None:
+def _report(session: Session, outcome: Outcome, ended_at: float) -> None:
     status, message, transfer_seconds = outcome
     with SnapshotReader(session.folder) as reader:
-        snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
-        took = (snapshot.ended_at or 0.0) - snapshot.started_at
+        snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=ended_at)
         whole = status is Status.SUCCESS and not session.before.segments
-        said = forecast_outcome(session.folder, took) if whole else None
+        said = forecast_outcome(session.folder, snapshot.seconds) if whole else None
         mended = session.known.missing + session.known.changed
         write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended)

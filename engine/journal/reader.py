@@ -70,7 +70,7 @@ class SnapshotReader:
     def read(self) -> Snapshot:
         """The execution as it is now; the same object as before while nothing changed.
 
-        All values are of one commit. Rates are zero unless a runner lives. Cheap at 4 Hz: what is unchanged costs one
+        All values are of one commit. Rates are zero unless a runner lives, and agents at work are ended. Cheap at 4 Hz: what is unchanged costs one
         PRAGMA and one probe of the runner's lock (``locks.is_locked`` tells of its race).
         """
         alive = runner_alive(self.folder)
@@ -260,7 +260,7 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
         limit_until=limit_until,
         eta_seconds=None if low is None else (low, high),
         message=message,
-        agents=_agents(db),
+        agents=_agents(db) if alive else tuple(agent.without_runner() for agent in _agents(db)),
         tasks=_tasks(db),
         failure_counts=dict(db.execute("SELECT reason, count FROM failure_counts ORDER BY reason")),
         events=_events(db),

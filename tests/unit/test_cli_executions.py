@@ -229,6 +229,16 @@ def test_a_command_is_acknowledged_with_who_and_when(verb: str, capsys: Capture)
     assert "@" in answer["who"]
 
 
+@pytest.mark.parametrize("command", ["status", "fleet list", "status --json"])
+def test_agents_of_a_runner_that_was_killed_this_moment_are_not_at_work(command: str, capsys: Capture) -> None:
+    folder = make_execution("lab", Status.TRANSFERRING)
+    with alive(folder):
+        assert any(word in xsync(capsys, *command.split(), folder.name).out for word in ("moving", "working"))
+    said = xsync(capsys, *command.split(), folder.name).out  # within the 2 s in which its heartbeat is young
+    assert not any(word in said for word in ("moving", '"working"'))
+    assert "ended" in said
+
+
 def test_a_runner_that_could_not_do_it_is_1(capsys: Capture) -> None:
     folder = make_execution("lab", Status.TRANSFERRING)
     with answering(folder, "not done: there is no agent-9"):
@@ -307,7 +317,7 @@ def test_the_fleet_can_be_listed_grown_and_shrunk(capsys: Capture) -> None:
         assert xsync(capsys, "fleet", "add", "--agents", "2").code == 0
         assert xsync(capsys, "fleet", "drain", "agent-2").code == 0
         assert xsync(capsys, "fleet", "drain", "agent-9").code == 2
+        assert "agent-1" in xsync(capsys, "fleet", "list").out
+        listed = json.loads(xsync(capsys, "fleet", "list", "--json").out)
     assert asked == [("add_agent", {}), ("add_agent", {}), ("drain_agent", {"agent": "agent-2"})]
-    assert "agent-1" in xsync(capsys, "fleet", "list").out
-    listed = json.loads(xsync(capsys, "fleet", "list", "--json").out)
     assert [agent["state"] for agent in listed["agents"]] == ["working", "idle"]
