@@ -83,7 +83,7 @@ class RunScreen(BaseScreen[RunFacts]):
         self._shows: Pane = "agents"
         self._zoomed: Zoomed = ""
         self._span = 1
-        self._frozen: dict[Path, Migration] = {}
+        self._frozen: dict[tuple[Path, int], Migration] = {}
         self._limits = Limits()
 
     def sample(self, subject: Subject, bridge: Bridge) -> RunFacts:
@@ -107,9 +107,12 @@ class RunScreen(BaseScreen[RunFacts]):
         agents = len(in_order(snapshot.agents))
         lines = agents_window(snapshot.started_at, end, SPANS[self._span][1], agents, self.canvas)
         rates = bridge.agent_rates(folder, *lines) if agents else {}
-        if folder not in self._frozen:
-            self._frozen = {folder: read_migration(folder)}
-        limits, then = self._limits.over(self._frozen[folder], bridge.chosen_limits(folder), shown, snapshot)
+        earlier = bridge.earlier_agreements(folder)
+        about = folder, len(earlier)  # to go on with others makes one more of them
+        if about not in self._frozen:
+            self._frozen = {about: read_migration(folder)}
+        chosen = bridge.chosen_limits(folder)
+        limits, then = self._limits.over(self._frozen[about], earlier, chosen, shown, snapshot)
         ends = freeze_ends(self.facts, folder.name)
         return Past(AgentPast(lines, rates), limits, then, bridge.estimates(folder), ends)
 
