@@ -86,7 +86,8 @@ def _end(journal: Journal, who: str) -> Ended:
     discarded, problem = give_up(journal, listed)
     for each in superseded:
         settle(each)
-    left = f"{journal.totals().files.pending:,} files left"
+    totals = journal.totals()
+    left = f"{'' if totals.listing_complete else 'at least '}{totals.files.pending:,} files left"
     message = f"cancelled by {who} after it was interrupted, with {left}" + (f"; {problem}" if problem else "")
     ended_at = _report(journal, message)
     with journal.transaction():

@@ -104,7 +104,7 @@ def test_other_content_without_a_fact_is_remembered_until_there_is_one(tmp_path:
     def remembered() -> list[bytes]:
         now = read_state(state)
         check_state(state, now)
-        return pq.read_table(state / now.differing)["name"].to_pylist()
+        return list(pq.read_table(state / now.differing)["name"].to_pylist())
 
     def cast(*rows: Mapping[str, Any]) -> int:
         pq.write_table(pa.Table.from_pylist(list(rows), schema=DIFFERENCES_SCHEMA), tmp_path / "found.parquet")

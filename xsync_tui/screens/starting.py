@@ -10,13 +10,13 @@ import msgspec
 from engine.errors import XsyncError
 from engine.journal.reader import read_migration
 from engine.model import Migration, Snapshot, Status
-from engine.quantities import format_count
 from profiles import store
 from profiles.schema import Profile
 from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.begun import ahead_words
 from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.cli.outcome import files_left
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
@@ -129,7 +129,7 @@ def end(bridge: Bridge, subject: Subject) -> str:
     if result is None:
         raise XsyncError(next((line["message"] for line in said if line["type"] == "error"), f"code {done.returncode}"))
     answer = next(line["outcome"] for line in said if line["type"] == "answer")
-    left = f"{folder.name} is cancelled, {format_count(result['files']['pending'])} files left. What it copied counts."
+    left = f"{folder.name} is cancelled, {files_left(bridge.snapshot(folder))}. What it copied counts."
     if done.returncode:
         raise XsyncError(f"{left} {answer}")
     return left
