@@ -122,12 +122,15 @@ def same_mtime(there: str, entry: str) -> str:
     return f"({exact} OR {coarser})"
 
 
-def looking(facts: str, there: str | None, held: Held | None, *, compares: bool, touches: bool) -> str:
+def looking(
+    facts: str, there: str | None, held: Held | None, *, compares: bool, touches: bool, differing: str = ""
+) -> str:
     """SQL of a Verdict and the columns of HINT_SCHEMA for each row of the table ``chunk``, in its order.
 
     Also whether its path is ``known``, whether the destination has it (``there``), and the mtime there (``there_ns``).
 
     ``facts``: SQL of facts, "" if there are none. ``there``: of what the destination holds, None if it is not listed.
+    ``differing``: of paths (dir, name) that are not adopted: what is there was found to be something else.
     """
     lost = changed = same = alike = hidden = "false"
     join = ""
@@ -137,6 +140,9 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
         hidden = held.hides_marker("d", "f", "c") if held.times else "false"  # by its time it is known again
         same = "false" if compares and not held.objects else f"coalesce({held.same('d', 'c')}, false)"
         alike = f"coalesce({held.alike('d', 'c')}, false)"
+        if differing:
+            join += f" LEFT JOIN (SELECT DISTINCT dir, name FROM {differing}) x ON x.dir = c.dir AND x.name = c.name"
+            same, alike = (f"({word} AND (f.verdict IS NOT NULL OR x.dir IS NULL))" for word in (same, alike))
     there_columns = (
         f"{'d.kind IS NOT NULL' if join else 'false'} AS there, {'d.mtime_ns' if join else 'NULL'} AS there_ns"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine import home
 from engine.catalog.audit import write_files_parquet
+from engine.catalog.compaction import compact
 from engine.errors import BusyError, JournalError
 from engine.execution.comparing.drift import LISTING
 from engine.execution.earlier import differences, resumable
@@ -72,6 +73,16 @@ def superseded_between(sides: tuple[str, str]) -> Iterator[Path]:
 def results_of(folders: Sequence[Path]) -> Mapping[str, Sequence[Path]]:
     """Result segments by execution, as ``compact`` takes them. Raises JournalError."""
     return {folder.name: _paths(folder, "results") for folder in folders}
+
+
+def fold(state: Path, folder: Path, sides: tuple[str, str], decided: Sequence[Path]) -> list[Path]:
+    """Put the results of the execution in ``folder``, and of superseded ones between these ``sides``, into ``state``.
+
+    Returns the folders of those, which can be settled then. Raises JournalError, OSError.
+    """
+    superseded = list(superseded_between(sides))
+    compact(state, {**results_of(superseded), folder.name: decided})  # at once: the newest fact wins
+    return superseded
 
 
 def settle(folder: Path) -> None:

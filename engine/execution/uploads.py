@@ -229,7 +229,7 @@ class Uploads:
         intents = await self._committer.call(Journal.intents)
         try:
             if intents:
-                await asyncio.to_thread(self._discard_intended, intents)
+                await asyncio.to_thread(discard_intended, self._destination, intents)
         except DestinationError as error:
             problem = str(error)
         return problem
@@ -247,13 +247,6 @@ class Uploads:
                     raise
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
-
-    def _discard_intended(self, intents: Mapping[bytes, float]) -> None:
-        """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent."""
-        for found in self._destination.open_uploads():
-            intended_at = intents.get(found.path)
-            if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
-                self._destination.abort(found.path, found.upload_id)
 
     async def _asked(self, ask: Callable[[], _T]) -> _T:
         """What ``ask`` finds at the source, again while that is out of reach. Raises OSError, UnavailableError."""
@@ -405,6 +398,17 @@ class Uploads:
             return source.extras(path, file, shape=self._destination.capabilities.transport == "objects")
         finally:
             file.close()
+
+
+def discard_intended(destination: Destination, intents: Mapping[bytes, float]) -> None:
+    """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent.
+
+    Raises DestinationError.
+    """
+    for found in destination.open_uploads():
+        intended_at = intents.get(found.path)
+        if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
+            destination.abort(found.path, found.upload_id)
 
 
 def part_size(size: int, least: int = PART_BYTES) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.execution.earlier import Left
 from engine.execution.launch import RunRequest, begin, create
-from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
+from engine.journal.reader import SnapshotReader, read_left_open, read_migration, read_segments, read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Limit, Snapshot, Status
 from tests.support import SIZES, Finished, Xsync, ended, make_source, tree_of
@@ -92,6 +92,8 @@ def test_another_limit_and_number_of_agents_go_on_with_it_and_a_later_resume_kee
     again: Command = ["run", source, target, "--agents", "3", "--limit", "5MB/s"]
     assert interrupted(xsync, again, seen(xsync, first).totals.files.transferred + 50) == first
     assert read_migration(folder).agents == 3
+    with SnapshotReader(folder) as reader:  # for what is told of the past
+        assert [each.bytes_per_second for each in reader.earlier_agreements()] == [4_000_000]
     assert seen(xsync, first).limit_bytes_per_second == 5e6
     said = told(xsync, "run", source, target, "--agents", "2", "--limit", "none")
     assert f"Continues {first}, which was interrupted, now with no limit and 2 agents" in said
@@ -282,9 +284,11 @@ class Runner:
         if name == "engine.execution.main":
             sys.meta_path.remove(self)
             import engine.execution.ending as ending
+            import engine.execution.succession as succession
             import engine.journal.succession as journal
             import engine.locks as locks
-            where = {{"begin": (locks, "runner_lock"), "compact": (ending, "compact"), "settle": (ending, "settle")}}
+            where = {{"begin": (locks, "runner_lock"), "compact": (succession, "compact")}}
+            where["settle"] = ending, "settle"
             setattr(*where.get({step!r}.removesuffix(" with its parent"), (journal.Succession, {step!r})), die)
         return None
 
