@@ -1,4 +1,4 @@
-"""Keys that come before a screen has read what they are about: they wait for it, in their order, so that none is lost."""
+"""Keys that come before a screen has read what they are about: they wait for it in their order, and none is lost."""
 
 from __future__ import annotations
 
