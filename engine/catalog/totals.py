@@ -24,6 +24,9 @@ UNREADABLE = "unreadable"
 NOT_LISTED = "folder not listed"
 """Reasons under which failures that listing found are counted."""
 
+NOT_DELETED = "not deleted: "
+"""What the reason begins with of what should have been deleted and is still there."""
+
 _SETTLED = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
 
 

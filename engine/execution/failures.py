@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute
 
-from engine.catalog.totals import NOT_LISTED, UNREADABLE
+from engine.catalog.totals import NOT_DELETED, NOT_LISTED, UNREADABLE
 from engine.model import Action, Failure, Fate, Kind
 from engine.names import text_of
 
@@ -35,7 +35,7 @@ def failures_in_results(tables: Iterable[pa.Table]) -> Iterator[Failure]:
         for row in failed.select(["dir", "name", "action", "reason", "detail"]).to_pylist():
             reason = row["reason"] or "unknown"
             if row["action"] == Action.NOT_DELETED:
-                reason = f"not deleted: {reason}"
+                reason = NOT_DELETED + reason
             yield Failure(_path(row["dir"], row["name"]), reason, row["detail"] or "")
 
 
