@@ -22,9 +22,16 @@ MEMORY_BYTES = 96 << 20
 
 UNREADABLE = "unreadable"
 NOT_LISTED = "folder not listed"
+COLLIDES = "collides with another name"
 """Reasons under which failures that listing found are counted."""
 
 _SETTLED = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
+
+
+def reason_in_listing(error: str | None) -> tuple[str, str | None]:
+    """Reason and detail of an UNREADABLE row; its ``error`` may say that it is about the name instead."""
+    owner = (error or "").removeprefix(f"{COLLIDES}: ")
+    return (UNREADABLE, error) if owner == (error or "") else (COLLIDES, owner)
 
 
 class Counted(NamedTuple):
