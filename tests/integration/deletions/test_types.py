@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +160,14 @@ def test_a_change_of_type_in_a_bucket_removes_the_old_form(
     assert snapshot.status is Status.SUCCESS, snapshot.message
     assert keys(boto, bucket) == expected(source)
     assert run(source, s3_spec(bucket)).totals.files.transferred == 0
+
+
+def test_what_killed_agents_left_keeps_no_folder(source: Path, target: Path) -> None:
+    run(source, target)
+    for folder in ("top0", "top1/sub1"):
+        (target / folder / ".xsync-0123456789abcdef").write_bytes(b"half")
+    shutil.rmtree(source / "top1")
+    shutil.rmtree(source / "top0")
+    (source / "top0").write_bytes(b"a file now")
+    assert run(source, target).status is Status.SUCCESS
+    assert tree_of(target) == tree_of(source)
