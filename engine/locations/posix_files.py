@@ -136,6 +136,14 @@ def is_temporary(name: bytes) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+def remove_empty(name: bytes, dir_fd: int) -> None:
+    """Remove an empty folder. Raises OSError: ENOTEMPTY also where a file server calls that EEXIST."""
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+    except FileExistsError as error:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), name) from error
+
+
 def set_attributes(
     target: int | bytes, attributes: FileAttributes, xattrs: Xattrs | None = None, dir_fd: int | None = None
 ) -> tuple[str, ...]:

@@ -61,6 +61,21 @@ def test_a_twin_never_takes_the_key_of_a_name_that_is_known(
     assert content(boto, bucket) == {OWNER.decode(): OWNER}
 
 
+def test_twins_keep_nothing_else_from_being_deleted(
+    xsync: Xsync, command: list[str], tmp_path: Path, bucket: str, boto: S3Client
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in (OWNER, TWIN, b"goes", b"stays"):
+        at(source, name).write_bytes(name)
+    fails(xsync.run(*command))
+    (source / "goes").unlink()
+    done = xsync.run(*command, "--delete", "--max-deletions", "1")
+    fails(done)
+    assert done.result["files"]["deleted"] == 1
+    assert content(boto, bucket) == {OWNER.decode(): OWNER, "stays": b"stays"}
+
+
 def test_a_name_that_was_alone_is_named_once_it_has_a_twin(xsync: Xsync, command: list[str], tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
