@@ -179,7 +179,8 @@ def _judge(connection: Connection, gone: Path, source: Source, rules: Rules) -> 
             SELECT g.dir, g.name, g.path, g.folder, g.size, g.mtime_ns, g.mounted, g.replaced, {known} AS known,
                    coalesce({put}, false) AS was_put,
                    CASE WHEN {known} AND {_sql(rules.objects)} THEN f.kind ELSE g.kind END AS kind,
-                   {_is_outside(rules)} AS outside, NOT {known} AND {_is_implied(rules, "g.")} AS implied
+                   {_is_outside(rules)} AS outside,
+                   (g.replaced OR NOT {known}) AND {_is_implied(rules, "g.")} AS implied
             FROM gone g LEFT JOIN facts f ON f.dir = g.dir AND f.name = g.name AND f.folder = g.folder
         )""")
     if not rules.objects:
@@ -238,7 +239,11 @@ def _is_outside(rules: Rules) -> str:
 
 
 def _is_implied(rules: Rules, alias: str = "") -> str:
-    """SQL that is true for a folder of an object store that is only a part of keys: there is nothing to delete."""
+    """SQL that is true for a folder of an object store that is only a part of keys: there is nothing to delete.
+
+    What was put there is deleted all the same, as not every server lists it, unless it has become a file: where both
+    are one entry (SeaweedFS) the marker's deletion would take an empty file along.
+    """
     return f"({alias}folder AND coalesce({alias}etag, '') = '')" if rules.objects else "false"
 
 
