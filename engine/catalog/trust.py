@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from engine.catalog.database import Connection, database, stream
 from engine.catalog.facts import valid_entries
-from engine.catalog.totals import COLLIDES
+from engine.catalog.totals import COLLIDING
 from engine.model import Fate, Kind
 
 MEMORY_BYTES = 96 << 20
@@ -27,8 +27,8 @@ def listing_errors(entries: Sequence[Path], spill: Path) -> int:
     """
     if not entries:
         return 0
-    twin = f"kind <> {int(Kind.FOLDER)} AND starts_with(coalesce(error, ''), '{COLLIDES}: ')"
-    wrong = f"(error IS NOT NULL OR fate = {int(Fate.UNREADABLE)}) AND NOT ({twin})"
+    known = f"kind <> {int(Kind.FOLDER)} AND {COLLIDING}"
+    wrong = f"(error IS NOT NULL OR fate = {int(Fate.UNREADABLE)}) AND NOT ({known})"
     with database(spill, MEMORY_BYTES) as connection:
         return number_of(connection, f"SELECT count(*) FROM {valid_entries(entries, failed=True)} WHERE {wrong}")
 
