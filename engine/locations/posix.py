@@ -27,8 +27,8 @@ from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.locations.mounts import Mount, describe_mount, mount_of, path_in_volume, read_mounts
 from engine.locations.posix_canary import try_out
-from engine.locations.posix_files import XATTRS, PosixFile, open_regular, set_attributes, temporary_name
-from engine.locations.posix_folders import FOLDER_FLAGS, Folders
+from engine.locations.posix_files import XATTRS, PosixFile, open_regular, remove_empty, set_attributes, temporary_name
+from engine.locations.posix_folders import FOLDER_FLAGS, MOVED, Folders
 from engine.locations.posix_scan import scan_folders
 from engine.locations.posix_twins import folds_names, refuse_twin
 from engine.locations.posix_xattrs import beneath, keeps_xattrs, read_xattrs
@@ -278,7 +278,13 @@ class PosixLocation:
             self._attribute(fd, metadata)
             os.fsync(fd)
             give = self._give_new_name if only_new else self._give_name
-            self.folders.within(path, lambda name, dir_fd: give(_checked(upload_id), name, dir_fd))
+
+            def place(name: bytes, dir_fd: int) -> None:
+                if not self.folders.leads_to(path.rpartition(b"/")[0], dir_fd):
+                    raise DestinationError(f"{text_of(path)}: {MOVED}; something else is there now")
+                give(_checked(upload_id), name, dir_fd)
+
+            self.folders.within(path, place)
         except FileExistsError:
             raise ExistsError(f"{text_of(path)} is there already in {self._text}") from None
         except OSError as error:
@@ -358,7 +364,7 @@ class PosixLocation:
         try:
             os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except IsADirectoryError:
-            os.rmdir(name, dir_fd=dir_fd)
+            remove_empty(name, dir_fd)
             os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         os.fsync(dir_fd)
 

@@ -192,7 +192,7 @@ class Objects:
         reply = self.request("GET", bucket, {}, query)
         try:
             body = b"".join(iter(lambda: reply.read(_PAGE_BYTES), b""))
-            check_page(body)
+            check_page(body, asked.token)
             return body
         except TransportError as error:
             raise failure_of(error) from error

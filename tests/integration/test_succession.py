@@ -150,6 +150,23 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     assert any("xsync cleanup" in event.text for event in seen(xsync, newer).events if event.kind == "warning")
 
 
+def test_what_killed_agents_left_goes_with_the_run_after_one_that_was_cancelled(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    interrupted(xsync, ["run", source, target, *SLOW])
+    left = target / "top0" / ".xsync-0123456789abcdef"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    with ended(xsync.start("run", source, target, "--exclude", "*.none", *SLOW)) as process:
+        cancels = xsync.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
+        assert xsync.run("cancel", cancels.execution).code == 0
+        assert xsync.finish(process).result["status"] == "CANCELLED"
+    assert left.exists()
+    assert xsync.run("run", source, target).code == 0
+    assert tree_of(target) == tree_of(source)
+
+
 def without_temporaries(folder: Path) -> dict[str, tuple[object, ...]]:
     """What killed agents left in folders that are excluded since is told, and stays."""
     return {path: found for path, found in tree_of(folder).items() if "/.xsync-" not in path}
