@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from engine import cgroups
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.agent_rates import Rates
@@ -198,7 +199,7 @@ class Bridge:
         while not base.exists():
             base = base.parent
         speed = links.get(link, 0) * 1e6
-        return Host(socket.gethostname(), link, speed, os.cpu_count() or 1, shutil.disk_usage(base).free)
+        return Host(socket.gethostname(), link, speed, cgroups.cores_here(), shutil.disk_usage(base).free)
 
     def who(self) -> str:
         """Who asks for what is asked for here."""

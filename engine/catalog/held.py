@@ -147,7 +147,9 @@ def looking(
         f"{'d.kind IS NOT NULL' if join else 'false'} AS there, {'d.mtime_ns' if join else 'NULL'} AS there_ns"
     )
     recorded = f"f.checksum IS NOT NULL AND c.kind = {_FILE}"
-    compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND ({compares} OR f.unsure) AND {recorded}"
+    known = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)}"
+    compared = f"{known} AND ({compares} OR f.unsure) AND {recorded}"
+    blind = f"{known} AND {compares} AND {touches} AND f.checksum IS NULL AND c.kind = {_FILE}"
     other = f"f.doubt = {int(Doubt.CONTENT)}"
     touched = (
         f"(NOT f.same OR f.doubt = {int(Doubt.METADATA)}) AND f.touched AND NOT {other} AND {touches} AND {recorded}"
@@ -156,13 +158,14 @@ def looking(
         SELECT CASE WHEN f.same AND f.verdict = {int(Verdict.DONE)} THEN {int(Verdict.DONE)}
                     WHEN f.same AND {lost} THEN {int(Verdict.MISSING)}
                     WHEN f.same AND ({changed} OR f.doubt > 0) THEN {int(Verdict.CHANGED)}
-                    WHEN ({compared}) OR (f.same AND (f.unsure OR {hidden})) THEN {int(Verdict.WORK)}
+                    WHEN ({compared}) OR ({blind}) OR (f.same AND (f.unsure OR {hidden})) THEN {int(Verdict.WORK)}
                     WHEN f.same THEN {int(Verdict.UNCHANGED)}
                     WHEN f.verdict IS NULL AND {same} THEN {int(Verdict.ADOPTED)}
                     ELSE {int(Verdict.WORK)} END::UTINYINT AS verdict,
                CASE WHEN f.same AND ({lost} OR {changed} OR {other}) THEN {int(Look.NONE)}
                     WHEN {touched} THEN {int(Look.METADATA)}
                     WHEN {compared} THEN {int(Look.COMPARE)}
+                    WHEN {blind} AND coalesce(f.etag, '') <> '' THEN {int(Look.ADOPT)}
                     WHEN f.verdict IS NULL AND {alike} AND NOT {same} OR (f.same AND {hidden}) THEN {int(Look.ADOPT)}
                     ELSE {int(Look.NONE)} END::UTINYINT AS look,
                f.verdict IS NOT NULL AS known, {there_columns},

@@ -18,11 +18,11 @@ from engine.catalog.compaction import compact
 from engine.errors import BusyError, JournalError
 from engine.execution.comparing.drift import LISTING
 from engine.execution.earlier import differences, resumable
-from engine.journal.reader import read_identities, read_segments, read_snapshot, read_succession
+from engine.journal.reader import read_identities, read_segments, read_snapshot, read_standing, read_succession
 from engine.journal.records import SegmentKind
 from engine.journal.writer import Journal
 from engine.locks import FileLock, runner_lock, wait_for_agents
-from engine.model import Event
+from engine.model import Event, Status
 from engine.reporting.report import AUDIT
 
 STUCK_SECONDS = 15.0
@@ -68,6 +68,15 @@ def superseded_between(sides: tuple[str, str]) -> Iterator[Path]:
                 continue
             if read_segments(folder, "results") or read_segments(folder, "entries"):
                 yield folder
+
+
+def cancelled_before(execution: str, sides: tuple[str, str]) -> bool:
+    """Whether the latest other execution between these sides was cancelled, and has removed no temporaries."""
+    for folder in reversed(home.list_execution_folders(home.find_home())):
+        with suppress(JournalError):
+            if folder.name != execution and read_identities(folder) == sides:
+                return read_standing(folder).status is Status.CANCELLED
+    return False
 
 
 def results_of(folders: Sequence[Path]) -> Mapping[str, Sequence[Path]]:

@@ -82,7 +82,10 @@ def _finish_folder(
     folders = cast("PosixLocation", shared.destination).folders
     path = rows.path(row)
     try:
-        folder = _open_folder(folders, path, replaces=shared.config.options.overwrite_mode != "NEVER")
+        replaces = shared.config.options.overwrite_mode != "NEVER"
+        folder = _open_folder(folders, path, replaces=replaces)
+        if not folders.leads_to(path, folder.fd):
+            folder = _open_folder(folders, path, replaces=replaces)
         if sweep:
             sweep_folder(folder.fd)
         found, atime_ns = _attributes(shared, rows, row, allowed)
