@@ -132,7 +132,7 @@ def test_open_uploads_are_discarded_and_completed_objects_stay(
     assert xsync.run("cancel", execution).code == 0
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     assert [upload["Key"] for upload in left] == ["of-somebody-else"]
-    assert _objects(boto, bucket) == objects
+    assert objects.items() <= _objects(boto, bucket).items()  # the server may still finish what was on its way
     assert read_left_open(folder) == ([], {})
     assert not read_segments(folder, "entries") + read_segments(folder, "results")
 
