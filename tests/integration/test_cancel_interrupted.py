@@ -245,7 +245,7 @@ def test_killed_at_any_step_a_repeat_finishes_it(
     assert not list(folder.glob("results-*")) + list(folder.glob("entries-*"))
     if step in ("fold", "_let_go"):
         again = xsync.run("run", source, *_bucket(s3.endpoint_url, s3, bucket))
-        assert (again.code, again.result["files"]["skipped"]) == (0, before.transferred)
+        assert (again.code, again.result["files"]["skipped"] >= before.transferred) == (0, True)
 
 
 def test_killed_half_way_it_can_still_be_resumed(xsync: Xsync, source: Path, tmp_path: Path) -> None:

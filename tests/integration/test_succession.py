@@ -308,7 +308,7 @@ def test_what_was_to_be_taken_over_is_given_up_with_the_newer_one(
         folder = xsync.home / "executions" / each
         assert (read_left_open(folder), read_segments(folder, "results")) == (([], {}), [])
     again = xsync.run("run", source, *_bucket(s3, bucket))
-    assert (again.code, again.result["files"]["skipped"]) == (0, sent)
+    assert (again.code, again.result["files"]["skipped"] >= sent) == (0, True)
 
 
 _DIES = """
