@@ -23,6 +23,15 @@ ROWS_PER_FILE = 2_000_000
 _FACT_COLUMNS = [*(column for column in STATE_COLUMNS if column not in ("execution", "doubt")), "action", "reason"]
 _TOLD_COLUMNS = [*_FACT_COLUMNS, "execution", "doubt"]
 
+_EMPTY = {
+    **dict.fromkeys(("kind", "doubt"), pa.uint8()),
+    **dict.fromkeys(("size", "mtime_ns", "ctime_ns"), pa.int64()),
+    **dict.fromkeys(("dev", "inode", "checksum"), pa.uint64()),
+    **dict.fromkeys(("mode", "uid", "gid"), pa.uint32()),
+    **dict.fromkeys(("etag", "verified", "reason", "execution"), pa.string()),
+    "unsure": pa.bool_(),
+}
+
 
 def merge_results(results: Sequence[Path], out: Path) -> Written:
     """Write the newest result of each path (by ``finished_ns``) to ``out``, sorted by (dir, name). Raises OSError.
@@ -38,15 +47,23 @@ def merge_results(results: Sequence[Path], out: Path) -> Written:
     return Written(out, rows, out.stat().st_size)
 
 
-def compact(folder: Path, results: Mapping[str, Sequence[Path]], rows_per_file: int = ROWS_PER_FILE) -> State:
+def compact(
+    folder: Path,
+    results: Mapping[str, Sequence[Path]],
+    rows_per_file: int = ROWS_PER_FILE,
+    deleted: Sequence[Path] = (),
+) -> State:
     """Fold ``results`` (segments by execution id) into the state in ``folder`` and return the new state.
 
     The newest fact about a path wins; it is kept if it says transferred, or found there. Only files whose range holds a
     result are written again, and none counts before all do: a crash leaves the old state as it was. Takes about 250 MB,
-    whatever the number of rows. Raises OSError, JournalError.
+    whatever the number of rows. ``deleted``: audit trails of what was deleted at the destination, maybe since then.
+    Raises OSError, JournalError.
     """
     streams = [_facts(newest_rows(files, _FACT_COLUMNS), execution) for execution, files in results.items() if files]
-    return _fold(folder, streams, rows_per_file) if streams else read_state(folder)
+    if not streams:
+        return read_state(folder)
+    return _fold(folder, [*streams, *map(_deleted, deleted)], rows_per_file)
 
 
 def replace_facts(folder: Path, file: Path, rows_per_file: int = ROWS_PER_FILE) -> State:
@@ -75,6 +92,17 @@ def _facts(stream: Iterator[pa.Table], execution: str) -> Iterator[pa.Table]:
         by = pa.repeat(pa.scalar(execution, pa.string()), said.num_rows)
         doubt = pa.repeat(pa.scalar(int(Doubt.NONE), pa.uint8()), said.num_rows)
         yield said.append_column("execution", by).append_column("doubt", doubt)
+
+
+def _deleted(audit: Path) -> Iterator[pa.Table]:
+    """What an audit trail says was deleted, as results; the rest of their columns is empty."""
+    for rows in read(audit, ["dir", "name", "action", "finished_ns"]):
+        gone = rows.filter(pc.equal(rows["action"], Action.DELETED.name.lower()))
+        if gone.num_rows:
+            action = pa.repeat(pa.scalar(int(Action.DELETED), pa.uint8()), gone.num_rows)
+            said = {"dir": gone["dir"], "name": gone["name"], "finished_ns": gone["finished_ns"], "action": action}
+            empty = {name: pa.nulls(gone.num_rows, kind) for name, kind in _EMPTY.items()}
+            yield pa.table(said | empty).select(_TOLD_COLUMNS)
 
 
 def _known(folder: Path, file: StateFile) -> Iterator[pa.Table]:

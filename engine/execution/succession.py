@@ -18,7 +18,7 @@ from engine.catalog.compaction import compact
 from engine.errors import BusyError, JournalError
 from engine.execution.comparing.drift import LISTING
 from engine.execution.earlier import differences, resumable
-from engine.journal.reader import read_identities, read_segments, read_standing, read_succession
+from engine.journal.reader import read_identities, read_segments, read_snapshot, read_standing, read_succession
 from engine.journal.records import SegmentKind
 from engine.journal.writer import Journal
 from engine.locks import FileLock, runner_lock, wait_for_agents
@@ -90,8 +90,23 @@ def fold(state: Path, folder: Path, sides: tuple[str, str], decided: Sequence[Pa
     Returns the folders of those, which can be settled then. Raises JournalError, OSError.
     """
     superseded = list(superseded_between(sides))
-    compact(state, {**results_of(superseded), folder.name: decided})  # at once: the newest fact wins
+    results = {**results_of(superseded), folder.name: decided}
+    compact(state, results, deleted=_deleted_since([folder, *superseded], sides))  # at once: the newest fact wins
     return superseded
+
+
+def _deleted_since(folders: Sequence[Path], sides: tuple[str, str]) -> list[Path]:
+    """Audit trails of other executions between these sides that may have deleted what these had copied."""
+    began = min(read_snapshot(folder).started_at for folder in folders)
+    found = []
+    for other in home.list_execution_folders(home.find_home()):
+        with suppress(JournalError, FileNotFoundError):
+            if other in folders or (other / AUDIT).stat().st_mtime < began or read_identities(other) != sides:
+                continue
+            totals = read_snapshot(other).totals
+            if totals.files.deleted + totals.folders.deleted:
+                found.append(other / AUDIT)
+    return found
 
 
 def settle(folder: Path) -> None:

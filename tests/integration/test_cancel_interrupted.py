@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
 
+from engine.catalog.state import read_state
 from engine.execution.prepare import claim_destination
 from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
-from engine.model import Snapshot, Status
+from engine.model import Kind, Snapshot, Status
 from tests.faults.proxy import fault_proxy
 from tests.support import Xsync, ended, make_source, tree_of
 from xsync_tui.cli.running import read_report
@@ -130,7 +132,7 @@ def test_open_uploads_are_discarded_and_completed_objects_stay(
     assert xsync.run("cancel", execution).code == 0
     left = boto.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
     assert [upload["Key"] for upload in left] == ["of-somebody-else"]
-    assert _objects(boto, bucket) == objects
+    assert objects.items() <= _objects(boto, bucket).items()  # the server may still finish what was on its way
     assert read_left_open(folder) == ([], {})
     assert not read_segments(folder, "entries") + read_segments(folder, "results")
 
@@ -198,6 +200,25 @@ def test_what_has_ended_otherwise_is_not_cancelled(xsync: Xsync, source: Path, t
     assert (refused.code, "SUCCESS" in refused.message) == (2, True)
 
 
+def test_what_another_run_deleted_since_is_no_fact_of_it(xsync: Xsync, source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    for name, more in (("one", ""), ("two", '[filters]\nexclude = ["/nothing"]\n')):
+        (tmp_path / f"{name}.toml").write_text(
+            f'schema = 1\nname = "{name}"\n[source]\nurl = "file://{source}"\n'
+            f'[destination]\nurl = "file://{target}"\n{more}'
+        )
+    execution = killed(xsync, ["run", tmp_path / "one.toml", *SLOW], files=100)
+    copied = {path for path in tree_of(target) if path.endswith(".dat")}
+    (lost,) = [path for path in sorted(copied) if ".xsync-" not in path][:1]
+    (source / lost).unlink()
+    assert xsync.run("run", tmp_path / "two.toml", "--delete").result["files"]["deleted"] == 1
+    assert xsync.run("cancel", execution).code == 0
+    (state,) = xsync.home.glob("state/*/state.json")
+    known = [row for file in read_state(state.parent).names for row in pq.read_table(state.parent / file).to_pylist()]
+    assert len({(row["dir"], row["name"]) for row in known if row["kind"] == Kind.FILE}) == 1_499
+    assert Path(lost).name.encode() not in {row["name"] for row in known}
+
+
 STEPS = ["set_runner", "write_files_parquet", "fold", "give_up", "end_upload", "write_report", "drop_segments"]
 
 
@@ -224,7 +245,7 @@ def test_killed_at_any_step_a_repeat_finishes_it(
     assert not list(folder.glob("results-*")) + list(folder.glob("entries-*"))
     if step in ("fold", "_let_go"):
         again = xsync.run("run", source, *_bucket(s3.endpoint_url, s3, bucket))
-        assert (again.code, again.result["files"]["skipped"]) == (0, before.transferred)
+        assert (again.code, again.result["files"]["skipped"] >= before.transferred) == (0, True)
 
 
 def test_killed_half_way_it_can_still_be_resumed(xsync: Xsync, source: Path, tmp_path: Path) -> None:

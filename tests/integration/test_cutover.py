@@ -7,11 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.journal.writer import Journal
+from engine.model import Status
 from tests.privileges import mounted
 from tests.support import Finished, Xsync, make_source, tree_of
 from xsync_tui.demo.server import S3Server
@@ -177,6 +180,18 @@ def test_killed_in_the_final_delta_it_goes_on_with_the_same_execution(
     assert (done.code, steps(done)) == (0, ALL[2:]), done.errors
     assert len(xsync.executions()) == 1
     assert tree_of(destination) == tree_of(source)
+
+
+def test_a_final_delta_that_was_cancelled_is_done_anew(xsync: Xsync, source: Path, destination: Path) -> None:
+    profile(xsync, source, destination)
+    assert patched(xsync, "running._follow = die").code == -9
+    xsync.wait_for(lambda now: not now.runner_alive)
+    with Journal.open(xsync.folder()) as journal:  # as somebody does after an interruption
+        journal.set_status(Status.CANCELLED, "", time.time())
+    done = xsync.run("cutover", "lab", "--yes")
+    assert (done.code, steps(done)) == (0, ALL[2:]), done.errors
+    assert record(xsync)["delta"] == xsync.executions()[-1]
+    assert (len(xsync.executions()), tree_of(destination)) == (2, tree_of(source))
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,29 @@ def test_killed_between_any_two_steps_it_says_the_truth_and_goes_on(
     assert xsync.run("state", "export", tmp_path / "out", newer).code == 0
 
 
+@pytest.mark.parametrize("step", ["take_uploads", "forget_uploads"])
+def test_what_was_to_be_taken_over_is_given_up_with_the_newer_one(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, step: str
+) -> None:
+    source = make_source(tmp_path / "source", files=300, large=(600 << 20,))
+    command: Command = ["run", source, *_bucket(s3, bucket), "--agents", "1"]
+    with ended(xsync.start(*command)) as process:
+        _kill(xsync.wait_for_bytes(100 << 20))
+        xsync.finish(process)
+    older = xsync.executions()[-1]
+    sent = seen(xsync, older).totals.files.transferred
+    assert killed_at(xsync, step, [*command, "--exclude", "*.none"], tmp_path).code != 0
+    (newer,) = set(xsync.executions()) - {older}
+    assert seen(xsync, older).superseded_by == newer
+    assert xsync.run("cancel", newer).code == 0
+    assert xsync.run("cleanup", *_bucket(s3, bucket)).lines[0]["leftovers"] == []
+    for each in (older, newer):
+        folder = xsync.home / "executions" / each
+        assert (read_left_open(folder), read_segments(folder, "results")) == (([], {}), [])
+    again = xsync.run("run", source, *_bucket(s3, bucket))
+    assert (again.code, again.result["files"]["skipped"] >= sent) == (0, True)
+
+
 _DIES = """
 import os, signal, sys
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog import compaction
+from engine.catalog.audit import write_files_parquet
 from engine.catalog.compaction import compact, merge_results
 from engine.catalog.delta import Known
 from engine.catalog.segments import write_results
@@ -98,6 +99,18 @@ def test_what_was_deleted_is_no_fact_any_more(tmp_path: Path) -> None:
     compact(tmp_path / "s", {"x1": [_segment(tmp_path / "1", [result(row)])]})
     deleted = result(row, Action.DELETED, finished_ns=9_000)
     assert compact(tmp_path / "s", {"x2": [_segment(tmp_path / "2", [deleted])]}).files == ()
+
+
+def test_what_another_execution_deleted_since_is_no_fact(tmp_path: Path) -> None:
+    one, two, three = (entry(b"d", name) for name in (b"1", b"2", b"3"))
+    deleted = [result(each, Action.DELETED, finished_ns=6_000) for each in (one, two)]
+    audit = tmp_path / "files.parquet"
+    write_files_parquet([], [write_results(tmp_path / "1", results_table(deleted)).path], audit)
+    rows = [result(one, finished_ns=5_000), result(two, finished_ns=7_000), result(three, finished_ns=5_000)]
+    results = {"older": [write_results(tmp_path / "2", results_table(rows)).path]}
+    state = compact(tmp_path / "s", results, deleted=[audit])
+    check_state(tmp_path / "s", state)
+    assert pq.read_table(tmp_path / "s" / state.files[0].name)["name"].to_pylist() == [b"2", b"3"]
 
 
 def test_nothing_to_fold_leaves_the_state_as_it_is(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from xsync_tui.cli import options
 
+if TYPE_CHECKING:
+    from engine.model import Snapshot
+
 SOME_FAILED = 3
+
+_LOOK_SECONDS = 0.1
 
 
 @click.command
@@ -21,25 +28,30 @@ def command(execution: str | None, as_json: bool) -> int:
     run, its open uploads are discarded, and it cannot be resumed any more. Exit code 3: the destination could not be
     reached, and something stays open there. Then repeat it.
     """
-    import time
-
     from engine.journal.reader import read_snapshot
-    from engine.model import Status
     from xsync_tui.cli.asking import ask_and_tell
     from xsync_tui.cli.finding import execution_to_end
-    from xsync_tui.cli.headline import Life, life_of
 
     folder = execution_to_end(execution)
     snapshot = read_snapshot(folder)
-    begins = snapshot.status in (Status.QUEUED, Status.LAUNCHING) and life_of(snapshot, time.time()) is Life.LIVE
-    if snapshot.runner_alive or begins:
+    while _begins(snapshot):
+        time.sleep(_LOOK_SECONDS)
+        snapshot = read_snapshot(folder)
+    if snapshot.runner_alive:
         return ask_and_tell(folder, "cancel", {}, as_json=as_json)
     return _end(folder, as_json=as_json)
 
 
-def _end(folder: Path, *, as_json: bool) -> int:
-    import time
+def _begins(snapshot: Snapshot) -> bool:
+    """Whether its runner may be about to live, as is not known for seconds."""
+    from engine.model import Status
+    from xsync_tui.cli.headline import Life, life_of
 
+    beginning = snapshot.status in (Status.QUEUED, Status.LAUNCHING) and not snapshot.runner_alive
+    return beginning and life_of(snapshot, time.time()) is Life.LIVE
+
+
+def _end(folder: Path, *, as_json: bool) -> int:
     from engine.execution.abandon import abandon
     from xsync_tui.bridge import who
     from xsync_tui.cli.asking import Answer

@@ -240,10 +240,11 @@ class Checklist:
         from engine.execution.earlier import resumable
         from engine.execution.launch import RunRequest, begin, create, resume
         from engine.journal.reader import read_snapshot
+        from engine.model import Status
 
         folder = self._home.executions / (self._cutover.delta or "none")
         snapshot = read_snapshot(folder) if folder.is_dir() else None
-        if snapshot is not None and not snapshot.superseded_by:
+        if snapshot is not None and snapshot.status not in (Status.SUPERSEDED, Status.CANCELLED):
             totals = snapshot.totals
             if snapshot.runner_alive:
                 self._talk.watch(folder)
