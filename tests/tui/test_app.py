@@ -39,7 +39,7 @@ def test_the_first_start_asks_for_the_data_and_surveys_it_at_once(tmp_path: Path
         await driver.sees("Where is the data?")
         await driver.press(*str(tmp_path / "data"), "enter")
         await driver.sees("[2 Survey ok]")
-        await driver.sees("1 files  1.00 kB")
+        await driver.sees("1 file  1.00 kB")
         await driver.press("backspace")
         await driver.sees("1.00 kB found")
 
