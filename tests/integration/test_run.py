@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,13 @@ def test_a_folder_arrives_in_a_folder(xsync: Xsync, tmp_path: Path) -> None:
     assert done.code == 0, (done.errors, done.lines[-1:])
     assert tree_of(target) == tree_of(source)
     assert done.result["files"]["verified"] >= 601
+
+
+def test_run_and_report_say_the_same_seconds(xsync: Xsync, tmp_path: Path) -> None:
+    done = xsync.run("run", make_source(tmp_path / "source", files=20), tmp_path / "target")
+    report, snapshot = json.loads((xsync.folder() / "report.json").read_bytes()), xsync.snapshot()
+    assert snapshot is not None
+    assert snapshot.seconds == report["seconds"] == done.result["seconds"]
 
 
 def test_a_destination_folder_made_anew_is_filled_again(xsync: Xsync, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.execution.earlier import Left
 from engine.execution.launch import RunRequest, begin, create
-from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
+from engine.journal.reader import SnapshotReader, read_left_open, read_migration, read_segments, read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Limit, Snapshot, Status
 from tests.support import SIZES, Finished, Xsync, ended, make_source, tree_of
@@ -92,6 +92,8 @@ def test_another_limit_and_number_of_agents_go_on_with_it_and_a_later_resume_kee
     again: Command = ["run", source, target, "--agents", "3", "--limit", "5MB/s"]
     assert interrupted(xsync, again, seen(xsync, first).totals.files.transferred + 50) == first
     assert read_migration(folder).agents == 3
+    with SnapshotReader(folder) as reader:  # for what is told of the past
+        assert [each.bytes_per_second for each in reader.earlier_agreements()] == [4_000_000]
     assert seen(xsync, first).limit_bytes_per_second == 5e6
     said = told(xsync, "run", source, target, "--agents", "2", "--limit", "none")
     assert f"Continues {first}, which was interrupted, now with no limit and 2 agents" in said
@@ -146,6 +148,23 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     assert last["transferred"] <= excluded < last["skipped"]  # the older one may have copied some of it
     assert without_temporaries(target) == tree_of(source)
     assert any("xsync cleanup" in event.text for event in seen(xsync, newer).events if event.kind == "warning")
+
+
+def test_what_killed_agents_left_goes_with_the_run_after_one_that_was_cancelled(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    interrupted(xsync, ["run", source, target, *SLOW])
+    left = target / "top0" / ".xsync-0123456789abcdef"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    with ended(xsync.start("run", source, target, "--exclude", "*.none", *SLOW)) as process:
+        cancels = xsync.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
+        assert xsync.run("cancel", cancels.execution).code == 0
+        assert xsync.finish(process).result["status"] == "CANCELLED"
+    assert left.exists()
+    assert xsync.run("run", source, target).code == 0
+    assert tree_of(target) == tree_of(source)
 
 
 def without_temporaries(folder: Path) -> dict[str, tuple[object, ...]]:
@@ -282,9 +301,11 @@ class Runner:
         if name == "engine.execution.main":
             sys.meta_path.remove(self)
             import engine.execution.ending as ending
+            import engine.execution.succession as succession
             import engine.journal.succession as journal
             import engine.locks as locks
-            where = {{"begin": (locks, "runner_lock"), "compact": (ending, "compact"), "settle": (ending, "settle")}}
+            where = {{"begin": (locks, "runner_lock"), "compact": (succession, "compact")}}
+            where["settle"] = ending, "settle"
             setattr(*where.get({step!r}.removesuffix(" with its parent"), (journal.Succession, {step!r})), die)
         return None
 
