@@ -107,11 +107,21 @@ class XsyncApp(App[None]):
                 self.add_mode(place.name, lambda place=place: self.screen_of(place))  # type: ignore[misc]
 
     async def on_event(self, event: events.Event) -> None:
-        """Leave out an enter that was pasted: it would confirm what a letter before it had opened."""
-        if isinstance(event, events.Key) and event is not self._key:  # it comes again when no widget wants it
-            before, self._key = self._key, event
-            if event.key == "enter" and before is not None and event.time - before.time < self.pasted_seconds:
+        """Leave out an enter that was pasted: it would confirm what a letter before it had opened.
+
+        A key waits while its screen does not know yet what it is about.
+        """
+        if isinstance(event, events.Key):
+            if not event.is_forwarded:  # it comes again when no widget wants it: by then the screen may be another
+                before, self._key = self._key, event
+                if event.key == "enter" and before is not None and event.time - before.time < self.pasted_seconds:
+                    return
+            if isinstance(self.screen, BaseScreen) and self.screen.early.takes(event):
                 return
+        await super().on_event(event)
+
+    async def press(self, event: events.Key) -> None:
+        """Heed a key that waited."""
         await super().on_event(event)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

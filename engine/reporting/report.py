@@ -69,7 +69,7 @@ def report_of(
     ``transfer_seconds``: from the first unit given out to copy until the last that came back, in the last session.
     ``phases``: seconds of its other parts, by name.
     """
-    seconds = (snapshot.ended_at or snapshot.heartbeat_at) - snapshot.started_at
+    seconds = snapshot.seconds
     return {
         "execution": snapshot.execution,
         "profile": snapshot.profile,

@@ -63,13 +63,13 @@ def _lines(rows: pa.Table) -> Iterator[list[str | int | None]]:
             _said(row["reason"]),
             _said(row["detail"]),
             row["size"],
-            _moment(row["mtime_ns"]),
+            moment(row["mtime_ns"]),
             row["sent_bytes"],
             None if row["checksum"] is None else f"{row['checksum']:016x}",
             _said(row["etag"]),
             row["verified"],
             row["agent"],
-            _moment(row["finished_ns"]),
+            moment(row["finished_ns"]),
         ]
 
 
@@ -77,7 +77,7 @@ def _said(text: Any) -> str | None:
     return None if text is None else harmless(text_of(text.encode()))
 
 
-def _moment(ns: int | None) -> str | None:
+def moment(ns: int | None) -> str | None:
     """The time in UTC; years that no calendar here has (a broken time stamp) stay a number of nanoseconds."""
     if ns is None:
         return None

@@ -58,7 +58,7 @@ def test_a_cause_nobody_knows_says_where_to_look() -> None:
 
 def test_all_files_of_a_cause_that_were_kept() -> None:
     assert text(failures_list(causes(COUNTS, KEPT)[0], 0, WIDE), WIDE) == golden("""
- 41,204 changed while read, the first 2 were kept with their paths
+ 41,204 changed while read, the first 2 here, x writes all at the end
    2023/May/x.svs: size 5 became 6
    2024/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/dee…ep/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/y.svs
 """)

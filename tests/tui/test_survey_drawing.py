@@ -65,7 +65,7 @@ def test_a_survey_at_80_columns() -> None:
  10-100 MB   │█▍             3.5 % │██████████▏     25 % │█████████▉      24 %
  100 MB-1 GB │▎              0.5 % │█████████████   32 % │████████████▋   31 %
  > 1 GB      │▏             <0.1 % │███████████     27 % │██████████▋     26 %
- Folders in /            files   bytes ▼  share of bytes       newest  in 7 days
+ Folders in /            files   bytes ▼  share of bytes        mtime  ctime 7 d
   2025                  3.11 M   14.2 TB  ███·······   29 %     2 min    9.00 GB
 ▶ 2024                  3.00 M   12.9 TB  ██▊·······   27 %       3 d          0
   2023                  3.10 M   11.2 TB  ██▍·······   23 %     16 mo          0
@@ -93,7 +93,7 @@ def test_a_survey_in_ascii() -> None:
  10-100 MB   |#              3.5 % |##########      25 % |#########       24 %
  100 MB-1 GB |               0.5 % |#############   32 % |############    31 %
  > 1 GB      |              <0.1 % |###########     27 % |##########      26 %
- Folders in /            files   bytes v  share of bytes       newest  in 7 days
+ Folders in /            files   bytes v  share of bytes        mtime  ctime 7 d
   2025                  3.11 M   14.2 TB  ###.......   29 %     2 min    9.00 GB
 > 2024                  3.00 M   12.9 TB  ##........   27 %       3 d          0
   2023                  3.10 M   11.2 TB  ##........   23 %     16 mo          0
@@ -121,7 +121,7 @@ def test_a_survey_at_120_columns() -> None:
  10-100 MB   │██▉                         3.5 % │████████████████████▎        25 % │███████████████████▋         24 %
  100 MB-1 GB │▍                           0.5 % │██████████████████████████   32 % │█████████████████████████▏   31 %
  > 1 GB      │▏                          <0.1 % │█████████████████████▉       27 % │█████████████████████▎       26 %
- Folders in /                                       files   bytes ▼  share of bytes                    newest  in 7 days
+ Folders in /                                       files   bytes ▼  share of bytes                     mtime  ctime 7 d
   2025                                             3.11 M   14.2 TB  ██████▉················   29 %     2 min    9.00 GB
 ▶ 2024                                             3.00 M   12.9 TB  ██████▎················   27 %       3 d          0
   2023                                             3.10 M   11.2 TB  █████▍·················   23 %     16 mo          0
@@ -240,7 +240,7 @@ def test_a_survey_that_goes_on_keeps_the_folders_of_the_last_one_below() -> None
  100 MB-1 GB │                 0 % │                 0 % │                 0 %
  > 1 GB      │                 0 % │                 0 % │                 0 %
  computing statistics  below: the last survey, of 14 May: 12,301,315 files
- Folders in /            files   bytes ▼  share of bytes       newest  in 7 days
+ Folders in /            files   bytes ▼  share of bytes        mtime  ctime 7 d
   2025                  3.11 M   14.2 TB  ███·······   29 %     2 min    9.00 GB
 ▶ 2024                  3.00 M   12.9 TB  ██▊·······   27 %       3 d          0
   2023                  3.10 M   11.2 TB  ██▍·······   23 %     16 mo          0
@@ -366,12 +366,12 @@ def test_what_the_figures_rest_on_at_80_columns() -> None:
         == """
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
+ mtime: the newest file's age. ctime 7 d: bytes written, moved in or chmodded
  The answer
  is        8,322,854 of 12,301,315 files lie in rows below the knee and take
            48 min of 24 h 52 = 3.2 %; from 67 % on their number decides, up to
            33 % bytes do, between them both
- rests on  ◐ probed: names, sizes and times of all files, 2025-05-14 22:00:00
-           +0000
+ rests on  ◐ probed: all names, sizes and times, 2025-05-14 22:00:00 +0000
  better by R: surveys again, where much has changed since
  The knee
  is        B / F = 550 MB/s / 2.90 k files/s = 190 kB: a file of that size
@@ -379,7 +379,7 @@ def test_what_the_figures_rest_on_at_80_columns() -> None:
  rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000
  better by nothing: F and B are measured
  Time of 100 MB-1 GB with 1 agent
- is        62,065 files / 2.90 k files/s = 21 s; 15.4 TB / 550 MB/s = 7 h 46;
+ is        62,065 files / 2.90 k files/s = 21.4 s; 15.4 TB / 550 MB/s = 7 h 46;
            the longer of both is 7 h 46 of 24 h 52 = 31 % of all rows. Agents
            share it: 3 plans how many
  rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000

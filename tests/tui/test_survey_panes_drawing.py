@@ -72,7 +72,7 @@ def test_sizes_are_those_of_one_folder() -> None:
  10-100 MB   │                 0 % │                 0 % │                 0 %
  100 MB-1 GB │                 0 % │                 0 % │                 0 %
  > 1 GB      │▏             <0.1 % │███████████▉    90 % │████████▉       67 %
- Folders in /2024        files   bytes ▼  share of bytes       newest  in 7 days
+ Folders in /2024        files   bytes ▼  share of bytes        mtime  ctime 7 d
 ▶ 12                     100 k   44.0 GB  ██████████  100 %      5 mo          0
  ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
 """.strip("\n")

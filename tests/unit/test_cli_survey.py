@@ -139,7 +139,7 @@ def test_a_whole_survey() -> None:
         " 10 kB - 100 kB  │                     0     0 % │                   0 B     0 %",
         " 100 kB - 1 MB   │ █▋                700    11 % │ █████████████  300 MB    91 %",
         " 1 MB - 10 MB    │ ▏                   4  <0.1 % │ ▍             9.00 MB   2.7 %",
-        " folder                               files    bytes   share   newest  in 7 days",
+        " folder                               files    bytes   share    mtime  ctime 7 d",
         " 2024                                   924   300 MB    91 %      3 d    1.00 MB",
         " 2025 \\x1b[2J                        4.00 k  20.0 MB   6.0 %        -",
         " (directly in it)                    1.00 k  9.00 MB   2.7 %        -",
@@ -180,7 +180,7 @@ def test_the_folders_of_one_folder() -> None:
     ]
     assert folder_lines("a", folders, 7_300.0, "1970-01-01 02:01", Look(), partial=True) == [
         " a: 3 files, 400 B  (PARTIAL survey of 1970-01-01 02:01)",
-        " folder                               files    bytes   share   newest  in 7 days",
+        " folder                               files    bytes   share    mtime  ctime 7 d",
         " a/b                                      2    300 B    75 %      2 h",
         " (directly in it)                         1    100 B    25 %        -",
         " a/c                                      0      0 B     0 %        -",

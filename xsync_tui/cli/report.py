@@ -27,21 +27,52 @@ if TYPE_CHECKING:
     help="text (the default); json: report.json; html: one page with charts; csv: a row for each file acted on.",
 )
 @click.option(
+    "--failures",
+    is_flag=True,
+    help="Only what failed, one by one, to hand to whoever can mend it: as text, csv or json; also while it runs.",
+)
+@click.option(
     "--output", "-o", type=click.Path(dir_okay=False), help="Write to this file; without it, or -, to stdout."
 )
 @options.as_json
-def command(execution: str | None, form: str | None, output: str | None, as_json: bool) -> int:
+def command(execution: str | None, form: str | None, failures: bool, output: str | None, as_json: bool) -> int:
     """Show what an execution did: ledger, tasks, failures and what helps; --json is --format json."""
     from engine.home import find_execution, find_home
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other.")
-    folder = find_execution(find_home(), execution)
     form = "json" if as_json else form or "text"
+    if failures and form == "html":
+        raise click.UsageError("--failures is for text, csv and json.")
+    folder = find_execution(find_home(), execution)
+    to = None if output in (None, "-") else output
+    if failures:
+        _failures(folder, form, to)
+        return 0
     _existing(folder, "files.parquet" if form == "csv" else "report.json")
-    with _opened(None if output in (None, "-") else output) as out:
-        _write(folder, form, out, to_file=output not in (None, "-"))
+    with _opened(to) as out:
+        _write(folder, form, out, to_file=to is not None)
     return 0
+
+
+def _failures(folder: Path, form: str, output: str | None) -> None:
+    """Write all that failed; of an execution under way what is known by now, which is said."""
+    from engine.quantities import format_count
+    from engine.reporting.failures import failures_of, write_failures_csv, write_failures_json, write_failures_text
+    from xsync_tui.cli.outcome import remedy_for
+
+    found = failures_of(folder, remedy_for)
+    write = {"csv": write_failures_csv, "json": write_failures_json, "text": write_failures_text}[form]
+    with _opened(output) as out:
+        number = write(found, out)
+    if output is not None:
+        click.echo(f"{format_count(number)} failure{'s' * (number != 1)} in {output}", err=True)
+    if not found.complete:
+        click.echo(
+            f"{format_count(number)} of {format_count(found.number)} that failed so far have their paths here: "
+            "all have once the execution has ended.",
+            err=True,
+        )
 
 
 def _existing(folder: Path, name: str) -> None:

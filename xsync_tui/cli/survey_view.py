@@ -153,7 +153,7 @@ def _folders(
     if not folders:
         return []
     cells = max(8, look.width - 46)
-    head = f"{'files':>7} {'bytes':>8} {'share':>7} {'newest':>8} {'in 7 days':>10}"
+    head = f"{'files':>7} {'bytes':>8} {'share':>7} {'mtime':>8} {'ctime 7 d':>10}"
     lines = [Line(f" {'folder':<{cells}} {head}", Role.TITLE)]
     shown = sorted(folders, key=lambda each: (-each.bytes, each.path))
     for each in shown[:most]:

@@ -84,7 +84,7 @@ def failures_list(cause: Cause, first: int, canvas: Canvas) -> list[Row]:
     """All files of a cause that were kept, from the one at ``first`` on."""
     heading = f" {format_count(cause.number)} {canvas.text(cause.reason, 40)}"
     if len(cause.examples) < cause.number:
-        heading += f", the first {format_count(len(cause.examples))} were kept with their paths"
+        heading += f", the first {format_count(len(cause.examples))} here, x writes all at the end"
     rows = [fitted(row(Piece(heading, Role.STRONG)), canvas.width)]
     last = max(0, first) + max(0, canvas.height - 1)
     return [*rows, *(_example(failure, canvas) for failure in cause.examples[max(0, first) : last])]

@@ -42,7 +42,7 @@ def folder_rows(table: FolderTable, canvas: Canvas, most: int) -> list[Row]:
     bars = max(6, min(30, (canvas.width - _FIGURES) // 3))
     names = max(8, canvas.width - _FIGURES - bars)
     arrow = "▼" if canvas.unicode else "v"
-    words = {"bytes": "bytes", "files": "files", "newest": "newest", "changed": "in 7 days"}
+    words = {"bytes": "bytes", "files": "files", "newest": "mtime", "changed": "ctime 7 d"}
     if table.only:  # known of all files of a folder, not of these
         words |= {"newest": "", "changed": ""}
     heads = {key: f"{text} {arrow}" if key == table.sort else text for key, text in words.items()}

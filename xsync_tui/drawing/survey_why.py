@@ -16,20 +16,25 @@ from engine.quantities import (
 from engine.survey.report import SurveyReport
 from xsync_tui.drawing.evidence import weakest
 from xsync_tui.drawing.histogram import size_label
-from xsync_tui.drawing.rows import Canvas, Row
+from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, fitted, row
 from xsync_tui.drawing.why import Reason, reason_rows
+
+_TIMES = (("mtime", ": the newest file's age. "), ("ctime 7 d", ": bytes written, moved in or chmodded"))
+"""What the columns of the folders count; a rename or a chmod moves ctime alone."""
 
 
 def survey_why_rows(
-    times: SizeTimes, one: Roofline, report: SurveyReport, row: SizeTime, canvas: Canvas, *, filtered: bool = False
+    times: SizeTimes, one: Roofline, report: SurveyReport, at: SizeTime, canvas: Canvas, *, filtered: bool = False
 ) -> list[Row]:
-    """Why ``times`` decide as the answer says, where the knee is, and what time ``row`` takes; by ``one`` agent.
+    """Why ``times`` decide as the answer says, where the knee is, and what time ``at`` takes; by ``one`` agent.
 
-    ``filtered``: the answer is of ``row`` alone, so that its time says why.
+    ``filtered``: the answer is of ``at`` alone, so that its time says why.
     """
-    found = [_knee(one), _time(times, one, row)]
+    found = [_knee(one), _time(times, one, at)]
     found[:0] = [] if filtered else [_answer(times, report)]
-    return [each for reason in found for each in reason_rows(reason, canvas)]
+    pieces = [piece for name, text in _TIMES for piece in (Piece(name, Role.STRONG), Piece(text))]
+    reasons = [each for reason in found for each in reason_rows(reason, canvas)]
+    return [fitted(row(" ", *pieces), canvas.width), *reasons]
 
 
 def _answer(times: SizeTimes, report: SurveyReport) -> Reason:
@@ -45,7 +50,7 @@ def _answer(times: SizeTimes, report: SurveyReport) -> Reason:
             f"{_part(seconds, times.seconds)}; from {format_percent(RULES)} on their number decides, up to "
             f"{format_percent(1 - RULES)} bytes do, between them both"
         )
-    seen = "of what it had seen when it was stopped" if report.partial else "names, sizes and times of all files"
+    seen = "of what it had seen when it was stopped" if report.partial else "all names, sizes and times"
     better = "R: it goes on, and sees the rest" if report.partial else "R: surveys again, where much has changed since"
     return Reason("The answer", formula, Origin("survey", seen, report.surveyed_at), better)
 
@@ -64,8 +69,8 @@ def _time(times: SizeTimes, one: Roofline, row: SizeTime) -> Reason:
     files, size = row.bin.files / one.files_per_second.value, row.bin.bytes / one.bytes_per_second.value
     how = "the sum" if one.adds else "the longer"
     formula = (
-        f"{format_count(row.bin.files)} files / {_files(one)} = {format_duration(files)}; "
-        f"{format_bytes(row.bin.bytes)} / {format_rate(one.bytes_per_second.value)} = {format_duration(size)}; "
+        f"{format_count(row.bin.files)} files / {_files(one)} = {_took(files)}; "
+        f"{format_bytes(row.bin.bytes)} / {format_rate(one.bytes_per_second.value)} = {_took(size)}; "
         f"{how} of both is {_part(row.seconds, times.seconds)} of all rows. Agents share it: 3 plans how many"
     )
     origin = weakest((one.bytes_per_second.origin, one.files_per_second.origin))
@@ -84,5 +89,10 @@ def _files(one: Roofline) -> str:
 
 
 def _part(seconds: float, whole: float) -> str:
-    """``4 s of 20 s = 20 %``."""
-    return f"{format_duration(seconds)} of {format_duration(whole)} = {format_share(seconds, whole)}"
+    """``4.02 s of 20.1 s = 20 %``."""
+    return f"{_took(seconds)} of {_took(whole)} = {format_share(seconds, whole)}"
+
+
+def _took(seconds: float) -> str:
+    """A duration that can be divided by: below a minute with three digits."""
+    return f"{seconds:.3g} s" if seconds < 59.95 else format_duration(seconds)

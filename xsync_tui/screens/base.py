@@ -34,6 +34,7 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, drawn_panes, letter
 from xsync_tui.drawing.shapes import wrapped
 from xsync_tui.keys import EVERYWHERE, JUMP, MOVES, Key, Pane, Tier, bindings, shown_key
 from xsync_tui.places import BY_NAME
+from xsync_tui.screens.early import EarlyKeys
 from xsync_tui.widgets.entry import Entry
 from xsync_tui.widgets.lines import Lines
 
@@ -92,6 +93,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.cursor = 0
         self.trouble = ""
         self.filter = ""
+        self.early = EarlyKeys(self)
         self._notice: list[Row] = []
         self._guide: Sequence[Row] = ()
         self._letters: dict[str, str] = {}
@@ -172,6 +174,12 @@ class BaseScreen(Screen[None], Generic[V]):
     # The frame.
 
     @property
+    def is_read(self) -> bool:
+        """Whether what it is about has been read, so that keys mean what is seen; until then they wait."""
+        about_it = not self.about_subject or self.facts.subject == self.xsync.subject
+        return bool(self.trouble) or (self.value is not None and about_it)
+
+    @property
     def xsync(self) -> XsyncApp:
         """The app."""
         return cast("XsyncApp", self.app)
@@ -219,6 +227,7 @@ class BaseScreen(Screen[None], Generic[V]):
 
     def on_screen_suspend(self) -> None:
         """Sample no more, unless only something small lies above it; what was said is no news when one comes back."""
+        self.early.forget()
         if not self.xsync.covered_by_strip:
             self._notice = []
             if self._timer is not None:
@@ -244,6 +253,14 @@ class BaseScreen(Screen[None], Generic[V]):
         self._notices.show([*self._notice, *self._guide])
         self._foot.show([footer_row(self._hints(), canvas)])
         self.xsync.tell_terminal(self.facts, self.runs(), now)
+        if self.early and self.is_read:
+            self.call_later(self._press_early)
+
+    async def _press_early(self) -> None:
+        """Press the next key that waited; the others when it was heeded."""
+        if (event := self.early.next()) is not None:
+            await self.xsync.press(event)
+            self.call_after_refresh(self._press_early)
 
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer, until esc, backspace, the next one or another screen. Any text is safe."""

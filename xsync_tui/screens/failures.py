@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from textual import work
+
+from engine.errors import XsyncError
 from engine.model import Failure, Snapshot, Status
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.outcome import retryable, work_left
@@ -14,13 +19,15 @@ from xsync_tui.drawing.rows import Canvas, Piece, Role
 from xsync_tui.keys import Key, Tier
 from xsync_tui.screens import starting
 from xsync_tui.screens.base import BaseScreen, Drawn
+from xsync_tui.screens.exporting import export_failures
 
 
 class FailureFacts(NamedTuple):
-    """The execution, if there is one, and the failures that its journal kept."""
+    """The execution, if there is one, the failures that its journal kept, and its folder."""
 
     snapshot: Snapshot | None
     failures: list[Failure]
+    folder: Path | None = None
 
 
 class FailuresScreen(BaseScreen[FailureFacts]):
@@ -30,6 +37,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
     seconds = 2.0
     KEYS: ClassVar[tuple[Key, ...]] = (
         Key("failures.open", "enter", "files", "open", footer=True),
+        Key("failures.export", "x", "export", "export"),
         Key("failures.log", "o", "log", "app.go('log')", footer=False),
         Key("failures.close", "escape,backspace", "back", "back", Tier.MOVE),
         Key("failures.retry", "F", "retry failed", "retry", Tier.ACT),
@@ -44,7 +52,7 @@ class FailuresScreen(BaseScreen[FailureFacts]):
         folder = bridge.folder_of(subject)
         if folder is None:
             return FailureFacts(None, [])
-        return FailureFacts(bridge.snapshot(folder), bridge.failures(folder))
+        return FailureFacts(bridge.snapshot(folder), bridge.failures(folder), folder)
 
     def draw(self, value: FailureFacts, canvas: Canvas, now: float) -> Drawn:
         """The causes, or the files of one."""
@@ -75,6 +83,8 @@ class FailuresScreen(BaseScreen[FailureFacts]):
         match key.id:
             case "failures.open":
                 return "" if self._causes() and self._opened is None else "there is nothing to open"
+            case "failures.export":
+                return "" if self._causes() else "nothing has failed"
             case "failures.retry":
                 if snapshot is None:
                     return "nothing has run yet"
@@ -92,6 +102,18 @@ class FailuresScreen(BaseScreen[FailureFacts]):
             self._opened = found[min(self.cursor, len(found) - 1)].reason
             self.cursor = 0
             self.redraw()
+
+    @work(group="export", exclusive=True)
+    async def action_export(self) -> None:
+        """Write all that failed as CSV and as JSON into the current folder."""
+        if self.refused("failures.export") or self.value is None or self.value.folder is None:
+            return
+        folder, name = self.value.folder, self.facts.subject.name
+        self.notice("Writing what failed.", Role.MUTED)
+        try:
+            self.notice(await asyncio.to_thread(export_failures, folder, name, self.xsync.now()))
+        except XsyncError as error:
+            self.notice(str(error), Role.ALARM)
 
     def action_back(self) -> None:
         """From the files to the causes, from there away."""

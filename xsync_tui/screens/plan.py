@@ -97,6 +97,12 @@ class PlanScreen(BaseScreen[Ground]):
 
     # Reading, and working out.
 
+    @property
+    def is_read(self) -> bool:
+        """Whether there is a plan too, where there can be one."""
+        can = self.value is not None and self.value.gathered is not None and not self.trouble
+        return super().is_read and not (can and self._plan is None)
+
     def sample(self, subject: Subject, bridge: Bridge) -> Ground:
         """Read what plans need, unless it is what was read before. Slow: the catalog of the survey."""
         from engine.execution.foretelling.planner import gather
