@@ -74,7 +74,12 @@ def test_only_tasks_whose_counts_changed_are_written_again(tmp_path: Path, monke
     tasks = [TaskSnapshot(name, (f"/{name}",), (), "agent-1") for name in ("2023", "2024", "2025")]
     written: list[list[int]] = []
     put_live = Journal.put_live
-    monkeypatch.setattr(Journal, "put_live", lambda self, found: (written.append([*found]), put_live(self, found)))
+
+    def counted(journal: Journal, found: dict[int, TaskSnapshot]) -> None:
+        written.append([*found])
+        put_live(journal, found)
+
+    monkeypatch.setattr(Journal, "put_live", counted)
     with Journal.open(make_execution("lab", Status.TRANSFERRING)) as journal:
         before = len(journal.tasks())
         watching = Watch(tasks[:before])
