@@ -14,7 +14,7 @@ from engine.journal.records import Estimate
 from engine.journal.writer import Journal
 from engine.model import Bytes, Status, Tally, TaskSnapshot, Totals
 from engine.transfer.units import AgentProgress
-from tests.unit.cli_journals import make_execution
+from tests.unit.cli_journals import alive, make_execution
 
 
 class _Clock:
@@ -40,7 +40,7 @@ def test_who_moves_nothing_has_stalled_unless_all_are_paused(
     clock.now += STALL_SECONDS + 1
     with Journal.open(folder) as journal:
         watching.write(journal, Ledger([Totals()]), {"agent-1": "working"}, True, paused=paused)
-    with SnapshotReader(folder) as reader:
+    with alive(folder), SnapshotReader(folder) as reader:
         assert [(agent.name, agent.state) for agent in reader.read().agents if agent.name == "agent-1"] == [
             ("agent-1", state)
         ]
