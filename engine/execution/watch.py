@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from engine.execution.ledger import Ledger
 from engine.journal.records import Estimate
 from engine.journal.writer import Journal
@@ -84,7 +86,9 @@ class Watch:
             return
         last = watched.reports[-1][1]
         self._before = (self._before[0] + last.files, self._before[1] + last.bytes)
-        self._gone.append(AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time()))
+        self._gone.append(
+            AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time(), times=last.times)
+        )
 
     def write(
         self,
@@ -105,14 +109,16 @@ class Watch:
         events, self._events = self._events, []
         gone, self._gone = self._gone, []
         totals = ledger.totals(listing_complete=listing_complete)
-        agents = [self._snapshot(name, state, now) for name, state in sorted(states.items())]
+        over = {agent.name: agent for agent in gone}
+        agents = [self._snapshot(name, state, now) for name, state in sorted(states.items()) if name not in over]
+        last = [replace(over[name], state=state) for name, state in sorted(states.items()) if name in over]
         files_rate = sum(agent.files_per_second for agent in agents)
         bytes_rate = sum(agent.bytes_per_second for agent in agents)
         left = self._left(totals, files_rate, bytes_rate)
         changed = {index: task for index, task in self._live_tasks(ledger) if self._written.get(index) != task}
         with journal.transaction():
             journal.heartbeat(now, left)
-            journal.put_agents([*gone, *agents], now)
+            journal.put_agents([*gone, *agents, *last], now)  # at its end agents keep what they did
             journal.put_live(changed)
             journal.add_sample(Sample(now, *self._moved(agents), files_rate, bytes_rate))
             journal.add_agent_rates(now, {agent.name: agent.bytes_per_second for agent in agents})

@@ -14,7 +14,7 @@ from engine.journal.records import Estimate
 from engine.journal.writer import Journal
 from engine.model import Bytes, Status, Tally, TaskSnapshot, Totals
 from engine.transfer.units import AgentProgress
-from tests.unit.cli_journals import make_execution
+from tests.unit.cli_journals import alive, make_execution
 
 
 class _Clock:
@@ -40,7 +40,7 @@ def test_who_moves_nothing_has_stalled_unless_all_are_paused(
     clock.now += STALL_SECONDS + 1
     with Journal.open(folder) as journal:
         watching.write(journal, Ledger([Totals()]), {"agent-1": "working"}, True, paused=paused)
-    with SnapshotReader(folder) as reader:
+    with alive(folder), SnapshotReader(folder) as reader:
         assert [(agent.name, agent.state) for agent in reader.read().agents if agent.name == "agent-1"] == [
             ("agent-1", state)
         ]
@@ -74,7 +74,12 @@ def test_only_tasks_whose_counts_changed_are_written_again(tmp_path: Path, monke
     tasks = [TaskSnapshot(name, (f"/{name}",), (), "agent-1") for name in ("2023", "2024", "2025")]
     written: list[list[int]] = []
     put_live = Journal.put_live
-    monkeypatch.setattr(Journal, "put_live", lambda self, found: (written.append([*found]), put_live(self, found)))
+
+    def counted(journal: Journal, found: dict[int, TaskSnapshot]) -> None:
+        written.append([*found])
+        put_live(journal, found)
+
+    monkeypatch.setattr(Journal, "put_live", counted)
     with Journal.open(make_execution("lab", Status.TRANSFERRING)) as journal:
         before = len(journal.tasks())
         watching = Watch(tasks[:before])
