@@ -17,7 +17,7 @@ from engine.catalog.audit import write_files_parquet
 from engine.catalog.compaction import compact
 from engine.errors import BusyError, JournalError
 from engine.execution.comparing.drift import LISTING
-from engine.execution.earlier import differences, resumable
+from engine.execution.earlier import differences, resumable, telling
 from engine.journal.reader import read_identities, read_segments, read_snapshot, read_standing, read_succession
 from engine.journal.records import SegmentKind
 from engine.journal.writer import Journal
@@ -132,7 +132,7 @@ def _take(journal: Journal, older: Journal) -> None:
         older.supersede(execution.id, time.time())
         journal.add_event(Event(time.time(), "supersedes", f"takes the place of {other.id}, which was interrupted"))
     # Parts that were sent can be used by what would have sent them in the same way.
-    differs = differences(other.migration, execution.migration)
+    differs = telling(differences(other.migration, execution.migration))
     usable = not any(key.startswith(("source.", "destination.", "options.")) for key in differs)
     journal.take_uploads(older.open_uploads(), older.intents().items(), usable=usable)
     older.forget_uploads()
