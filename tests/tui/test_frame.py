@@ -9,7 +9,7 @@ from engine.model import Bytes, Status, Tally, Totals
 from xsync_tui.drawing.facts import CutoverBrief, Facts, Subject
 from xsync_tui.drawing.frame import Act, Hint, footer_row, journey_row, small_rows, strip_rows, title_row
 from xsync_tui.drawing.journey import progress, steps_of, title_of
-from xsync_tui.drawing.rows import Canvas, Row, plain, row, width
+from xsync_tui.drawing.rows import Canvas, Piece, Row, plain, row, width
 from xsync_tui.gallery.executions import ASCII, CANVAS, HOSTILE, NOW, profile, snapshot, survey
 
 LAB = Subject(profile="lab-images")
@@ -122,6 +122,11 @@ def test_a_small_terminal_gets_the_answer_and_the_way_on() -> None:
         " This terminal is 50 wide and 12 high.",
         " Make it 80x24, or use: xsync status",
     ]
+
+
+def test_a_small_terminal_gets_all_of_the_answer() -> None:
+    rows = plain(small_rows([row(Piece(" 4 agents copy 48.1 TB in 6 h 05 - 7 h 10."))], Canvas(30, 9)))
+    assert rows[:2] == [" 4 agents copy 48.1 TB in 6 h", " 05 - 7 h 10."]
 
 
 def test_help_stays_in_a_footer_that_is_too_long() -> None:
