@@ -345,7 +345,7 @@ class AgentSnapshot(msgspec.Struct, frozen=True):
     """One agent as it last reported. Rates are over the last seconds; counts are since it joined."""
 
     name: str
-    state: str  # starting, working, idle, draining, stalled, lost, gone
+    state: str  # starting, working, idle, draining, stalled, lost, gone; ended: with its runner
     task: str = ""
     path: str = ""  # text form of what it works on (names.py)
     files: int = 0
@@ -358,6 +358,12 @@ class AgentSnapshot(msgspec.Struct, frozen=True):
     memory_bytes: int = 0
     reported_at: float = 0.0
     times: AgentTimes = AgentTimes()
+
+    def without_runner(self) -> AgentSnapshot:
+        """As it is where no runner lives: it ended with it, whatever the journal last heard of it."""
+        if self.state in ("lost", "gone"):
+            return self
+        return msgspec.structs.replace(self, state="ended", bytes_per_second=0.0, files_per_second=0.0, in_flight=0)
 
 
 class TaskSnapshot(msgspec.Struct, frozen=True):
@@ -427,3 +433,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     superseded_by: str = ""
     supersedes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took: from its start to its end or, while it has none, to its last sign of life."""
+        return max(0.0, (self.ended_at or self.heartbeat_at) - self.started_at)

@@ -7,8 +7,6 @@ literal U+201B, becomes U+201B and two hex digits (the form rclone uses, so that
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from engine.errors import XsyncError
@@ -55,7 +53,7 @@ def key_of(path: bytes, invalid: Literal["escape", "fail"] = "escape") -> str:
 def path_of(key: str) -> bytes:
     """The path whose key is ``key``: the inverse of ``key_of``.
 
-    A valid name that looks like an escaped one shares its key with that one (see ``collisions``) and reads as it.
+    A valid name that looks like an escaped one shares its key with that one (see ``twin_of``) and reads as it.
     """
     if _MARK not in key:
         return key.encode()
@@ -126,27 +124,13 @@ def common_start(first: str, last: str) -> str:
     return first[: next((index for index in range(shorter) if first[index] != last[index]), shorter)]
 
 
-def collisions(
-    names: Iterable[bytes], *, ignores_case: bool = False, normalises: bool = False
-) -> Iterator[tuple[bytes, bytes]]:
-    """Names of one folder that a destination cannot hold beside an earlier one, as (name, collides with).
+def twin_of(name: bytes) -> bytes | None:
+    """The other name of an entry that has the same key; None if there can be none.
 
-    The first in byte order wins. A folder's name ends in ``/``: file ``a`` and folder ``a/`` collide. By default only
-    equal keys collide (escaped twins); ``ignores_case`` adds case twins, ``normalises`` NFC/NFD twins. Both compare
-    by full Unicode folding, as ext4 and APFS do; the file systems that fold less hold more than this says.
+    There is at most one: a key is the form of one name that is not UTF-8, and a name itself.
     """
-    owners: dict[str, bytes] = {}
-    for name in sorted(names):
-        form = key_of(name.removesuffix(b"/"))
-        if normalises:
-            form = unicodedata.normalize("NFC", form)
-        if ignores_case:
-            form = form.casefold()
-        if normalises and ignores_case:
-            form = unicodedata.normalize("NFC", form)
-        owner = owners.setdefault(form, name)
-        if owner is not name:
-            yield name, owner
+    key = _escape(name)
+    return next((form for form in (key.encode(), _unescape(key)) if form != name), None)
 
 
 def _escape(component: bytes) -> str:

@@ -116,12 +116,13 @@ class ScheduleSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
 
 
 class MeasuredStep(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A step of a test run: what so many agents reached together."""
+    """A step of a test run: what so many agents reached together, and the limit in bytes/s if it held them back."""
 
     agents: AgentCount
     files_per_second: float
     bytes_per_second: float
     steady: bool = True
+    limit_bytes_per_second: float | None = None
 
 
 class MeasuredSection(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

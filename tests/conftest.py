@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -61,7 +62,9 @@ class SpecMaker(Protocol):
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A running S3 server; the environment holds its credentials, and nothing of the account that runs the tests."""
     folder = tmp_path_factory.mktemp("s3-server")
-    with s3_server(folder) as server, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1")  # one volume a bucket, not seven: most hold few objects
+        server = stack.enter_context(s3_server(folder))
         patch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
         patch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
         patch.setenv("AWS_REGION", server.region)

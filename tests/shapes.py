@@ -167,7 +167,7 @@ def _sparse(root: bytes) -> None:
         (b"sp-only", 2 * MEBIBYTE),
         (b"sp-small", 200 << 10, (100 << 10, 4_096)),
         (b"sp-odd", 6 * MEBIBYTE + 123, (3 * MEBIBYTE, 77)),
-        (b"sp-large", 70 * MEBIBYTE, (0, 5_000), (20 * MEBIBYTE + 4_096, 4_096), (40 * MEBIBYTE, 100)),
+        (b"sp-large", 50 * MEBIBYTE, (0, 5_000), (20 * MEBIBYTE + 4_096, 4_096), (40 * MEBIBYTE, 100)),
         (b"large", 34 * MEBIBYTE, (0, 34 * MEBIBYTE)),
     ):
         with open(root + b"/" + name, "wb") as file:

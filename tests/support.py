@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -18,8 +18,9 @@ from typing import IO, Any
 import msgspec
 
 from engine.catalog.state import read_state, write_state
-from engine.home import Home
-from engine.journal.reader import list_executions, read_snapshot
+from engine.home import Home, list_execution_folders
+from engine.journal.reader import SnapshotReader, read_snapshot
+from engine.journal.schema import connect
 from engine.model import Snapshot
 
 
@@ -79,16 +80,19 @@ class Xsync:
 
     def executions(self) -> list[str]:
         """Ids of all executions, oldest first."""
-        return [summary.execution for summary in list_executions(Home(self.home, self.home / "profiles", False))]
+        return [folder.name for folder in self._folders()]
+
+    def _folders(self) -> list[Path]:
+        return list_execution_folders(Home(self.home, self.home / "profiles", False))
 
     def folder(self) -> Path:
         """The folder of the latest execution."""
-        return self.home / "executions" / self.executions()[-1]
+        return self._folders()[-1]
 
     def snapshot(self) -> Snapshot | None:
         """The latest execution as its journal has it, or None while there is none."""
-        names = self.executions() if self.home.exists() else []
-        return read_snapshot(self.home / "executions" / names[-1]) if names else None
+        folders = self._folders()
+        return read_snapshot(folders[-1]) if folders else None
 
     def settle(self) -> None:
         """Take no fact in the state for unsure any more, as if all files had been left alone before they were read."""
@@ -100,11 +104,15 @@ class Xsync:
     def wait_for(self, condition: Callable[[Snapshot], bool], seconds: float = 60) -> Snapshot:
         """Poll the latest execution until ``condition`` holds."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            snapshot = self.snapshot()
-            if snapshot is not None and condition(snapshot):
-                return snapshot
-            time.sleep(0.02)
+        with ExitStack() as stack:
+            reader: SnapshotReader | None = None  # kept: an unchanged journal is not read again
+            while time.monotonic() < deadline:
+                folders = self._folders()
+                if folders and (reader is None or reader.folder != folders[-1]):
+                    reader = stack.enter_context(SnapshotReader(folders[-1]))
+                if reader is not None and condition(snapshot := reader.read()):
+                    return snapshot
+                time.sleep(0.02)
         raise AssertionError(f"waited {seconds} s in vain; last: {self.snapshot()}")
 
     def wait_for_files(self, transferred: int) -> Snapshot:
@@ -115,6 +123,17 @@ class Xsync:
         """Poll until an agent has sent so many bytes; the execution must not have ended by then."""
         snapshot = self.wait_for(lambda now: now.status.ended or any(a.bytes > of_one_agent for a in now.agents))
         assert not snapshot.status.ended, "it ended before enough was sent: make the source larger"
+        return snapshot
+
+    def stored_parts(self) -> int:
+        """Parts of large files that the latest execution has recorded, and whose upload is not complete."""
+        with closing(connect(self.folder(), "ro")) as db:
+            return int(db.execute("SELECT count(*) FROM parts").fetchone()[0])
+
+    def wait_for_parts(self) -> Snapshot:
+        """Poll until a part of a large file is recorded; the execution must not have ended by then."""
+        snapshot = self.wait_for(lambda now: now.status.ended or self.stored_parts() > 0)
+        assert not snapshot.status.ended, "it ended before it was looked at: lower its limit"
         return snapshot
 
 
@@ -131,14 +150,30 @@ def ended(process: Started) -> Iterator[Started]:
         process.err.close()
 
 
-def make_source(folder: Path, *, files: int, large: tuple[int, ...] = (), seed: int = 1, folders: int = 5) -> Path:
-    """Small files in ``folders`` folders of two levels, large ones of the given sizes; the same for the same seed."""
+SLOW = ("--limit", "1MB/s")
+"""So that a run is under way for as long as a test wants: two agents get 1 MiB at once, which takes them 2 s."""
+
+SIZES = (0, 100, 40_000, 40_000, 40_000)
+"""Under it: few files make 1 MiB, so that 500 take 12 s, and more are there after each 40."""
+
+
+def make_source(
+    folder: Path,
+    *,
+    files: int,
+    sizes: tuple[int, ...] = (0, 1, 100, 5_000, 40_000),
+    large: tuple[int, ...] = (),
+    seed: int = 1,
+    folders: int = 5,
+) -> Path:
+    """Files of ``sizes`` in ``folders`` folders of two levels, and ``large`` ones; the same for the same seed."""
     source = random.Random(seed)
     for number in range(files):
         place = folder / f"top{number % folders}" / f"sub{number % 7}"
-        place.mkdir(parents=True, exist_ok=True)
+        if number < 7 * folders:
+            place.mkdir(parents=True, exist_ok=True)
         path = place / f"file-{number:06d}.dat"
-        path.write_bytes(source.randbytes(source.choice((0, 1, 100, 5_000, 40_000))))
+        path.write_bytes(source.randbytes(source.choice(sizes)))
         os.utime(path, ns=(1_600_000_000_123_456_789 + number, 1_500_000_000_987_654_321 + number))
     folder.mkdir(parents=True, exist_ok=True)
     for number, size in enumerate(large):

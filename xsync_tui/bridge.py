@@ -15,11 +15,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from engine import cgroups
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.agent_rates import Rates
 from engine.journal.reader import SnapshotReader, read_migration
-from engine.journal.records import Command, Estimate
+from engine.journal.records import Agreement, Command, Estimate
 from engine.model import Failure, Sample, Snapshot
 from profiles import store
 from profiles.schema import Profile
@@ -101,6 +102,11 @@ class Bridge:
         """Limits that people chose, oldest first; see ``SnapshotReader.chosen_limits``. Raises JournalError."""
         with self._lock:
             return self._reader(folder).chosen_limits()
+
+    def earlier_agreements(self, folder: Path) -> list[Agreement]:
+        """Limits that were agreed before others took their place, oldest first. Raises JournalError."""
+        with self._lock:
+            return self._reader(folder).earlier_agreements()
 
     def is_test(self, execution: str) -> bool:
         """Whether it is a step of a test run. Raises JournalError."""
@@ -193,7 +199,7 @@ class Bridge:
         while not base.exists():
             base = base.parent
         speed = links.get(link, 0) * 1e6
-        return Host(socket.gethostname(), link, speed, os.cpu_count() or 1, shutil.disk_usage(base).free)
+        return Host(socket.gethostname(), link, speed, cgroups.cores_here(), shutil.disk_usage(base).free)
 
     def who(self) -> str:
         """Who asks for what is asked for here."""

@@ -195,7 +195,7 @@ def main(folder: Path) -> int:
                 lambda: bool(came) or (folder / STOP).exists(),
             )
             profile = prepared.request.profile
-            kept_in = save(profile, found) if profile is not None and found.one is not None else ""
+            kept_in = (save(profile, found) or "") if profile is not None else ""
             teller.tell(found=found.id, kept_in=kept_in, execution="")
         except XsyncError as error:
             teller.tell(trouble=str(error))

@@ -14,7 +14,7 @@ from engine.catalog.facts import valid_entries
 from engine.catalog.files import replacing
 from engine.catalog.merging import give_back, grouped, merged, newest_rows, read
 from engine.catalog.segments import results_writer
-from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, UNREADABLE
+from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, reason_in_listing
 from engine.model import Action, Fate, Kind
 
 FILES_SCHEMA = pa.schema(
@@ -123,7 +123,8 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
     if row["kind"] == Kind.LISTED:
         return kept | {"kind": "folder", "action": "failed", "reason": NOT_LISTED}
     if row["unreadable"]:
-        return kept | {"kind": _KINDS[Kind(row["kind"])], "action": "failed", "reason": UNREADABLE}
+        reason, detail = reason_in_listing(row["error"])
+        return kept | {"kind": _KINDS[Kind(row["kind"])], "action": "failed", "reason": reason, "detail": detail}
     return kept | {"kind": "special", "action": "skipped", "reason": "special"}
 
 

@@ -60,7 +60,7 @@ def _fold(folder: Path, streams: Iterable[Iterator[pa.Table]], rows_per_file: in
     old = read_state(folder)
     new = Sorted(merged(streams))
     files = tuple(chain.from_iterable(_ranges(folder, old, new, rows_per_file)))
-    state = State(version=old.version + 1, files=files)
+    state = State(version=old.version + 1, files=files, differing=old.differing)
     write_state(folder, state)
     give_back()
     return state

@@ -20,8 +20,9 @@ from engine.catalog.segments import results_writer
 from engine.catalog.trust import MEMORY_BYTES, PATH, number_of
 from engine.locations.extras import SIDE_PREFIX
 from engine.locations.listing import ENTRY_SCHEMA
+from engine.locations.posix_files import TEMPORARY_DIGITS
 from engine.model import Action, Fate, Kind
-from engine.names import NameError_, key_of, path_of
+from engine.names import OWN_PREFIX, NameError_, key_of, path_of
 
 TIME_STEP_NS = 2 * 10**9
 """The coarsest times that a file system keeps."""
@@ -32,6 +33,8 @@ _GONE_SCHEMA = pa.schema(
 )
 _ESCAPE_MARK = "E2809B"
 """U+201B, with which an escaped name is marked, in hexadecimal."""
+_TEMPORARY = f"{OWN_PREFIX.hex().upper()}(3[0-9]|6[1-6]){{{TEMPORARY_DIGITS}}}"
+"""Names that posix_files.temporary_name makes, in hexadecimal."""
 
 
 class Source(NamedTuple):
@@ -176,7 +179,8 @@ def _judge(connection: Connection, gone: Path, source: Source, rules: Rules) -> 
             SELECT g.dir, g.name, g.path, g.folder, g.size, g.mtime_ns, g.mounted, g.replaced, {known} AS known,
                    coalesce({put}, false) AS was_put,
                    CASE WHEN {known} AND {_sql(rules.objects)} THEN f.kind ELSE g.kind END AS kind,
-                   {_is_outside(rules)} AS outside, NOT {known} AND {_is_implied(rules, "g.")} AS implied
+                   {_is_outside(rules)} AS outside,
+                   (g.replaced OR NOT {known}) AND {_is_implied(rules, "g.")} AS implied
             FROM gone g LEFT JOIN facts f ON f.dir = g.dir AND f.name = g.name AND f.folder = g.folder
         )""")
     if not rules.objects:
@@ -235,16 +239,21 @@ def _is_outside(rules: Rules) -> str:
 
 
 def _is_implied(rules: Rules, alias: str = "") -> str:
-    """SQL that is true for a folder of an object store that is only a part of keys: there is nothing to delete."""
+    """SQL that is true for a folder of an object store that is only a part of keys: there is nothing to delete.
+
+    What was put there is deleted all the same, as not every server lists it, unless it has become a file: where both
+    are one entry (SeaweedFS) the marker's deletion would take an empty file along.
+    """
     return f"({alias}folder AND coalesce({alias}etag, '') = '')" if rules.objects else "false"
 
 
 def _keep_parents(connection: Connection, rules: Rules) -> None:
     """A folder that holds anything that stays, stays, and so do those above it.
 
-    Side objects do not count: they go with the objects to which they belong, which do.
+    Side objects do not count: they go with the objects to which they belong, which do. Nor do temporaries that killed
+    agents have left: they go with their folder.
     """
-    own = f"hex(h.name) LIKE '{SIDE_PREFIX.hex().upper()}%'" if rules.objects else "false"
+    own = f"{SIDE_PREFIX.hex().upper()}.*" if rules.objects else _TEMPORARY
     connection.execute(f"""
         CREATE TABLE kept AS
         WITH RECURSIVE up(path) AS (
@@ -252,7 +261,7 @@ def _keep_parents(connection: Connection, rules: Rules) -> None:
             SEMI JOIN (SELECT path FROM judged WHERE folder AND deletes) j ON j.path = h.dir
             ANTI JOIN (SELECT dir, name, folder FROM judged WHERE deletes) d
                 ON d.dir = h.dir AND d.name = h.name AND d.folder = h.folder
-            WHERE NOT {own}
+            WHERE h.folder OR NOT regexp_full_match(hex(h.name), '{own}')
             UNION
             SELECT j.dir FROM judged j JOIN up ON j.path = up.path WHERE j.folder AND j.deletes
         ) SELECT path FROM up""")

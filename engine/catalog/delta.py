@@ -107,7 +107,7 @@ class Known:
         facts, there = self._about(rows)
         if not facts and there is None:
             return Delta(rows, rows.slice(0, 0), rows.slice(0, 0))
-        query = looking(facts, there, self._held, compares=self._compares, touches=self._touches)
+        query = self._looking(facts, there)
         found = self._ask(query, _keys(rows))
         verdicts, hints = found["verdict"], found.select(HINT_SCHEMA.names).cast(HINT_SCHEMA)
         is_work = pc.greater_equal(verdicts, int(Verdict.WORK))
@@ -131,13 +131,20 @@ class Known:
         """What would become of ENTRY_SCHEMA rows, in their order: the columns of held.looking."""
         facts, there = self._about(rows)
         self._connection = self._connection or connect(self._spill, KNOWN_MEMORY_BYTES)
-        return self._ask(looking(facts, there, self._held, compares=self._compares, touches=self._touches), _keys(rows))
+        return self._ask(self._looking(facts, there), _keys(rows))
 
     def judged(self, rows: pa.Table) -> pa.Table:
         """What is to be said of ENTRY_SCHEMA rows in a verification (see comparison.judging), in their order."""
         facts, there = self._about(rows)
         assert self._held is not None and there is not None, "a verification needs a listing of the destination"
         return self._ask(judging(facts, there, self._held), _keys(rows))
+
+    def _looking(self, facts: str, there: str | None) -> str:
+        differing = (
+            self._state_folder and self._state.differing and read_files([self._state_folder / self._state.differing])
+        )
+        held, compares, touches = self._held, self._compares, self._touches
+        return looking(facts, there, held, compares=compares, touches=touches, differing=differing or "")
 
     def _about(self, rows: pa.Table) -> tuple[str, str | None]:
         """SQL of the facts about the folders of ``rows``, and of what the destination holds there."""

@@ -6,18 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+import pyarrow as pa
+
 from engine.catalog.compaction import replace_facts
 from engine.catalog.database import database, read_files, stream
 from engine.catalog.facts import AT_DESTINATION
 from engine.catalog.files import replacing
 from engine.catalog.segments import results_writer
-from engine.catalog.state import STATE_COLUMNS, Doubt, State, read_state
+from engine.catalog.state import STATE_COLUMNS, Doubt, State, read_state, write_state
 from engine.catalog.trust import MEMORY_BYTES
 from engine.model import Kind
 
 DESTINATION_DIFFERS = ("missing", "size", "content", "metadata")
 """Differences of the destination that sending an entry again mends: foreign objects stay, a changed source is seen."""
 
+_PATHS = pa.schema([("dir", pa.binary()), ("name", pa.binary())])
 _KEPT = [name for name in STATE_COLUMNS if name not in ("finished_ns", "doubt")]
 
 
@@ -38,10 +42,13 @@ def cast_doubt(
     nothing is doubted that was set from ``tried_ns`` on: a destination that does not keep it would be tried again for
     ever. ``folders``: there are facts about folders, too. ``aside``: an existing folder to work in. Raises OSError,
     JournalError.
+
+    A file of other content without a fact is remembered beside the facts (``State.differing``): it would be adopted.
     """
     facts = list(_facts(folder, read_state(folder), earlier))
+    unrecorded = _remember(folder, facts, differences, aside)
     if not facts:
-        return 0
+        return unrecorded
     differs = ", ".join(f"'{word}'" for word in DESTINATION_DIFFERS)
     metadata = "d.difference = 'metadata' AND NOT contains(coalesce(d.detail, ''), 'mtime')"
     kinds = "true" if folders else f"kind <> {int(Kind.FOLDER)}"
@@ -64,7 +71,34 @@ def cast_doubt(
     if rows:
         replace_facts(folder, out)
     out.unlink()
-    return rows
+    return rows + unrecorded
+
+
+def _remember(folder: Path, facts: Sequence[str], differences: Path, aside: Path) -> int:
+    """Add files of other content, of which there is no fact, to those that are not adopted; returns how many there are.
+
+    Those of before stay while there is no fact about them.
+    """
+    state = read_state(folder)
+    before = f"UNION SELECT dir, name, false FROM {read_files([folder / state.differing])}" if state.differing else ""
+    differs = f"kind <> {int(Kind.FOLDER)} AND difference IN ('content', 'size')"
+    found = f"SELECT dir, name, true AS is_new FROM {read_files([differences])} WHERE {differs}"
+    with database(aside / "spill", MEMORY_BYTES) as connection:
+        asked = f"SELECT dir, name, bool_or(is_new) AS is_new FROM ({found} {before}) GROUP BY dir, name"
+        connection.execute(f"CREATE TEMP TABLE asked AS {asked}")
+        for fact in facts:  # of many facts only those that are asked for are kept in memory
+            known = f"SELECT f.dir, f.name FROM ({fact}) f SEMI JOIN asked USING (dir, name)"
+            connection.execute(f"DELETE FROM asked USING ({known}) k WHERE asked.dir = k.dir AND asked.name = k.name")
+        ((new,),) = connection.sql("SELECT count(*) FROM asked WHERE is_new").fetchall()
+        if not new:
+            return 0
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{state.version + 1:06d}-differing.parquet"
+        with replacing(folder / name) as file, results_writer(file, _PATHS) as writer:
+            for table in stream(connection, "SELECT dir, name FROM asked ORDER BY dir, name"):
+                writer.write_table(table.cast(_PATHS))
+    write_state(folder, msgspec.structs.replace(state, version=state.version + 1, differing=name))
+    return int(new)
 
 
 def _facts(folder: Path, state: State, earlier: Sequence[Path]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.catalog.database import database
+from engine.catalog.database import database, read_files
 from engine.catalog.facts import valid_entries
 from engine.catalog.totals import MEMORY_BYTES
 from engine.locations.listing import ENTRY_SCHEMA
@@ -30,3 +30,12 @@ def folders_deepest_first(entries: Sequence[Path], spill: Path) -> Iterator[pa.T
     with database(spill, MEMORY_BYTES) as connection:
         for batch in connection.sql(query).to_arrow_reader(BATCH_FOLDERS):
             yield pa.Table.from_batches([batch]).cast(ENTRY_SCHEMA)
+
+
+def folders_with_entries(entries: Sequence[Path], spill: Path) -> Iterator[bytes]:
+    """Folders of which anything was listed, also where that listing never came to its end."""
+    if not entries:
+        return
+    with database(spill, MEMORY_BYTES) as connection:
+        for batch in connection.sql(f"SELECT DISTINCT dir FROM {read_files(entries)}").to_arrow_reader(BATCH_FOLDERS):
+            yield from batch.column("dir").to_pylist()

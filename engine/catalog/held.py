@@ -122,12 +122,15 @@ def same_mtime(there: str, entry: str) -> str:
     return f"({exact} OR {coarser})"
 
 
-def looking(facts: str, there: str | None, held: Held | None, *, compares: bool, touches: bool) -> str:
+def looking(
+    facts: str, there: str | None, held: Held | None, *, compares: bool, touches: bool, differing: str = ""
+) -> str:
     """SQL of a Verdict and the columns of HINT_SCHEMA for each row of the table ``chunk``, in its order.
 
     Also whether its path is ``known``, whether the destination has it (``there``), and the mtime there (``there_ns``).
 
     ``facts``: SQL of facts, "" if there are none. ``there``: of what the destination holds, None if it is not listed.
+    ``differing``: of paths (dir, name) that are not adopted: what is there was found to be something else.
     """
     lost = changed = same = alike = hidden = "false"
     join = ""
@@ -137,11 +140,16 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
         hidden = held.hides_marker("d", "f", "c") if held.times else "false"  # by its time it is known again
         same = "false" if compares and not held.objects else f"coalesce({held.same('d', 'c')}, false)"
         alike = f"coalesce({held.alike('d', 'c')}, false)"
+        if differing:
+            join += f" LEFT JOIN (SELECT DISTINCT dir, name FROM {differing}) x ON x.dir = c.dir AND x.name = c.name"
+            same, alike = (f"({word} AND (f.verdict IS NOT NULL OR x.dir IS NULL))" for word in (same, alike))
     there_columns = (
         f"{'d.kind IS NOT NULL' if join else 'false'} AS there, {'d.mtime_ns' if join else 'NULL'} AS there_ns"
     )
     recorded = f"f.checksum IS NOT NULL AND c.kind = {_FILE}"
-    compared = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)} AND ({compares} OR f.unsure) AND {recorded}"
+    known = f"f.same AND f.verdict = {int(Verdict.UNCHANGED)}"
+    compared = f"{known} AND ({compares} OR f.unsure) AND {recorded}"
+    blind = f"{known} AND {compares} AND {touches} AND f.checksum IS NULL AND c.kind = {_FILE}"
     other = f"f.doubt = {int(Doubt.CONTENT)}"
     touched = (
         f"(NOT f.same OR f.doubt = {int(Doubt.METADATA)}) AND f.touched AND NOT {other} AND {touches} AND {recorded}"
@@ -150,13 +158,14 @@ def looking(facts: str, there: str | None, held: Held | None, *, compares: bool,
         SELECT CASE WHEN f.same AND f.verdict = {int(Verdict.DONE)} THEN {int(Verdict.DONE)}
                     WHEN f.same AND {lost} THEN {int(Verdict.MISSING)}
                     WHEN f.same AND ({changed} OR f.doubt > 0) THEN {int(Verdict.CHANGED)}
-                    WHEN ({compared}) OR (f.same AND (f.unsure OR {hidden})) THEN {int(Verdict.WORK)}
+                    WHEN ({compared}) OR ({blind}) OR (f.same AND (f.unsure OR {hidden})) THEN {int(Verdict.WORK)}
                     WHEN f.same THEN {int(Verdict.UNCHANGED)}
                     WHEN f.verdict IS NULL AND {same} THEN {int(Verdict.ADOPTED)}
                     ELSE {int(Verdict.WORK)} END::UTINYINT AS verdict,
                CASE WHEN f.same AND ({lost} OR {changed} OR {other}) THEN {int(Look.NONE)}
                     WHEN {touched} THEN {int(Look.METADATA)}
                     WHEN {compared} THEN {int(Look.COMPARE)}
+                    WHEN {blind} AND coalesce(f.etag, '') <> '' THEN {int(Look.ADOPT)}
                     WHEN f.verdict IS NULL AND {alike} AND NOT {same} OR (f.same AND {hidden}) THEN {int(Look.ADOPT)}
                     ELSE {int(Look.NONE)} END::UTINYINT AS look,
                f.verdict IS NOT NULL AS known, {there_columns},

@@ -68,11 +68,21 @@ class StateFile(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """The manifest: files in order of their ranges, which do not overlap. ``version`` grows with every compaction."""
+    """The manifest: files in order of their ranges, which do not overlap. ``version`` grows with every change.
+
+    ``differing``: a file of paths (dir, name) without a fact of which a verification found that the destination holds
+    something else; "" if there are none. They are not what is known: nobody has put there what they name.
+    """
 
     schema: int = SCHEMA_VERSION
     version: int = 0
     files: tuple[StateFile, ...] = ()
+    differing: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """All files that belong to it."""
+        return [file.name for file in self.files] + ([self.differing] if self.differing else [])
 
     def files_between(self, low: bytes, high: bytes) -> list[StateFile]:
         """The files that may hold rows of folders from ``low`` to ``high``, both included."""
@@ -100,7 +110,7 @@ def write_state(folder: Path, state: State) -> None:
     """Make ``state`` the one that counts, atomically; then remove the files that it does not name. Raises OSError."""
     with replacing(folder / MANIFEST) as file:
         file.write(msgspec.json.encode(state))
-    named = {item.name for item in state.files}
+    named = set(state.names)
     for leftover in (*folder.glob("*.parquet"), *folder.glob(".*.aside")):
         if leftover.name not in named:
             leftover.unlink(missing_ok=True)

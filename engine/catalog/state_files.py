@@ -13,9 +13,17 @@ from engine.errors import JournalError
 
 def check_state(folder: Path, state: State) -> None:
     """Raise JournalError unless each file of ``state`` is one: columns, rows, and names that stay in the folder."""
+    for name in state.names:
+        if name != Path(name).name or name.startswith("."):
+            raise JournalError(f"{name!r} cannot name a file of a state")
+    if state.differing:
+        try:
+            columns = set(pq.read_schema(folder / state.differing).names)
+        except (OSError, pa.ArrowException) as error:
+            raise JournalError(f"{state.differing} is no file of a state: {error}") from error
+        if not columns >= {"dir", "name"}:
+            raise JournalError(f"{state.differing} is no file of a state: columns {', '.join(sorted(columns))}")
     for item in state.files:
-        if item.name != Path(item.name).name or item.name.startswith("."):
-            raise JournalError(f"{item.name!r} cannot name a file of a state")
         try:
             with pq.ParquetFile(folder / item.name) as file:
                 columns, rows = set(file.schema_arrow.names), file.metadata.num_rows

@@ -22,12 +22,22 @@ MEMORY_BYTES = 96 << 20
 
 UNREADABLE = "unreadable"
 NOT_LISTED = "folder not listed"
+COLLIDES = "collides with another name"
 """Reasons under which failures that listing found are counted."""
 
 NOT_DELETED = "not deleted: "
 """What the reason begins with of what should have been deleted and is still there."""
 
+COLLIDING = f"starts_with(coalesce(error, ''), '{COLLIDES}: ')"
+"""SQL that is true of a row that shares its key with another name: nothing but that is wrong with it."""
+
 _SETTLED = f"action IN ({int(Action.TRANSFERRED)}, {int(Action.SKIPPED)})"
+
+
+def reason_in_listing(error: str | None) -> tuple[str, str | None]:
+    """Reason and detail of an UNREADABLE row; its ``error`` may say that it is about the name instead."""
+    owner = (error or "").removeprefix(f"{COLLIDES}: ")
+    return (UNREADABLE, error) if owner == (error or "") else (COLLIDES, owner)
 
 
 class Counted(NamedTuple):
@@ -65,14 +75,14 @@ def count(entries: Sequence[Path], results: Sequence[Path], spill: Path, *, fold
         broken = frozenset(connection.sql(f"SELECT * FROM {broken_listings(entries)}").fetchall())
     tasks: dict[int, Totals] = {}
     failures: Counter[str] = Counter()
-    for task, kind, fate, action, *sums in groups:
+    for task, kind, fate, action, collides, *sums in groups:
         totals = tasks.get(task, Totals())
         group = _Group(*sums)
         if kind == Kind.LISTED:
             tasks[task] = totals
             continue
         if fate == Fate.UNREADABLE:
-            failures[UNREADABLE] += group.rows
+            failures[COLLIDES if collides else UNREADABLE] += group.rows
         tasks[task] = _plus(totals, kind, _changes(kind, fate, action, group), _sizes(kind, fate, action, group))
     for kind, rows in deleted:
         tasks[0] = _plus(tasks.get(0, Totals()), kind, {"deleted": rows}, Bytes())
@@ -144,7 +154,7 @@ def _groups(entries: Sequence[Path], results: Path | None, *, folders_again: boo
         candidate = f"e.fate = {int(Fate.CANDIDATE)} AND e.kind NOT IN ({', '.join(str(int(kind)) for kind in never)})"
         same = f"r.dir = e.dir AND r.name = e.name AND {same_identity('r', 'e')} AND {candidate}"
     return f"""
-        SELECT e.task, e.kind, e.fate, r.action, count(*), coalesce(sum(e.size), 0)::BIGINT,
+        SELECT e.task, e.kind, e.fate, r.action, {COLLIDING}, count(*), coalesce(sum(e.size), 0)::BIGINT,
                coalesce(sum(r.sent_bytes), 0)::BIGINT, count(r.verified)
         FROM {valid_entries(entries, failed=False)} e LEFT JOIN {decided} r ON {same}
         GROUP BY ALL"""

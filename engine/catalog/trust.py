@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from engine.catalog.database import Connection, database, stream
 from engine.catalog.facts import valid_entries
+from engine.catalog.totals import COLLIDING
 from engine.model import Fate, Kind
 
 MEMORY_BYTES = 96 << 20
@@ -20,10 +21,14 @@ PATH = "CASE WHEN dir = ''::BLOB THEN name ELSE dir || '/'::BLOB || name END"
 
 
 def listing_errors(entries: Sequence[Path], spill: Path) -> int:
-    """Folders and entries of the source that could not be read. Raises JournalError."""
+    """Folders and entries of the source that could not be read. Raises JournalError.
+
+    A file that only shares the key of another was: nothing about it is unknown.
+    """
     if not entries:
         return 0
-    wrong = f"error IS NOT NULL OR fate = {int(Fate.UNREADABLE)}"
+    known = f"kind <> {int(Kind.FOLDER)} AND {COLLIDING}"
+    wrong = f"(error IS NOT NULL OR fate = {int(Fate.UNREADABLE)}) AND NOT ({known})"
     with database(spill, MEMORY_BYTES) as connection:
         return number_of(connection, f"SELECT count(*) FROM {valid_entries(entries, failed=True)} WHERE {wrong}")
 

@@ -14,6 +14,7 @@ from engine.planning.timetable import Timetable
 from engine.quantities import format_rate
 
 if TYPE_CHECKING:
+    from engine.journal.records import Agreement
     from engine.transfer.units import AgentProgress
 
 BUSY_SHARE = 0.5
@@ -133,11 +134,20 @@ def limits_at(
     chosen: Sequence[tuple[float, float | None]],
     times: Iterable[float],
     zone: tzinfo | None = None,
+    earlier: Sequence[Agreement] = (),
 ) -> list[Limit]:
-    """Which limit held at each of ``times``, which rise; ``chosen``: what people chose, and when, oldest first."""
-    bandwidth, left = Bandwidth(migration, zone), list(reversed(chosen))
+    """Which limit held at each of ``times``, which rise; ``chosen``: what people chose, and when, oldest first.
+
+    ``earlier``: what was agreed before; with another agreement ends what was chosen under the one before.
+    """
+    agreed = [*((each.until, each.under(migration)) for each in earlier), (math.inf, migration)]
+    ends, bandwidth, left = agreed[0][0], Bandwidth(agreed[0][1], zone), list(reversed(chosen))
     found = []
     for at in times:
+        while at >= ends:
+            left = [each for each in left if each[0] >= ends]
+            ends, bandwidth = agreed[1][0], Bandwidth(agreed[1][1], zone)
+            del agreed[0]
         while left and left[-1][0] <= at:
             since, rate = left.pop()
             bandwidth.choose(rate, since)

@@ -11,14 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from engine.catalog.audit import write_files_parquet
-from engine.catalog.compaction import compact
 from engine.execution.committer import Committer
 from engine.execution.comparing.drift import LISTING, conclude_listing
 from engine.execution.comparing.pointintime import verify_session
 from engine.execution.comparing.removing import note_mounts
 from engine.execution.foretelling.forecast import outcome as forecast_outcome
 from engine.execution.session import SPILL, Session, paths
-from engine.execution.succession import results_of, settle, superseded_between
+from engine.execution.succession import fold, settle
 from engine.journal.reader import SnapshotReader
 from engine.journal.writer import Journal
 from engine.model import Status
@@ -51,9 +50,8 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         await conclude_listing(session, committer, listed)
     superseded: list[Path] = []
     if final:
-        superseded = list(superseded_between((session.sides.source_identity, session.sides.destination_identity)))
-        folded = {**results_of(superseded), session.execution.id: decided}  # at once: the newest fact wins
-        await asyncio.to_thread(compact, session.state, folded)
+        sides = session.sides.source_identity, session.sides.destination_identity
+        superseded = await asyncio.to_thread(fold, session.state, session.folder, sides, decided)
         await asyncio.to_thread(note_mounts, session, totals.deletions)
     problems = [message]
     if final and listed_all and session.migration.options.verify_mode == "POINT_IN_TIME_CONSISTENT":
@@ -64,13 +62,14 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
     session.resources.close()
     for folder in superseded:
         await asyncio.to_thread(settle, folder)
-    await asyncio.to_thread(_report, session, outcome)
+    ended_at = time.time()  # for both: they would say different seconds
+    await asyncio.to_thread(_report, session, outcome, ended_at)
 
     def conclude(journal: Journal) -> None:
         with journal.transaction():
             if final:
                 journal.drop_segments()
-            journal.set_status(status, message, time.time())
+            journal.set_status(status, message, ended_at)
 
     await committer.call(conclude)
     shutil.rmtree(session.folder / SPILL, ignore_errors=True)
@@ -78,12 +77,11 @@ async def end(session: Session, committer: Committer, outcome: Outcome) -> None:
         path.unlink(missing_ok=True)
 
 
-def _report(session: Session, outcome: Outcome) -> None:
+def _report(session: Session, outcome: Outcome, ended_at: float) -> None:
     status, message, transfer_seconds = outcome
     with SnapshotReader(session.folder) as reader:
-        snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=time.time())
-        took = (snapshot.ended_at or 0.0) - snapshot.started_at
+        snapshot = msgspec.structs.replace(reader.read(), status=status, message=message, ended_at=ended_at)
         whole = status is Status.SUCCESS and not session.before.segments
-        said = forecast_outcome(session.folder, took) if whole else None
+        said = forecast_outcome(session.folder, snapshot.seconds) if whole else None
         mended = session.known.missing + session.known.changed
         write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended)

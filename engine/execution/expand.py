@@ -13,9 +13,8 @@ from engine.catalog.delta import Known
 from engine.catalog.links import has_links
 from engine.catalog.segments import read_row_group
 from engine.execution.coordination.messages import Batch, Chunk, ChunkExpanded, LargeFile
-from engine.execution.orders import adopted_rows, failed_rows
+from engine.execution.orders import adopted_rows
 from engine.model import Kind, Look
-from engine.names import collisions, text_of
 from engine.transfer.units import RESULT_SCHEMA, to_ipc
 
 SMALL_BYTES = 32 << 20
@@ -82,43 +81,15 @@ def expand(
     if links and (linked := pa.compute.sum(is_linked := has_links(rows)).as_py() or 0):
         rows = rows.filter(pa.compute.invert(is_linked))
     delta = known.work(rows)
-    work, results = (delta.work, []) if real_folders else _without_twins(delta.work)
+    results = []
     if delta.done.num_rows and not is_old:
         results.append(known.results_of(delta.done).select(RESULT_SCHEMA.names).cast(RESULT_SCHEMA))
     if delta.adopted is not None and delta.adopted.num_rows:
         results.append(adopted_rows(delta.adopted))
-    large, small = split(work)
+    large, small = split(delta.work)
     return Expanded(
         ChunkExpanded(chunk.task, list(batches_of(small, batch_bytes)), large, linked), delta.unchanged, results
     )
-
-
-def _without_twins(work: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
-    """Fail all but the first of the names in a folder that become one key; only escaped names can."""
-    names = work["name"].to_pylist()
-    if all(map(_is_text, names)):
-        return work, []
-    in_folder: dict[bytes, list[bytes]] = {}
-    for folder, name in zip(work["dir"].to_pylist(), names, strict=True):
-        in_folder.setdefault(folder, []).append(name)
-    twins = {(folder, twin): owner for folder, found in in_folder.items() for twin, owner in collisions(found)}
-    keys = zip(work["dir"].to_pylist(), names, strict=True)
-    owners = [twins.get(key) for key in keys]
-    kept = work.filter(pa.array([owner is None for owner in owners]))
-    failed = [
-        failed_rows(to_ipc(work.slice(row, 1)), "collides with another name", text_of(owner))
-        for row, owner in enumerate(owners)
-        if owner is not None
-    ]
-    return kept, failed
-
-
-def _is_text(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _and(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute
 
-from engine.catalog.totals import NOT_DELETED, NOT_LISTED, UNREADABLE
+from engine.catalog.totals import NOT_DELETED, NOT_LISTED, reason_in_listing
 from engine.model import Action, Failure, Fate, Kind
 from engine.names import text_of
 
@@ -23,8 +23,10 @@ def failures_in_entries(tables: Iterable[pa.Table]) -> Iterator[Failure]:
             ),
         )
         for row in table.filter(wrong).select(["dir", "name", "kind", "error"]).to_pylist():
-            reason = NOT_LISTED if row["kind"] == Kind.LISTED else UNREADABLE
-            yield Failure(_path(row["dir"], row["name"]), reason, row["error"])
+            reason, detail = NOT_LISTED, row["error"]
+            if row["kind"] != Kind.LISTED:
+                reason, detail = reason_in_listing(row["error"])
+            yield Failure(_path(row["dir"], row["name"]), reason, detail)
 
 
 def failures_in_results(tables: Iterable[pa.Table]) -> Iterator[Failure]:

@@ -137,7 +137,7 @@ def _renew(folder: Path, migration: Migration, earlier: Earlier) -> None:
     if not keys and not earlier.superseded:
         return
     with runner_lock(folder), Journal.open(folder) as journal, journal.transaction():
-        journal.set_migration(migration)
+        journal.set_migration(migration, time.time())
         journal.add_supersedes(earlier.superseded)
         if keys:
             words = ", ".join(words for _, words in earlier.changed)

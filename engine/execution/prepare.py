@@ -17,7 +17,7 @@ from engine.errors import DestinationError, JournalError, RefusedError, SourceEr
 from engine.execution.mounts import mounts_in_turn
 from engine.execution.vanished import refuse_vanished
 from engine.filters import Filters
-from engine.locations.base import Location
+from engine.locations.base import Location, ServerChecks
 from engine.locations.registry import contains, destination_key, open_location
 from engine.model import LocationSpec, Migration, TaskSnapshot
 from engine.planning.partition import MOST_TASKS, TaskPlan, deal_unknown
@@ -30,7 +30,7 @@ from engine.survey.report import latest_survey
 class Sides:
     """Both ends of a migration, open and checked, with what identifies them.
 
-    ``server_checks``: the destination was seen to refuse an object with a wrong checksum. ``source_mounts``,
+    ``server_checks``: how the destination was seen to prove what it received. ``source_mounts``,
     ``destination_mounts``: what agents take in turn; of the source each with the identity it has there.
     ``marker_metadata``: the destination keeps the metadata of folder markers. ``folds_names``: it is a file system
     where names that differ in case or Unicode form alone are one. Found out once: an agent that tried it when it starts
@@ -41,7 +41,7 @@ class Sides:
     destination: Any
     source_identity: str
     destination_identity: str
-    server_checks: bool
+    server_checks: ServerChecks
     source_mounts: Sequence[tuple[LocationSpec, str]]
     destination_mounts: Sequence[LocationSpec]
     marker_metadata: bool = True
@@ -137,14 +137,17 @@ def agent_names(count: int) -> list[str]:
     return [f"agent-{number}" for number in range(1, count + 1)]
 
 
-def _server_checks(destination: Any) -> bool:
+def _server_checks(destination: Any) -> ServerChecks:
     """Try an object with a wrong checksum; a server that does not say what is wrong with it counts as not checking."""
     if destination.capabilities.transport != "objects":
-        return False
-    try:
-        return bool(destination.probe_checksums())
-    except DestinationError:
-        return False
+        return ""
+    with suppress(DestinationError):
+        if destination.probe_checksums():
+            return "crc64nvme"
+    with suppress(DestinationError):
+        if destination.probe_hashes():
+            return "md5"
+    return ""
 
 
 def _keeps_marker_metadata(destination: Any) -> bool:

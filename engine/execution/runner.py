@@ -43,6 +43,12 @@ DRAIN_SECONDS = 20.0
 """How long units in flight may finish after a drain was asked for, before agents hand back the rest."""
 
 
+_WITHOUT_CRC64NVME = {
+    "md5": "the destination does not check CRC64NVME: its ETags are compared with the MD5 of what is sent",
+    "": "the destination does not check CRC64NVME: nothing is verified by the server",
+}
+
+
 class Runner:
     """Carries out one session of an execution with the agents of ``fleet``."""
 
@@ -90,8 +96,8 @@ class Runner:
         self._bandwidth.keep(await self._committer.call(Journal.limit))
         await self._fleet.start()
         self._watch.note("started", _counted(len(session.agents), len(session.tasks)))
-        if not (session.real_folders or session.sides.server_checks):
-            self._watch.note("warning", "the destination does not check CRC64NVME: nothing is verified by the server")
+        if not session.real_folders and (unchecked := _WITHOUT_CRC64NVME.get(session.sides.server_checks)):
+            self._watch.note("warning", unchecked)
         self._carry_out(self._state.start())
         self._handle(m.ChunksCommitted(session.chunks))
         await self._status(Status.TRANSFERRING)

@@ -34,7 +34,7 @@ from engine.execution.linking import expand_links, list_links
 from engine.execution.orders import absent_rows
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
 from engine.execution.roots import Roots
-from engine.execution.succession import take_places
+from engine.execution.succession import cancelled_before, take_places
 from engine.execution.vanished import accepted
 from engine.filters import Filters
 from engine.journal.reader import read_identities, read_segments
@@ -226,7 +226,8 @@ async def _gather(
     await committer.call(lambda journal: journal.restart_failures(counted.failure_counts))
     state = state_folder(sides)
     changed_only = migration.options.transfer_mode == "CHANGED"
-    earlier = earlier_results(sides.source_identity, sides.destination_identity, but=execution.id)
+    identities = sides.source_identity, sides.destination_identity
+    earlier = earlier_results(*identities, but=execution.id)
     listing: Path | None = folder / LISTING
     phases: dict[str, float] = {}
     if not (folder / LISTING).exists():
@@ -267,7 +268,7 @@ async def _gather(
         earlier=earlier,
         mounts=await asyncio.to_thread(mounts_below, sides.source),
         phases=phases,
-        unclean=bool(listed or earlier),
+        unclean=bool(listed or earlier) or await asyncio.to_thread(cancelled_before, execution.id, identities),
         resources=resources,
     )
 

@@ -130,7 +130,7 @@ def _export(
     state = read_state(folder)
     if not any(identities) or not (folder / STATE).exists():
         raise UsageError(f"{name} left no state behind: there is nothing to export")
-    contents = {file: folder / file for file in (STATE, *(item.name for item in state.files))}
+    contents = {file: folder / file for file in (STATE, *state.names)}
     with tempfile.TemporaryDirectory(dir=home.find_home().base, prefix=".export-") as aside:
         if profile is not None:
             contents[PROFILE] = Path(aside) / PROFILE
@@ -246,7 +246,7 @@ def _profile_in(folder: Path, archive: Archive) -> str | None:
 
 def _check_members(archive: Archive, state: State) -> None:
     members = {member.name for member in archive.files} - {PROFILE}
-    if members != {STATE, *(file.name for file in state.files)}:
+    if members != {STATE, *state.names}:
         raise UsageError("the files of the archive are not those of its state: refused")
 
 
@@ -264,7 +264,7 @@ def _check_idle(identities: tuple[str, str]) -> None:
                 of = f" (superseded by {by})" if by else ""
                 raise RefusedError(
                     f"{folder.name}{of} was interrupted and has results that are not in the state yet: first let "
-                    f"{name} end (xsync resume {name}), or run the migration anew"
+                    f"{name} end (xsync resume {name}, or xsync cancel {name}), or run the migration anew"
                 )
         except JournalError:
             continue  # damaged or of another version: no run of this version goes on with it

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from engine import home
 from engine.catalog.audit import write_files_parquet
+from engine.catalog.compaction import compact
 from engine.errors import BusyError, JournalError
 from engine.execution.comparing.drift import LISTING
 from engine.execution.earlier import differences, resumable
-from engine.journal.reader import read_identities, read_segments, read_succession
+from engine.journal.reader import read_identities, read_segments, read_standing, read_succession
 from engine.journal.records import SegmentKind
 from engine.journal.writer import Journal
 from engine.locks import FileLock, runner_lock, wait_for_agents
-from engine.model import Event
+from engine.model import Event, Status
 from engine.reporting.report import AUDIT
 
 STUCK_SECONDS = 15.0
@@ -69,9 +70,28 @@ def superseded_between(sides: tuple[str, str]) -> Iterator[Path]:
                 yield folder
 
 
+def cancelled_before(execution: str, sides: tuple[str, str]) -> bool:
+    """Whether the latest other execution between these sides was cancelled, and has removed no temporaries."""
+    for folder in reversed(home.list_execution_folders(home.find_home())):
+        with suppress(JournalError):
+            if folder.name != execution and read_identities(folder) == sides:
+                return read_standing(folder).status is Status.CANCELLED
+    return False
+
+
 def results_of(folders: Sequence[Path]) -> Mapping[str, Sequence[Path]]:
     """Result segments by execution, as ``compact`` takes them. Raises JournalError."""
     return {folder.name: _paths(folder, "results") for folder in folders}
+
+
+def fold(state: Path, folder: Path, sides: tuple[str, str], decided: Sequence[Path]) -> list[Path]:
+    """Put the results of the execution in ``folder``, and of superseded ones between these ``sides``, into ``state``.
+
+    Returns the folders of those, which can be settled then. Raises JournalError, OSError.
+    """
+    superseded = list(superseded_between(sides))
+    compact(state, {**results_of(superseded), folder.name: decided})  # at once: the newest fact wins
+    return superseded
 
 
 def settle(folder: Path) -> None:

@@ -30,11 +30,14 @@ from engine.locations.base import (
     CopiesObjects,
     HasExtras,
     Kept,
+    Made,
     OpenUpload,
     PartResult,
     Reads,
+    ServerChecks,
     StoredObject,
 )
+from engine.locations.etags import etag_of_parts
 from engine.locations.extras import EXTRAS, Extras, decode, encode
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.model import Action, Identity, Kind, TransferOptions
@@ -92,7 +95,7 @@ class Destination(Protocol):
         metadata: dict[str, str],
         *,
         only_new: bool = False,
-    ) -> str:
+    ) -> Made:
         """Finish an upload."""
 
     def abort(self, path: bytes, upload_id: str) -> None:
@@ -126,7 +129,7 @@ class Uploads:
         known: Sequence[Upload],
         committer: Committer,
         *,
-        server_checks: bool,
+        server_checks: ServerChecks,
     ) -> None:
         self._source = source
         self._source_identity = source_identity
@@ -181,11 +184,12 @@ class Uploads:
             if seen.stored_checksum not in (None, checksum):
                 return await self._again(file, order.upload_id, *_MISREAD)
             complete = self._destination.complete
-            etag = await self._patiently(
+            made = await self._patiently(
                 lambda: asyncio.to_thread(
                     complete, file.path, order.upload_id, order.parts, checksum, metadata, **self._condition
                 )
             )
+            verified = self._verified(seen, made, order.parts)
         except UploadGoneError:
             self._forget(file.path)
             return UploadEnded(file.path, restart=True)
@@ -198,10 +202,9 @@ class Uploads:
         except (OSError, DestinationError) as error:
             await self._discard(file.path, order.upload_id)
             return self._fail(file, Action.FAILED, "upload not completed", str(error))
-        verified = self._verified(seen)
         link = "" if self._destination.capabilities.transport == "objects" else decode(metadata.get(EXTRAS, "")).link
         unsure = seen.kept is None and identity.is_unsure(int(self._opened_at[file.path] * 10**9))
-        result = _result(file, Action.TRANSFERRED, identity, checksum, etag, verified, link=link, unsure=unsure)
+        result = _result(file, Action.TRANSFERRED, identity, checksum, made.etag, verified, link=link, unsure=unsure)
         self._committer.add_results(result)
         self._forget(file.path)
         return UploadEnded(file.path, restart=False)
@@ -226,7 +229,7 @@ class Uploads:
         intents = await self._committer.call(Journal.intents)
         try:
             if intents:
-                await asyncio.to_thread(self._discard_intended, intents)
+                await asyncio.to_thread(discard_intended, self._destination, intents)
         except DestinationError as error:
             problem = str(error)
         return problem
@@ -244,13 +247,6 @@ class Uploads:
                     raise
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
-
-    def _discard_intended(self, intents: Mapping[bytes, float]) -> None:
-        """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent."""
-        for found in self._destination.open_uploads():
-            intended_at = intents.get(found.path)
-            if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
-                self._destination.abort(found.path, found.upload_id)
 
     async def _asked(self, ask: Callable[[], _T]) -> _T:
         """What ``ask`` finds at the source, again while that is out of reach. Raises OSError, UnavailableError."""
@@ -340,10 +336,17 @@ class Uploads:
         self._forget(path)
         return ""
 
-    def _verified(self, seen: _Seen) -> str | None:
-        """How a completed file was verified: by the server, or by the agents that read their parts back."""
+    def _verified(self, seen: _Seen, made: Made, parts: Sequence[PartResult]) -> str | None:
+        """How a completed file was verified: by the server, or by the agents that read their parts back.
+
+        Raises DestinationError if it holds something else than was sent.
+        """
         if self._destination.capabilities.transport == "objects":
-            return "server-checked" if self._server_checks else None
+            if self._server_checks != "md5":
+                return "server-checked" if self._server_checks and made.checksum is not None else None
+            if made.etag != etag_of_parts(parts):
+                raise DestinationError("it was put together of something else than the parts that were sent")
+            return "etag"
         if seen.stored_checksum is not None:
             return "stored-checksum"
         return "read-back" if self._options.verify_mode != "NONE" else None
@@ -395,6 +398,17 @@ class Uploads:
             return source.extras(path, file, shape=self._destination.capabilities.transport == "objects")
         finally:
             file.close()
+
+
+def discard_intended(destination: Destination, intents: Mapping[bytes, float]) -> None:
+    """Discard uploads that a crash kept out of the journal: of an intended path, and begun after the intent.
+
+    Raises DestinationError.
+    """
+    for found in destination.open_uploads():
+        intended_at = intents.get(found.path)
+        if intended_at is not None and found.initiated_at >= intended_at - CLOCK_SKEW_SECONDS:
+            destination.abort(found.path, found.upload_id)
 
 
 def part_size(size: int, least: int = PART_BYTES) -> int:

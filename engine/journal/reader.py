@@ -17,6 +17,7 @@ from engine.journal.records import (
     OVERALL,
     SEGMENTS,
     UNANSWERED,
+    Agreement,
     Command,
     Estimate,
     Segment,
@@ -26,9 +27,20 @@ from engine.journal.records import (
     read_segment,
     read_task,
 )
-from engine.journal.schema import connect, has_history, has_succession, translated
+from engine.journal.schema import connect, has_agreements, has_history, has_succession, translated
 from engine.locks import runner_alive
-from engine.model import AgentSnapshot, Event, Failure, Migration, Sample, Snapshot, Status, TaskSnapshot, Totals
+from engine.model import (
+    AgentSnapshot,
+    Event,
+    Failure,
+    LimitRule,
+    Migration,
+    Sample,
+    Snapshot,
+    Status,
+    TaskSnapshot,
+    Totals,
+)
 
 SHOWN_EVENTS = 100
 """The newest events that a snapshot carries."""
@@ -37,6 +49,9 @@ _EXECUTION = (
     "id, migration, status, message, started_at, ended_at, heartbeat_at, eta_low, eta_high, pid, host, "
     f"limit_rate, limit_until, (SELECT totals FROM totals WHERE task = {OVERALL})"
 )
+
+
+_Rules = tuple[LimitRule, ...]
 
 
 class Standing(NamedTuple):
@@ -70,8 +85,8 @@ class SnapshotReader:
     def read(self) -> Snapshot:
         """The execution as it is now; the same object as before while nothing changed.
 
-        All values are of one commit. Rates are zero unless a runner lives. Cheap at 4 Hz: what is unchanged costs one
-        PRAGMA and one probe of the runner's lock (``locks.is_locked`` tells of its race).
+        All values are of one commit. Without a runner rates are zero, and no agent is at work. Cheap at 4 Hz: what is
+        unchanged costs one PRAGMA and one probe of the runner's lock (``locks.is_locked`` tells of its race).
         """
         alive = runner_alive(self.folder)
         with translated(self._path):
@@ -114,6 +129,14 @@ class SnapshotReader:
         with translated(self._path):
             rows = self._db.execute(query).fetchall()
         return [(at, msgspec.json.decode(arguments).get("bytes_per_second")) for at, arguments in rows]
+
+    def earlier_agreements(self) -> list[Agreement]:
+        """Limits that were agreed before others took their place, oldest first."""
+        with self._one_commit():
+            if not has_agreements(self._db):
+                return []
+            rows = self._db.execute("SELECT until, bytes_per_second, limits FROM agreements ORDER BY until").fetchall()
+        return [Agreement(until, rate, msgspec.json.decode(text, type=_Rules)) for until, rate, text in rows]
 
     def unanswered(self) -> list[Command]:
         """What people asked of the runner and it has not answered yet, oldest first."""
@@ -260,7 +283,7 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
         limit_until=limit_until,
         eta_seconds=None if low is None else (low, high),
         message=message,
-        agents=_agents(db),
+        agents=_agents(db) if alive else tuple(agent.without_runner() for agent in _agents(db)),
         tasks=_tasks(db),
         failure_counts=dict(db.execute("SELECT reason, count FROM failure_counts ORDER BY reason")),
         events=_events(db),

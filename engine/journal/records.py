@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from engine.home import account_name
-from engine.model import Bytes, Identity, Migration, Status, Tally, TaskSnapshot, Totals
+from engine.model import Bytes, Identity, LimitRule, Migration, Status, Tally, TaskSnapshot, Totals
 
 SegmentKind = Literal["entries", "results"]
 Verb = Literal["pause", "resume", "cancel", "drain", "finish", "add_agent", "drain_agent", "limit"]
@@ -111,6 +111,24 @@ class Estimate(msgspec.Struct, frozen=True):
     low: float
     high: float
     bytes_per_second: float
+
+
+class Agreement(NamedTuple):
+    """Limits that were agreed until then (seconds since the epoch): bytes/s, negative for none, and by the clock."""
+
+    until: float
+    bytes_per_second: int
+    limits: tuple[LimitRule, ...]
+
+    def under(self, migration: Migration) -> Migration:
+        """``migration`` as it was under it, as far as its limits go."""
+        options = msgspec.structs.replace(migration.options, bytes_per_second=self.bytes_per_second)
+        return msgspec.structs.replace(migration, options=options, limits=self.limits)
+
+
+def agreed_limits(migration: Migration) -> tuple[int, tuple[LimitRule, ...]]:
+    """What a migration agrees: bytes/s, and limits by the clock."""
+    return migration.options.bytes_per_second, migration.limits
 
 
 class Summary(msgspec.Struct, frozen=True):

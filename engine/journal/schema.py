@@ -74,13 +74,21 @@ CREATE TABLE IF NOT EXISTS succession (
 """Executions whose place this one takes (``newer`` 0), and the one that took its own (1). It may lack, too."""
 
 
+AGREEMENTS_TABLE = """
+CREATE TABLE IF NOT EXISTS agreements (
+    until REAL PRIMARY KEY, bytes_per_second INTEGER NOT NULL, limits TEXT NOT NULL) WITHOUT ROWID
+"""
+"""Limits that were agreed before the migration was given others, and until when. It may lack, too."""
+
+
 def make_tables(path: Path) -> None:
     """Create an empty journal in the file ``path``, which exists and is empty. Whoever gives it its name syncs it."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = OFF")
         db.executescript(
-            f"BEGIN;{TABLES}{HISTORY_TABLES}{SUCCESSION_TABLE};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            f"BEGIN;{TABLES}{HISTORY_TABLES}{SUCCESSION_TABLE};{AGREEMENTS_TABLE};"
+            f"PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         )
         db.execute("INSERT INTO written_by VALUES (?)", (engine.__version__,))
         db.execute("PRAGMA journal_mode = WAL")
@@ -90,7 +98,7 @@ def make_tables(path: Path) -> None:
 
 def add_later_tables(db: sqlite3.Connection) -> None:
     """Give a journal of an earlier xsync what it lacks; leaves the transaction to the caller, who has begun one."""
-    for statement in (*HISTORY_TABLES.split(";"), SUCCESSION_TABLE):
+    for statement in (*HISTORY_TABLES.split(";"), SUCCESSION_TABLE, AGREEMENTS_TABLE):
         db.execute(statement)
 
 
@@ -102,12 +110,22 @@ def has_history(db: sqlite3.Connection) -> bool:
 
 def has_succession(db: sqlite3.Connection) -> bool:
     """Whether SUCCESSION_TABLE is there."""
-    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'succession'").fetchone() is not None
+    return _has(db, "succession")
+
+
+def has_agreements(db: sqlite3.Connection) -> bool:
+    """Whether AGREEMENTS_TABLE is there."""
+    return _has(db, "agreements")
 
 
 def has_all(db: sqlite3.Connection) -> bool:
     """Whether all tables are there that came later than the others."""
-    return has_history(db) and has_succession(db)
+    return has_history(db) and has_succession(db) and has_agreements(db)
+
+
+def _has(db: sqlite3.Connection, table: str) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return db.execute(query, (table,)).fetchone() is not None
 
 
 def connect(folder: Path, mode: Literal["ro", "rw"], *, any_thread: bool = False) -> sqlite3.Connection:

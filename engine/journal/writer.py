@@ -23,6 +23,7 @@ from engine.journal.records import (
     Runner,
     Segment,
     SegmentKind,
+    agreed_limits,
     read_command,
     read_segment,
     read_task,
@@ -100,9 +101,17 @@ class Journal(Succession):
         values = self._rows(f"SELECT {columns} FROM execution")[0]
         return Execution(values[0], msgspec.json.decode(values[1], type=Migration), *values[2:])
 
-    def set_migration(self, migration: Migration) -> None:
-        """Go on with other values of what does not change its meaning: agents, limits, whom to tell."""
-        self._run("UPDATE execution SET migration = ?", to_json(migration))
+    def set_migration(self, migration: Migration, at: float) -> None:
+        """Go on with other values of what does not change its meaning: agents, limits, whom to tell.
+
+        Limits that were agreed until now are kept for what is told of the past.
+        """
+        with self.transaction():
+            before = self.execution().migration
+            if agreed_limits(before) != agreed_limits(migration):
+                rate, limits = agreed_limits(before)
+                self._run("INSERT OR REPLACE INTO agreements VALUES (?, ?, ?)", at, rate, to_json(limits))
+            self._run("UPDATE execution SET migration = ?", to_json(migration))
 
     def set_identities(self, source: str, destination: str) -> None:
         """Record, once, what the two sides are. Raises JournalError if that is known already."""
@@ -244,9 +253,9 @@ class Journal(Succession):
         """Segments that count, oldest first."""
         return [read_segment(*row) for row in self._rows(SEGMENTS, kind)]
 
-    def drop_segments(self) -> None:
-        """Forget all segments: the state and the audit trail hold what they said."""
-        self._run("DELETE FROM segments")
+    def drop_segments(self, kind: SegmentKind | None = None) -> None:
+        """Forget all segments, or those of one kind: the state and the audit trail hold what they said."""
+        self._run("DELETE FROM segments WHERE kind = ifnull(?, kind)", kind)
 
     # What people see and ask
 

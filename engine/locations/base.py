@@ -66,8 +66,8 @@ class Kept(NamedTuple):
     etag: str = ""
 
 
-class Duplicate(NamedTuple):
-    """What a server says of a copy that it made: ETag without quotes, and the copy's CRC64NVME if it tells one."""
+class Made(NamedTuple):
+    """What a store says of an object that it made: ETag without quotes, and its CRC64NVME if it tells one."""
 
     etag: str
     checksum: int | None
@@ -83,12 +83,17 @@ class RequestError(OSError):
         self.detail = detail
 
 
+ServerChecks = Literal["crc64nvme", "md5", ""]
+"""How a store proves what it received: it refuses a wrong CRC64NVME; its ETags are MD5s of what it got; not at all."""
+
+
 class Trial(msgspec.Struct, frozen=True):
     """What a destination did with a small entry of ours. ``cannot_delete``: why it could not be deleted, or "".
 
     ``clock_skew_seconds``: its clock less ours. ``checks_checksums``, ``checks_uploads``: it refused an object, an
-    upload, with a wrong checksum. ``keeps_owner``, ``keeps_xattrs``, ``folds_names``: of folders. ``free_bytes``,
-    ``free_files``: what this account may still put there. None: not known, or not asked of that kind of place.
+    upload, with a wrong checksum. ``hashes_bodies``: its ETags are MD5s. ``keeps_owner``, ``keeps_xattrs``,
+    ``folds_names``: of folders. ``free_bytes``, ``free_files``: what this account may still put there. None: not known,
+    or not asked of that kind of place.
     """
 
     write_seconds: float
@@ -97,6 +102,7 @@ class Trial(msgspec.Struct, frozen=True):
     cannot_delete: str = ""
     checks_checksums: bool | None = None
     checks_uploads: bool | None = None
+    hashes_bodies: bool | None = None
     keeps_owner: bool | None = None
     keeps_xattrs: bool | None = None
     folds_names: bool | None = None
@@ -257,9 +263,7 @@ class CopiesObjects(Reads, Protocol):
     def copies_from(self, source: object) -> bool:
         """Whether it can copy objects of ``source`` into itself."""
 
-    def duplicate(
-        self, source: object, path: bytes, place: str, headers: Mapping[str, str], query: str = ""
-    ) -> Duplicate:
+    def duplicate(self, source: object, path: bytes, place: str, headers: Mapping[str, str], query: str = "") -> Made:
         """Copy the object at ``path`` of ``source``, or a range of it, to the quoted request path ``place``.
 
         Raises FileNotFoundError, RequestError.
@@ -302,8 +306,8 @@ class Assembles(Protocol):
         metadata: dict[str, str],
         *,
         only_new: bool = False,
-    ) -> str:
-        """Give the assembled file its name after checking the combined CRC64NVME; return its ETag ("" for files).
+    ) -> Made:
+        """Give the assembled file its name after checking the combined CRC64NVME; of files the ETag is "".
 
         Raises UploadGoneError if the upload no longer exists and the destination does not hold this very content;
         ExistsError if it is to be ``only_new`` and there is something at ``path``.

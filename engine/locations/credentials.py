@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -39,7 +41,7 @@ _lock = threading.Lock()
 
 def new_session(spec: LocationSpec) -> Session:
     """A session that reads environment and files anew. Raises LocationError for a profile that does not exist."""
-    session = Session(profile=spec.aws_profile)
+    session = Session(profile=spec.aws_profile, event_hooks=copy(_handlers()), include_builtin_handlers=False)
     try:
         session.get_scoped_config()
     except ProfileNotFound as error:
@@ -48,6 +50,14 @@ def new_session(spec: LocationSpec) -> Session:
         ) from error
     session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     return session
+
+
+@lru_cache(1)
+def _handlers() -> HierarchicalEmitter:
+    """What botocore registers in every session: to do that again takes longer than all else in making one."""
+    hooks = HierarchicalEmitter()
+    Session(event_hooks=hooks)
+    return hooks
 
 
 @lru_cache(4)

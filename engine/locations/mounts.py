@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _NETWORK_TYPES = re.compile(
@@ -73,9 +74,15 @@ def read_mounts() -> list[Mount]:
     """The mounts of this process in their order; empty where the system does not tell."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
-            return parse_mountinfo(file.read())
+            return list(_parsed(file.read()))
     except OSError:
         return []
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: bytes) -> Sequence[Mount]:
+    """A run asks some thirty times; reading is cheap, parsing is not."""
+    return parse_mountinfo(text)
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:

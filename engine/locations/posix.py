@@ -21,14 +21,14 @@ from engine.errors import (
     WrongDestinationError,
     WrongSourceError,
 )
-from engine.locations.base import NO_HEADERS, Capabilities, OpenFile, OpenUpload, PartResult, StoredObject, Trial
+from engine.locations.base import NO_HEADERS, Capabilities, Made, OpenFile, OpenUpload, PartResult, StoredObject, Trial
 from engine.locations.extras import EXTRAS, NOTHING, Extras, Xattrs, decode, lengths_of
 from engine.locations.listing import Rest, ScanBatch, ScanLimit, Selector
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.locations.mounts import Mount, describe_mount, mount_of, path_in_volume, read_mounts
 from engine.locations.posix_canary import try_out
-from engine.locations.posix_files import XATTRS, PosixFile, open_regular, set_attributes, temporary_name
-from engine.locations.posix_folders import FOLDER_FLAGS, Folders
+from engine.locations.posix_files import XATTRS, PosixFile, open_regular, remove_empty, set_attributes, temporary_name
+from engine.locations.posix_folders import FOLDER_FLAGS, MOVED, Folders
 from engine.locations.posix_scan import scan_folders
 from engine.locations.posix_twins import folds_names, refuse_twin
 from engine.locations.posix_xattrs import beneath, keeps_xattrs, read_xattrs
@@ -264,7 +264,7 @@ class PosixLocation:
         metadata: dict[str, str],
         *,
         only_new: bool = False,
-    ) -> str:
+    ) -> Made:
         """Give the temporary file its owner, mode and times, make it durable, then give it its name.
 
         The content is read back against ``checksum`` by who wrote it; here only its size is compared. An empty folder
@@ -278,14 +278,20 @@ class PosixLocation:
             self._attribute(fd, metadata)
             os.fsync(fd)
             give = self._give_new_name if only_new else self._give_name
-            self.folders.within(path, lambda name, dir_fd: give(_checked(upload_id), name, dir_fd))
+
+            def place(name: bytes, dir_fd: int) -> None:
+                if not self.folders.leads_to(path.rpartition(b"/")[0], dir_fd):
+                    raise DestinationError(f"{text_of(path)}: {MOVED}; something else is there now")
+                give(_checked(upload_id), name, dir_fd)
+
+            self.folders.within(path, place)
         except FileExistsError:
             raise ExistsError(f"{text_of(path)} is there already in {self._text}") from None
         except OSError as error:
             self._fail("completed", path, error)
         finally:
             os.close(fd)
-        return ""
+        return Made("", None)
 
     def abort(self, path: bytes, upload_id: str) -> None:
         """Remove a temporary file; no error if it is gone. Raises DestinationError."""
@@ -358,7 +364,7 @@ class PosixLocation:
         try:
             os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except IsADirectoryError:
-            os.rmdir(name, dir_fd=dir_fd)
+            remove_empty(name, dir_fd)
             os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         os.fsync(dir_fd)
 

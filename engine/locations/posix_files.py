@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_C
 
 OWNER, XATTRS, ACL = "owner", "extended attributes", "ACL"
 """What a file may have to go without."""
+
+TEMPORARY_DIGITS = 16
+_TEMPORARY = re.compile(re.escape(OWN_PREFIX) + b"[0-9a-f]{%d}" % TEMPORARY_DIGITS)
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
@@ -120,7 +124,24 @@ def identity_of(found: os.stat_result, own_device: int) -> Identity:
 
 def temporary_name() -> bytes:
     """A name that no other file of xsync has, of this run or of one that still has ghosts."""
-    return b"%b%016x" % (OWN_PREFIX, random.getrandbits(64))  # seeded anew in each process
+    return b"%b%0*x" % (
+        OWN_PREFIX,
+        TEMPORARY_DIGITS,
+        random.getrandbits(4 * TEMPORARY_DIGITS),
+    )  # seeded anew in each process
+
+
+def is_temporary(name: bytes) -> bool:
+    """Whether ``temporary_name`` may have made it."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def remove_empty(name: bytes, dir_fd: int) -> None:
+    """Remove an empty folder. Raises OSError: ENOTEMPTY also where a file server calls that EEXIST."""
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+    except FileExistsError as error:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), name) from error
 
 
 def set_attributes(

@@ -18,6 +18,11 @@ MAX_OPEN_FOLDERS = 256
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+MOVED = "its folder was moved away"
+"""Why an entry fails whose folder at the destination is elsewhere by now."""
+
+_LINK = b"/proc/self/fd/%d"
+
 _OUTDATED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 """What a remembered folder answers once it was removed, replaced or mounted anew."""
 
@@ -87,6 +92,23 @@ class Folders:
         self.forget(parent)
         folder = self.open(parent, create=create)
         return act(name, folder.fd)
+
+    def leads_to(self, path: bytes, fd: int) -> bool:
+        """Whether ``path`` still is the open folder ``fd``; else it is forgotten.
+
+        Who moves a folder away, or unmounts it, does not close it: what is written there is not where it belongs. The
+        kernel tells without asking a file server. Where names fold it may spell them otherwise.
+        """
+        if self.folds or not path:
+            return True
+        try:
+            here, root = os.readlink(_LINK % fd), os.readlink(_LINK % self.open(b"").fd)
+        except OSError:
+            return True  # no /proc, or a path that is too long for it
+        if here == root.rstrip(b"/") + b"/" + path:
+            return True
+        self.forget(path)
+        return False
 
     def forget(self, path: bytes) -> None:
         """No longer remember the folder at ``path`` and those above it."""

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from engine.errors import DestinationError
 from engine.locations.base import Trial
+from engine.locations.etags import etag_of
 from engine.locations.s3_bucket import Bucket
 from engine.locations.s3_errors import code_of
 from engine.locations.s3_uploads import encoded
@@ -61,6 +62,24 @@ class TriedBucket(Bucket):
 
         return self._ask(DestinationError, f"the uploads of {self.url} cannot be tried", try_wrong_checksum)
 
+    def probe_hashes(self) -> bool:
+        """Whether ETags of objects and of parts are the MD5 of what was sent. Leaves nothing. Raises DestinationError.
+
+        They are not where a key of KMS encrypts.
+        """
+        place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._own_key("canary")}
+        expected = f'"{etag_of(_BODY)}"'
+
+        def try_hashes(client: S3Client) -> bool:
+            of_object = client.put_object(**place, Body=_BODY)["ETag"]
+            client.delete_object(**place)
+            upload = client.create_multipart_upload(**place)["UploadId"]
+            of_part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=_BODY)["ETag"]
+            client.abort_multipart_upload(**place, UploadId=upload)
+            return of_object == of_part == expected
+
+        return self._ask(DestinationError, f"the ETags of {self.url} cannot be tried", try_hashes)
+
     def probe_markers(self) -> bool:
         """Whether the server keeps the metadata of a folder's marker. Leaves nothing. Raises DestinationError."""
         key = self._own_key("marker") + "/"
@@ -98,13 +117,15 @@ class TriedBucket(Bucket):
             self._ask(DestinationError, "not deleted", lambda client: client.delete_object(**place))
         except DestinationError as error:
             cannot_delete = f"{error}; {key} stays there"
+        checks_checksums, checks_uploads = self.probe_checksums(), self.probe_upload_checksums()
         return Trial(
             write_seconds=written - began,
             read_seconds=read - written,
             clock_skew_seconds=skew,
             cannot_delete=cannot_delete,
-            checks_checksums=self.probe_checksums(),
-            checks_uploads=self.probe_upload_checksums(),
+            checks_checksums=checks_checksums,
+            checks_uploads=checks_uploads,
+            hashes_bodies=None if checks_checksums else self.probe_hashes(),
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
-from engine.locations.base import Duplicate, RequestError
+from engine.locations.base import Made, RequestError
 from engine.locations.s3_bucket import Bucket
 from engine.locations.s3_http import Reply, TransportError
 from engine.locations.s3_objects import checksum_of_text, error_in, failure_of
@@ -28,9 +28,7 @@ class CopyingBucket(Bucket):
         same = self.spec.endpoint_url == source.spec.endpoint_url and self.spec.aws_profile == source.spec.aws_profile
         return same and (self.spec.endpoint_url is not None or self.connection.region == source.connection.region)
 
-    def duplicate(
-        self, source: object, path: bytes, place: str, headers: Mapping[str, str], query: str = ""
-    ) -> Duplicate:
+    def duplicate(self, source: object, path: bytes, place: str, headers: Mapping[str, str], query: str = "") -> Made:
         """Copy the object at ``path`` of ``source``, or the range that ``headers`` name, to the request path ``place``.
 
         A success whose body is an error is a failure. Raises FileNotFoundError, RequestError.
@@ -48,7 +46,7 @@ class CopyingBucket(Bucket):
             raise RequestError(
                 code or "InvalidResponse", reply.status, message or "the server does not say what it did"
             )
-        return Duplicate(etag[1].decode(), checksum_of_text(checksum[1].decode()) if checksum else None)
+        return Made(etag[1].decode(), checksum_of_text(checksum[1].decode()) if checksum else None)
 
     def tags(self, path: bytes) -> str:
         """The tags of an object as a query string; "" if it has none. Raises FileNotFoundError, RequestError."""

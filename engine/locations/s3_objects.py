@@ -35,6 +35,7 @@ _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _METADATA = "x-amz-meta-"
+_CHECKSUM_BYTES = 8
 
 
 class S3File:
@@ -191,7 +192,7 @@ class Objects:
         reply = self.request("GET", bucket, {}, query)
         try:
             body = b"".join(iter(lambda: reply.read(_PAGE_BYTES), b""))
-            check_page(body)
+            check_page(body, asked.token)
             return body
         except TransportError as error:
             raise failure_of(error) from error
@@ -302,11 +303,12 @@ def full_checksum(headers: Mapping[str, str]) -> int | None:
 
 
 def checksum_of_text(text: str) -> int | None:
-    """A CRC64NVME as S3 has it in text; None if it is none."""
+    """A CRC64NVME as S3 has it in text, 8 bytes in base64; None if it is none."""
     try:
-        return int.from_bytes(a2b_base64(text, strict_mode=True), "big")
+        found = a2b_base64(text, strict_mode=True)
     except ValueError:
         return None
+    return int.from_bytes(found, "big") if len(found) == _CHECKSUM_BYTES else None
 
 
 def error_in(body: bytes) -> tuple[str, str]:

@@ -66,14 +66,19 @@ class Page(NamedTuple):
     next_token: str | None
 
 
-def check_page(body: bytes) -> None:
-    """Raise ValueError unless ``body`` is a whole page: what is cut short would pass for the end of the listing."""
+def check_page(body: bytes, token: str | None = None) -> None:
+    """Raise ValueError unless ``body`` is a whole page: what is cut short would pass for the end of the listing.
+
+    ``token``: with which it was asked for; one that names itself as the next would be listed for ever.
+    """
     if b"<ListBucketResult" not in body[:500]:
         raise ValueError("the server's answer is not a listing")
     if not body.rstrip().endswith(b"</ListBucketResult>"):
         raise ValueError("the server's answer is cut short")
     if _TRUNCATED.search(body) and not _TOKEN.search(body):
         raise ValueError("the server says that more follows, and not how to ask for it")
+    if token is not None and next_token(body) == token:
+        raise ValueError("the server says that the page that follows is this one again")
 
 
 def next_token(body: bytes) -> str | None:

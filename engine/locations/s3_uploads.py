@@ -10,10 +10,12 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from engine.errors import DestinationError, ExistsError, UnavailableError, UploadGoneError
-from engine.locations.base import NO_HEADERS, OpenUpload, PartResult, StoredObject
+from engine.locations.base import NO_HEADERS, Made, OpenUpload, PartResult, StoredObject
+from engine.locations.etags import etag_of_parts
 from engine.locations.extras import EXTRAS, placed, side_path
 from engine.locations.s3_bucket import Bucket
 from engine.locations.s3_errors import code_of
+from engine.locations.s3_objects import checksum_of_text
 from engine.names import path_of
 
 if TYPE_CHECKING:
@@ -95,8 +97,8 @@ class UploadingBucket(Bucket):
         metadata: dict[str, str],
         *,
         only_new: bool = False,
-    ) -> str:
-        """Complete an upload with the checksum and size of the whole object; return its ETag.
+    ) -> Made:
+        """Complete an upload with the checksum and size of the whole object.
 
         Raises UploadGoneError unless the object is already there with this very content; ExistsError if it is to be
         ``only_new`` and there is another; DestinationError otherwise.
@@ -104,7 +106,7 @@ class UploadingBucket(Bucket):
         key, size = self._key(path), sum(part.size for part in parts)
         condition: Any = {"IfNoneMatch": "*"} if only_new else {}
 
-        def finish(client: S3Client) -> str | None:
+        def finish(client: S3Client) -> Made | None:
             try:
                 answer = client.complete_multipart_upload(
                     Bucket=self._bucket,
@@ -122,12 +124,17 @@ class UploadingBucket(Bucket):
                 if only_new and code_of(error) in ("PreconditionFailed", "412"):
                     raise ExistsError(f"{self.url} holds another object of this name") from None
                 raise
-            if answer.get("ChecksumCRC64NVME", encoded(checksum)) != encoded(checksum):
+            made = Made(_etag(answer), _full_checksum(answer))
+            if made.checksum not in (None, checksum):
                 raise DestinationError(f"{self.url} stored another content than was sent: the checksums differ")
-            return _etag(answer)
+            return made
 
-        etag = self._ask(DestinationError, "the upload cannot be completed", finish)
-        return self._completed_before(path, size, checksum) if etag is None else etag
+        made = self._ask(DestinationError, "the upload cannot be completed", finish)
+        if made is None:
+            return self._completed_before(path, parts, checksum)
+        if not made.etag and (found := self.head(path)) is not None:  # Ceph 16 tells none
+            return made._replace(etag=found.etag)
+        return made
 
     def abort(self, path: bytes, upload_id: str) -> None:
         """Discard an upload; no error if it is gone. Raises DestinationError."""
@@ -163,11 +170,13 @@ class UploadingBucket(Bucket):
             ),
         )
 
-    def _completed_before(self, path: bytes, size: int, checksum: int) -> str:
+    def _completed_before(self, path: bytes, parts: Sequence[PartResult], checksum: int) -> Made:
         found = self.head(path)
-        if found is None or found.size != size or found.checksum != checksum:
-            raise UploadGoneError(f"the upload no longer exists at {self.url}, and its content is not there")
-        return found.etag
+        if found is not None and found.size == sum(part.size for part in parts):
+            keeps_none = found.checksum is None
+            if found.checksum == checksum or (keeps_none and found.etag == etag_of_parts(parts)):
+                return Made(found.etag, found.checksum)
+        raise UploadGoneError(f"the upload no longer exists at {self.url}, and its content is not there")
 
 
 def _completed(part: PartResult) -> CompletedPartTypeDef:
@@ -190,4 +199,4 @@ def _full_checksum(found: Any) -> int | None:
     text = found.get("ChecksumCRC64NVME")
     if text is None or found.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return None
-    return int.from_bytes(base64.b64decode(text), "big")
+    return checksum_of_text(text)

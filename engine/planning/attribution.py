@@ -39,9 +39,15 @@ def shares_of(spent: Sequence[AgentTimes]) -> Shares:
     source = sum(each.source for each in spent)
     destination = max(sum(each.destination for each in spent), rest * clock - source)
     reading = source / (source + destination) if source + destination > 0 else 0.0
-    limited = min(1.0, sum(each.limited for each in spent) / clock)
+    limited = waited_of(spent)
     waiting = rest * (1.0 - reading)
     return Shares(rest * reading, cpu, waiting * (1.0 - limited), waiting * limited, idle)
+
+
+def waited_of(spent: Sequence[AgentTimes]) -> float:
+    """Share of the agents' time in which somebody waited for the bandwidth limit."""
+    clock = sum(each.clock for each in spent)
+    return min(1.0, sum(each.limited for each in spent) / clock) if clock > 0 else 0.0
 
 
 def cores_of(spent: Sequence[AgentTimes]) -> float:

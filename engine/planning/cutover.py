@@ -192,13 +192,15 @@ def _held(work: Work) -> PlanLimit | None:
 
 
 def _faster(work: Work) -> tuple[str, Work]:
-    """Twice the agents; under a rate limit, which agents were measured under too, twice of both."""
+    """Twice the agents; under a rate limit twice of both, untried where no agent was measured without."""
     agents, held, replace = 2 * work.agents, _held(work), msgspec.structs.replace
     if held is None or held.bytes_per_second is None:
         return f"{agents} agents instead of {work.agents}", replace(work, agents=agents)
     wider = replace(held, bytes_per_second=2 * held.bytes_per_second)
     limits = tuple(wider if each is held else each for each in work.limits)
-    said = f"limit {format_rate(2 * held.bytes_per_second)}, {agents} agents"
+    kinds = {each.origin.kind for each in work.limits if each.scope == "agent"}
+    untried = " untried;" if kinds.isdisjoint(_MEASURED) else ""
+    said = f"limit {format_rate(2 * held.bytes_per_second)},{untried} {agents} agents"
     return said, replace(work, agents=agents, limits=limits)
 
 

@@ -23,7 +23,7 @@ _NO_GAIN = 0.995
 """Agents that bring less than the rest of this to the highest rate are not worth it."""
 
 _LIFT = {
-    "target": "allow more bandwidth",
+    "link": "allow more bandwidth",
     "rate limit": "raise options.bytes_per_second of the profile",
     "path of one agent": "add agents, or widen the path of each; a test run measures it",
     "files of one agent": "add agents; a test run measures what one does",
@@ -37,7 +37,7 @@ _LIFT = {
 
 
 _SPOKEN = {
-    "target": "the target itself",
+    "link": "the link itself",
     "rate limit": "the profile's rate limit",
     "path of one agent": "each agent's path",
     "files of one agent": "how many files each agent can do",
@@ -51,7 +51,7 @@ _SPOKEN = {
 
 
 class WhatIf(msgspec.Struct, frozen=True):
-    """A fleet of some size: bytes/s for the mix of sizes, share of the target (1.0: all of it; None: there is none)."""
+    """A fleet of some size: bytes/s for the mix of sizes, share of the link (1.0: all of it; None: not stated)."""
 
     agents: int
     hosts: int
@@ -62,7 +62,7 @@ class WhatIf(msgspec.Struct, frozen=True):
 
 
 class FleetPlan(msgspec.Struct, frozen=True):
-    """The smallest fleet for a target. ``hosts`` with at most ``agents_per_host`` each; ``share``: of the target.
+    """The smallest fleet for a target. ``hosts`` with at most ``agents_per_host`` each; ``share``: of the link.
 
     ``wanted_bytes_per_second``: target x utilisation; None, like ``share``, without a target. ``reached``: whether the
     fleet gives that; if not, the work cannot use a larger one (``work``), or no fleet does, this is the smallest that
@@ -169,7 +169,7 @@ def size_fleet(
         next=binding(limits, dataset, busy + 1, sizing.hosts(busy + 1)),
         limits=scaled(limits, dataset, busy, hosts),
         what_if=tuple(table),
-        advice=_advice(sizing, bind, wanted, now) if held is None else held.said(target or 0.0),
+        advice=_advice(sizing, bind, wanted, now) if held is None else held.said(wanted or 0.0),
         work=held,
         idle=max(0, count - work.pieces),
         room=room,

@@ -9,7 +9,7 @@ import msgspec
 from engine.planning.values import Scope, SizeBin
 
 Ended = Literal["steady", "out of time", "out of data", "stopped"]
-Word = Literal["MEASURED", "LINEAR", "FLAT", "THROTTLED", "UNEVEN", "NOT STEADY", "TOO SMALL"]
+Word = Literal["MEASURED", "LINEAR", "FLAT", "THROTTLED", "UNEVEN", "LIMITED", "NOT STEADY", "TOO SMALL"]
 Waits = Literal["source", "cpu", "destination", "limit", "idle"]
 
 
@@ -53,7 +53,8 @@ class Step(msgspec.Struct, frozen=True):
     ``steady_after``: seconds from the first byte. ``bins``: what there was to copy. ``each``: bytes/s and files/s of
     each agent. ``cores``: that an agent kept busy; ``host_cpu``: share of the host's; ``quota``: of the time in which a
     CPU quota was used up. ``slowed``: how often the destination asked for fewer requests. ``moved_bytes``,
-    ``moved_files``: of the whole step.
+    ``moved_files``: of the whole step. ``limit``: the bandwidth limit in bytes/s where it held the agents back, None
+    where it did not: rates under it are those of the limit, and say nothing about agents or their path.
     """
 
     agents: int
@@ -77,11 +78,21 @@ class Step(msgspec.Struct, frozen=True):
     moved_files: int = 0
     moved_bytes: int = 0
     whole_seconds: float = 0.0
+    limit: float | None = None
 
     @property
     def steady(self) -> bool:
         """Whether its rate may be built on."""
         return self.ended == "steady" or (self.ended == "out of time" and self.spread <= NEARLY_STEADY)
+
+
+HELD_SHARE, HELD_RATE = 0.05, 0.9
+"""A limit that agents waited for so much of their time, or came so near to, held them back."""
+
+
+def held_back(waited: float, bytes_per_second: float, limit: float | None) -> bool:
+    """Whether a bandwidth limit bound agents that ``waited`` for it so much of their time, and had this rate."""
+    return waited >= HELD_SHARE or (limit is not None and bytes_per_second >= HELD_RATE * limit)
 
 
 NEARLY_STEADY = 0.10

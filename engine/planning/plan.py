@@ -83,7 +83,7 @@ class Networks(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What to run, how long it takes, and what that rests on. Rates in bytes/s, moments in Unix time.
 
-    ``answer``: one sentence. ``surveyed_at``: when the ``dataset`` was counted. ``share``: of the target, None without
+    ``answer``: one sentence. ``surveyed_at``: when the ``dataset`` was counted. ``share``: of the link, None without
     one. ``binding_limit`` is that of the fleet, ``next_limit`` that of one more agent. ``roofline``: of one agent.
     ``done_at``: earliest and latest end. ``imbalance``: by which share the agent with most to do is above an even
     share. ``rests_on``: each origin once. ``work``: why a fleet for the target would be too large for so little work.
@@ -224,7 +224,8 @@ def _answer(parts: Parts, whole: Seconds, stretch: float) -> str:
     fleet = parts.fleet
     hosts = "" if fleet.hosts == 1 else f" on {fleet.hosts} hosts"
     who = "1 agent copies" if fleet.agents == 1 else f"{fleet.agents} agents{hosts} copy"
-    share = "" if fleet.share is None else f", {format_share(fleet.share, 1.0)} of the target"
+    wanted = format_percent(parts.utilisation)
+    share = "" if fleet.share is None else f", {format_share(fleet.share, 1.0)} of the link (target {wanted})"
     took = format_duration_range(whole.low, whole.high)
     limit = spoken(fleet.binding) if fleet.work is None else f"the work itself: {fleet.work.why}"
     return (

@@ -47,7 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True):
     nic: Figure | None = None
     nic_aggregate: bool = False
     source_remote: bool = True
-    cores: int | None = None
+    cores: float | None = None
     cpu_bytes: Figure | None = None
     cpu_files: Figure | None = None
     objects: bool = True
@@ -79,21 +79,21 @@ def held(migration: Migration) -> Figure | None:
     return None if always < 0 else Figure(float(always), Origin("profile", "options.bytes_per_second"))
 
 
-def default_host(cores: int) -> Roofline:
+def default_host(cores: float) -> Roofline:
     """What the CPU of one host does, until it is measured."""
-    origin = Origin("default", f"{cores} cores, each as in docs/benchmarks.md, without TLS")
+    origin = Origin("default", f"{cores:.3g} cores, each as in docs/benchmarks.md, without TLS")
     return Roofline(Figure(cores * CORE_FILES_PER_SECOND, origin), Figure(cores * CORE_BYTES_PER_SECOND, origin))
 
 
 def limits(roofline: Roofline, around: Surroundings) -> tuple[PlanLimit, ...]:
-    """All that limits agents of ``roofline``, the target first; each of one of its scope (of one agent, of one host).
+    """All that limits agents of ``roofline``, the link first; each of one of its scope (of one agent, of one host).
 
     The requests of a destination count as files/s: parts of large files are 16 MiB and more, so that 3,500 of them a
     second are 59 GB/s, and never the limit.
     """
     agent = roofline.bytes_per_second, roofline.files_per_second
     found = [
-        _limit("target", "link", around.target),
+        _limit("link", "link", around.target),
         _limit("rate limit", "link", around.held),
         _limit("path of one agent", "agent", agent[0], adds=roofline.adds),
         _limit("files of one agent", "agent", None, agent[1], adds=roofline.adds),

@@ -64,10 +64,11 @@ def judge(
     """The verdict on the steps; ``ahead``: the number of agents to predict on the mix ``whole``.
 
     ``link``: bytes/s that are stated to be all there is; no more is promised.
-    ``one`` and ``curve`` are made from the steps that were steady; None if there was none.
+    ``one`` and ``curve`` are made from the steps that were steady and that no bandwidth limit held back; None if there
+    was none.
     """
     good = sorted((step for step in steps if step.steady), key=lambda step: step.agents)
-    if not good or one is None or curve is None:
+    if not good:
         return _nothing(steps)
     last = good[-1]
     if last.slowed >= 3 and last.slowed > SLOWED_SHARE * max(1, last.moved_files):
@@ -77,6 +78,10 @@ def judge(
             "TOO SMALL", f"{_agents(last)} had nothing to do for {format_percent(last.shares.idle)} of the time."
         )
     left_out = _left_out(steps)
+    if any(step.limit is not None for step in good):
+        return _limited(good, left_out)
+    if one is None or curve is None:
+        return _nothing(steps)
     if curve.after is not None:
         return _flat(good, curve, left_out)
     if (uneven := _uneven(last)) is not None:
@@ -203,11 +208,31 @@ def _flat(good: Sequence[Step], curve: Scaling, left_out: str) -> Verdict:
     return Verdict("FLAT", sentence + left_out, found, curve.after)
 
 
+def _limited(good: Sequence[Step], left_out: str) -> Verdict:
+    """A bandwidth limit held back some of the steps: what is said of others is all that was found."""
+    held = [step for step in good if step.limit is not None]
+    free = [step for step in good if step.limit is None and step.agents < held[0].agents]
+    first, found = held[0], Bottleneck("the bandwidth limit", "link")
+    binds = f"the bandwidth limit of {format_rate(first.limit or 0.0)} binds"
+    if free:
+        alone = f"{_agents(free[-1])} {_reach(free[-1])} {format_rate(free[-1].bytes_per_second)}"
+        sentence = f"{alone}; with {number(first.agents)} {binds}, and lifting it was not tried."
+    else:
+        sentence = (
+            f"{_agents(first)} {_reach(first)} {format_rate(first.bytes_per_second)}: {binds}. What an agent does "
+            "without it, and whether more of them help, was not tried."
+        )
+    return Verdict("LIMITED", _capital(sentence) + left_out, found)
+
+
+def _reach(step: Step) -> str:
+    return "reaches" if step.agents == 1 else "reach"
+
+
 def _single(step: Step, left_out: str) -> Verdict:
     found = _bottleneck(step, alone=True)
     rate = f"{format_rate(step.bytes_per_second)} and {step.files_per_second:,.0f} files/s"
-    verb = "reaches" if step.agents == 1 else "reach"
-    sentence = f"{_capital(_agents(step))} {verb} {rate}: {found.name} binds; {where(step)}."
+    sentence = f"{_capital(_agents(step))} {_reach(step)} {rate}: {found.name} binds; {where(step)}."
     scope = " Whether others share it, a ladder tells (--ladder)." if step.agents == 1 else ""
     return Verdict("MEASURED", sentence + scope + left_out, found)
 
@@ -225,8 +250,6 @@ def _bottleneck(step: Step, *, alone: bool) -> Bottleneck:
             return Bottleneck("reading the source, for each agent by itself,", "agent")
         case "source":
             return Bottleneck("the source", "source")
-        case "limit":
-            return Bottleneck("the bandwidth limit", "link")
         case _ if step.link is not None and step.link.full:
             return Bottleneck(f"the network interface {step.link.name} of this host", "host")
         case _ if alone:

@@ -69,7 +69,7 @@ def report_of(
     ``transfer_seconds``: from the first unit given out to copy until the last that came back, in the last session.
     ``phases``: seconds of its other parts, by name.
     """
-    seconds = (snapshot.ended_at or snapshot.heartbeat_at) - snapshot.started_at
+    seconds = snapshot.seconds
     return {
         "execution": snapshot.execution,
         "profile": snapshot.profile,
@@ -89,6 +89,7 @@ def report_of(
         "folders": tally(snapshot.totals.folders),
         "bytes": msgspec.to_builtins(snapshot.totals.bytes),
         "deletions": msgspec.to_builtins(snapshot.totals.deletions),
+        "limit": _limit(snapshot, transfer_seconds),
         "listing_complete": snapshot.totals.listing_complete,
         "verified": summary.verified,
         "skipped": summary.skipped,
@@ -111,6 +112,16 @@ def report_of(
         },
         "retry": None if migration.retry is None else msgspec.to_builtins(migration.retry),
         "audit_trail": str(folder / AUDIT),
+    }
+
+
+def _limit(snapshot: Snapshot, transfer_seconds: float) -> dict[str, float | None]:
+    """The bandwidth limit it had last, and the share of the agents' time in which somebody ``waited`` for one."""
+    waited = sum(agent.times.limited for agent in snapshot.agents)
+    time = transfer_seconds * len(snapshot.agents)
+    return {
+        "bytes_per_second": snapshot.limit_bytes_per_second,
+        "waited": min(1.0, waited / time) if time > 0 else 0.0,
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from engine import cgroups
 from engine.errors import StoppedError, UsageError
 from engine.filters import Filters
 from engine.locations.base import Lists
@@ -54,7 +55,7 @@ def list_entries(
     in_threads = location.capabilities.network
     location.close()
     folder.mkdir(parents=True, exist_ok=True)
-    workers = (processes or os.cpu_count() or 1) * (scan.THREADS_PER_PROCESS if in_threads else 1)
+    workers = (processes or math.ceil(cgroups.cores_here())) * (scan.THREADS_PER_PROCESS if in_threads else 1)
     wanted = Wanted(ENTRY_SCHEMA, Filters(filters))
     scans: list[CrewScan] = []
     if not in_threads:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine import cgroups
 from engine.errors import UsageError
 from engine.locations.base import Lists
 from engine.locations.listing import ScanLimit
@@ -97,7 +97,7 @@ def survey(
     location.check_source()
     identity = location.identity()
     in_threads = location.capabilities.network
-    workers = (processes or os.cpu_count() or 1) * (THREADS_PER_PROCESS if in_threads else 1)
+    workers = (processes or math.ceil(cgroups.cores_here())) * (THREADS_PER_PROCESS if in_threads else 1)
     folder = survey_folder(surveys, identity)
     with new_catalog(folder) as catalog:
         times, taken = _begin(folder, catalog, on_step, anew=wishes.anew)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from engine.locations.posix_folders import Folder
+from engine.locations.posix_files import remove_empty
+from engine.locations.posix_folders import MOVED, Folder, Folders
 from engine.locations.posix_twins import refuse_twin
 from engine.transfer.crt import crc64nvme
 from engine.transfer.readback import checksum_of, open_unread
@@ -39,8 +40,8 @@ class Written(NamedTuple):
 class Commit:
     """Resolves the rows of written temporaries; what gets no name is removed.
 
-    ``folds``: the destination takes different spellings for one name. ``waits``: what a folder keeps from its name is
-    RELEASED until what is in the folder is deleted.
+    ``folders``: of the destination. ``waits``: what a folder keeps from its name is RELEASED until what is in the
+    folder is deleted.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Commit:
         *,
         replaces: bool,
         verifies: bool,
-        folds: bool = False,
+        folders: Folders,
         waits: bool = False,
     ) -> None:
         self._rows = rows
         self._allowed = allowed
         self._replaces = replaces
         self._verifies = verifies
-        self._folds = folds
+        self._folders = folders
         self._waits = waits
 
     def run(
@@ -76,7 +77,7 @@ class Commit:
             written = self._sync(written)
         if self._verifies:
             written = [entry for entry in written if self._same(entry, step)]
-        named = [entry for entry in written if self._name(entry)]
+        named = [entry for entry in self._in_place(written) if self._name(entry)]
         counts(len(named))
         self._keep_names({entry.folder.fd: entry.folder for entry in named}, named)
 
@@ -89,6 +90,15 @@ class Commit:
                 self._fail(entry, *write_reason_of(error))
             return []
         return written
+
+    def _in_place(self, written: Sequence[Written]) -> Sequence[Written]:
+        """Those whose folder is where it was; the others are failed."""
+        dirs = {(entry.folder.fd, self._rows.dirs[entry.row]) for entry in written}
+        moved = {fd for fd, path in dirs if not self._folders.leads_to(path, fd)}
+        for entry in written:
+            if entry.folder.fd in moved:
+                self._fail(entry, MOVED, "something else is there now")
+        return [entry for entry in written if entry.folder.fd not in moved] if moved else written
 
     def _same(self, entry: Written, step: memoryview) -> bool:
         """Whether the device holds what was read; else the row is failed."""
@@ -120,7 +130,7 @@ class Commit:
             self._rows.released(entry.row)
             return False
         try:
-            if self._replaces and self._folds:
+            if self._replaces and self._folders.folds:
                 _rename_over_itself(entry.temporary, name, dir_fd)
             elif self._replaces:
                 _rename_over(entry.temporary, name, dir_fd)
@@ -184,5 +194,5 @@ def _rename_over(temporary: bytes, name: bytes, dir_fd: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
             raise
-        os.rmdir(name, dir_fd=dir_fd)
+        remove_empty(name, dir_fd)
         os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

@@ -17,6 +17,8 @@ from engine.errors import LocationError
 from engine.locations.absence import Look, spellings
 from engine.locations.base import Inspects
 from engine.locations.posix import PosixLocation
+from engine.locations.posix_files import is_temporary
+from engine.locations.posix_folders import FOLDER_FLAGS
 from engine.model import Action, Kind
 from engine.names import is_always_excluded, is_safe_relative
 from engine.transfer.folders import sync_folders
@@ -32,7 +34,12 @@ AT_SOURCE = "is at the source again"
 UNKNOWN = "not known to be absent at the source"
 CHANGED = "changed at the destination"
 
-FOLDER, FILE = int(Kind.FOLDER), int(Kind.FILE)
+FOLDER, FILE, SYMLINK, SPECIAL = map(int, (Kind.FOLDER, Kind.FILE, Kind.SYMLINK, Kind.SPECIAL))
+
+_KINDS = {stat.S_IFDIR: FOLDER, stat.S_IFREG: FILE, stat.S_IFLNK: SYMLINK}
+
+
+_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class ChangedError(Exception):
@@ -140,11 +147,11 @@ def _delete_file(shared: Shared, rows: Rows, row: int) -> None:
 
     def remove(name: bytes, dir_fd: int) -> None:
         found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode) != (kind == FOLDER):
+        if _KINDS.get(stat.S_IFMT(found.st_mode), SPECIAL) != (SPECIAL if kind == Kind.DEVICE else kind):
             raise ChangedError
         if kind == FOLDER:
-            os.rmdir(name, dir_fd=dir_fd)
-        elif kind == FILE and (found.st_size, found.st_mtime_ns) != (size, mtime_ns):
+            _remove_folder(name, dir_fd)
+        elif kind in (FILE, SYMLINK) and (found.st_size, found.st_mtime_ns) != (size, mtime_ns):
             raise ChangedError
         else:
             os.unlink(name, dir_fd=dir_fd)
@@ -164,9 +171,30 @@ def _delete_file(shared: Shared, rows: Rows, row: int) -> None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             rows.deleted(row)  # gone already, by an earlier session or somebody else
-        elif error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        elif error.errno in _NOT_EMPTY:
             rows.not_deleted(row, "folder not empty")
         else:
             rows.not_deleted(row, *write_reason_of(error))
     else:
         rows.deleted(row)
+
+
+def _remove_folder(name: bytes, dir_fd: int) -> None:
+    """Remove a folder that holds at most what killed agents have left."""
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+        return
+    except OSError as error:
+        if error.errno not in _NOT_EMPTY:
+            raise
+        not_empty = error
+    fd = os.open(name, FOLDER_FLAGS, dir_fd=dir_fd)
+    try:
+        left = [os.fsencode(each) for each in os.listdir(fd)]
+        if not all(map(is_temporary, left)):
+            raise not_empty
+        for each in left:
+            os.unlink(each, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)

@@ -10,7 +10,7 @@ from typing import cast
 from engine.locations.base import CopiesObjects, OpenFile, RequestError
 from engine.locations.extras import MAX_DECODED_BYTES
 from engine.transfer.copying import FOLDER, SMALL_FILE
-from engine.transfer.crt import Header, checksum_text, crc64nvme
+from engine.transfer.crt import Header, crc64nvme
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.put import ticket_of
 from engine.transfer.reading import Reading, TooLargeError, attributes_of, read_whole, same_as_stored
@@ -81,13 +81,13 @@ class Duplicating(ObjectCopying):
         finally:
             file.close()
 
-    def _headers(self, row: int, reading: Reading) -> list[Header]:
+    def _headers(self, row: int, reading: Reading, proof: Header) -> list[Header]:
         kept = reading.kept
         assert kept is not None
         headers = [
             *self._fixed,
             ("content-length", str(len(reading.content))),
-            ("x-amz-checksum-crc64nvme", checksum_text(reading.checksum)),
+            proof,
             *kept.headers.items(),
             *[("x-amz-meta-" + key, value) for key, value in kept.metadata.items()],
         ]

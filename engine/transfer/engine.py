@@ -31,6 +31,7 @@ from engine.transfer.parts import Parts
 from engine.transfer.patience import patiently
 from engine.transfer.selecting import selected, with_devices
 from engine.transfer.shared import Shared
+from engine.transfer.twins import without_twins
 from engine.transfer.units import (
     AgentConfig,
     AgentProgress,
@@ -204,12 +205,31 @@ class Engine:
         return UnitOutcome(unit.id, unit.epoch, to_ipc(rows), batch.folders_left, rest, seconds=seconds)
 
     def _list(self, unit: ScanUnit) -> ScanBatch:
+        batch = self._listed(unit)
+        source = self._shared.source
+        if self._shared.destination.capabilities.real_folders or source.capabilities.transport == "objects":
+            return batch
+        sliced = {rest[0] for rest in (unit.rest, batch.rest) if rest is not None}
+        return without_twins(batch, sliced, lambda path: _exists(cast("PosixLocation", source), path))
+
+    def _listed(self, unit: ScanUnit) -> ScanBatch:
         limit = ScanLimit(unit.rows, unit.seconds, slice_rows=unit.rows)
         if unit.rest is None:
             return cast("Lists", self._shared.source).scan(unit.folders, limit, self._selector, unit.listing)
         kept, self._rest = self._rest, None
         rest = kept if kept is not None and kept[:2] == unit.rest else Rest(*unit.rest)
         return cast("ListsSlices", self._shared.source).scan_rest(rest, limit, self._selector, unit.listing)
+
+
+def _exists(source: PosixLocation, path: bytes) -> bool:
+    """Whether something may be at ``path``."""
+    try:
+        source.status(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _raise_descriptor_limit() -> None:

@@ -314,7 +314,7 @@ class FileCopying(Copying):
             self.allowed,
             replaces=self._replaces,
             verifies=self._verifies,
-            folds=self._folders.folds,
+            folders=self._folders,
             waits=self.shared.config.options.preserve_deleted_files == "REMOVE",
         )
         step = self.shared.buffers.take(BODY_STEP)

@@ -82,9 +82,12 @@ def _finish_folder(
     folders = cast("PosixLocation", shared.destination).folders
     path = rows.path(row)
     try:
-        folder = _open_folder(folders, path, replaces=shared.config.options.overwrite_mode != "NEVER")
+        replaces = shared.config.options.overwrite_mode != "NEVER"
+        folder = _open_folder(folders, path, replaces=replaces)
+        if not folders.leads_to(path, folder.fd):
+            folder = _open_folder(folders, path, replaces=replaces)
         if sweep:
-            _sweep(folder.fd)
+            sweep_folder(folder.fd)
         found, atime_ns = _attributes(shared, rows, row, allowed)
         missed = attributing.apply(folder.fd, found, atime_ns, _xattrs(shared, path, allowed))
     except RequestError as error:
@@ -127,8 +130,8 @@ def _xattrs(shared: Shared, path: bytes, allowed: Callable[[], bool]) -> Xattrs:
         return ()
 
 
-def _sweep(fd: int) -> None:
-    """Remove temporaries of agents that were killed. Nothing else writes to the destination by now."""
+def sweep_folder(fd: int) -> None:
+    """Remove temporaries of agents that were killed. Nothing else writes to the destination by now. Raises OSError."""
     with os.scandir(fd) as entries:
         left = [entry.name for entry in entries if os.fsencode(entry.name).startswith(OWN_PREFIX)]
     for name in left:

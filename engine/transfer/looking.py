@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, cast
 
 from engine.locations.base import OpenFile, Reads
 from engine.locations.extras import Extras
+from engine.locations.metadata import FileAttributes, parse_metadata
 from engine.model import ADOPTED, HELD_BACK, SAME_CONTENT, TIME_UNITS_NS, Kind, Look
 from engine.transfer.crt import crc64nvme
 from engine.transfer.reading import attributes_of
@@ -24,15 +26,18 @@ AGE_UNKNOWN = "age unknown at the destination"
 
 STEP = 1 << 20
 
+_IDENTITY = 5
+"""Fields of Found that are the identity of a file."""
+
 MILLISECOND_NS = 10**6
 """Some tools keep times in milliseconds in metadata."""
 
 
 class Seen(NamedTuple):
-    """What the destination holds. ``mtime_ns``: of the file that it stands for, None if nothing says."""
+    """What the destination holds. ``told``: of the file that it stands for, None where nothing says."""
 
     size: int
-    mtime_ns: int | None
+    told: FileAttributes
     is_link: bool
     etag: str = ""
     checksum: int | None = None
@@ -47,12 +52,12 @@ class Updated(NamedTuple):
 
 
 class Content(NamedTuple):
-    """An open source file that was read to its end and has not changed meanwhile."""
+    """An open source file that was read to its end, and has not changed meanwhile, or is known by its time."""
 
     file: OpenFile
     found: Found
     atime_ns: int
-    checksum: int
+    checksum: int | None
 
 
 class ExtrasOf(Protocol):
@@ -113,18 +118,28 @@ class Looking(ABC):
         try:
             if content.checksum != known:
                 return False
-            if look is Look.COMPARE:
+            if look is Look.COMPARE and self._is_as_listed(row, content.found):
                 # Nobody has looked at the destination: what was recorded of it is no verification.
                 self._skip(row, SAME_CONTENT, content.found, known, etag, None)
                 return True
-            updated = self.update(row, content, etag)
+            return self._updated(row, content, etag, "stored-checksum")
         finally:
             content.file.close()
+
+    def _is_as_listed(self, row: int, found: Found) -> bool:
+        """Whether a file still is what was compared with the facts: else the destination has not its metadata."""
+        return found[:_IDENTITY] == self._rows.found_in_listing(row)[:_IDENTITY]
+
+    def _updated(self, row: int, content: Content, etag: str, verified: str | None) -> bool:
+        """Give what the destination holds the metadata of ``content``; False if the row has to be sent."""
+        if self._shared.config.options.overwrite_mode == "NEVER":
+            return False
+        updated = self.update(row, content, etag)
         if updated.held_back:
-            self._skip(row, HELD_BACK, content.found, known, etag, None, updated.held_back)
+            self._skip(row, HELD_BACK, content.found, content.checksum, etag, None, updated.held_back)
         elif updated.done:
             self._rows.found[row] = content.found
-            self._rows.transferred(row, 0, known, updated.etag or etag, "stored-checksum", reason=METADATA)
+            self._rows.transferred(row, 0, content.checksum, updated.etag or etag, verified, reason=METADATA)
         return updated.done or bool(updated.held_back)
 
     def _content(self, row: int) -> Content | None:
@@ -137,51 +152,85 @@ class Looking(ABC):
         )
 
     def _adopt(self, row: int) -> bool:
-        """Take what nothing is known about for the row's copy, if its content or its time says so."""
+        """Take what nothing is known about for the row's copy, if its content or its time says so.
+
+        Where it tells of other attributes than the source has, it is given those.
+        """
         seen = self.see(row)
         listed = self._rows.found_in_listing(row)
         if seen is None or (self._rows.is_file(row) and (seen.size != listed.size or seen.is_link)):
             return False
-        if self._shared.config.options.checksum and self._rows.kinds[row] == Kind.FILE:
-            if seen.checksum is None:
-                return False
-            content = self._content(row)
-            if content is None:
-                return False
-            content.file.close()
+        is_file = self._rows.kinds[row] == Kind.FILE
+        if self._shared.config.options.checksum and is_file:
+            return self._adopt_content(row, seen)
+        here = self._attributes_at_source(row)
+        if here is None or here.mtime_ns is None or not self._same_time(seen.told.mtime_ns, here.mtime_ns):
+            return False
+        if self._tells_of(seen.told, here):
+            self._skip(row, ADOPTED, listed, seen.checksum, seen.etag, None)
+            return True
+        if not is_file:
+            return False
+        file = self._source.open_file(self._rows.path(row), 0, 0)
+        content = Content(file, *attributes_of(file), seen.checksum)
+        try:
+            return self._is_as_listed(row, content.found) and self._updated(row, content, seen.etag, None)
+        finally:
+            file.close()
+
+    def _adopt_content(self, row: int, seen: Seen) -> bool:
+        content = None if seen.checksum is None else self._content(row)
+        if content is None:
+            return False
+        try:
             if content.checksum != seen.checksum:
                 return False
-            self._skip(row, ADOPTED, content.found, seen.checksum, seen.etag, "stored-checksum")
-            return True
-        mtime_ns = self._mtime_at_source(row)
-        units = (MILLISECOND_NS,) if self._shared.destination.capabilities.transport == "objects" else TIME_UNITS_NS
-        if mtime_ns is None or not _same_time(seen.mtime_ns, mtime_ns, units):
-            return False
-        self._skip(row, ADOPTED, listed, seen.checksum, seen.etag, None)
+            if not self._tells_of(seen.told, _attributes(content.file)):
+                return self._updated(row, content, seen.etag, "stored-checksum")
+        finally:
+            content.file.close()
+        self._skip(row, ADOPTED, content.found, seen.checksum, seen.etag, "stored-checksum")
         return True
+
+    def _tells_of(self, there: FileAttributes, here: FileAttributes) -> bool:
+        """Whether those attributes that are kept, and that both sides tell, are the same."""
+        options = self._shared.config.options
+        kept = (
+            options.posix_permissions == "PRESERVE" and (there.mode, here.mode),
+            options.uid == "INT_VALUE" and (there.uid, here.uid),
+            options.gid == "INT_VALUE" and (there.gid, here.gid),
+        )
+        same = all(None in pair or pair[0] == pair[1] for pair in kept if pair)
+        times = there.mtime_ns, here.mtime_ns
+        return same and (options.mtime != "PRESERVE" or None in times or self._same_time(*times))
+
+    def _same_time(self, there_ns: int | None, here_ns: int | None) -> bool:
+        units = (MILLISECOND_NS,) if self._shared.destination.capabilities.transport == "objects" else TIME_UNITS_NS
+        return here_ns is not None and _same_time(there_ns, here_ns, units)
 
     def _too_old(self, row: int) -> bool:
         """Skip the row if what the destination holds is newer, or of an unknown age."""
         if not self._rows.is_file(row):
             return False
         seen = self.see(row)
-        mtime_ns = self._mtime_at_source(row) if seen is not None else None
-        if seen is None or mtime_ns is None:
+        here = self._attributes_at_source(row) if seen is not None else None
+        if seen is None or here is None or here.mtime_ns is None:
             return False
-        reason = too_old(seen.mtime_ns, mtime_ns)
+        reason = too_old(seen.told.mtime_ns, here.mtime_ns)
         if reason:
             self._rows.skipped(row, reason)
         return bool(reason)
 
-    def _mtime_at_source(self, row: int) -> int | None:
-        """The mtime of the file that the row is about; an object's listing does not say it."""
+    def _attributes_at_source(self, row: int) -> FileAttributes | None:
+        """Those of the file that the row is about; an object's listing does not say them."""
         if self._shared.source.capabilities.transport == "files":
-            return self._rows.found_in_listing(row).mtime_ns
+            listed = self._rows.found_in_listing(row)
+            return FileAttributes(stat.S_IMODE(listed.mode), None, listed.uid, listed.gid, listed.mtime_ns)
         if not self._rows.is_file(row):
             return None
         file = self._source.open_file(self._rows.path(row), 0, 0)
         file.close()
-        return file.attributes.mtime_ns
+        return _attributes(file)
 
     def _skip(
         self,
@@ -195,6 +244,14 @@ class Looking(ABC):
     ) -> None:
         self._rows.found[row] = found
         self._rows.skipped(row, reason, checksum, etag, verified, detail)
+
+
+def _attributes(file: OpenFile) -> FileAttributes:
+    """What a source tells of a file: of an object what its metadata says, and its own time if that says none."""
+    mode, uid, gid, _, mtime_ns = file.attributes
+    if file.kept is not None:
+        return parse_metadata(file.kept.metadata)._replace(mtime_ns=mtime_ns)
+    return FileAttributes(stat.S_IMODE(mode), None, uid, gid, file.identity.mtime_ns if mtime_ns is None else mtime_ns)
 
 
 def read_content(

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from engine.locations.metadata import metadata_of, parse_metadata
+from engine.locations.metadata import FileAttributes, metadata_of, parse_metadata
 from engine.model import Kind
 from engine.transfer.looking import Content, ExtrasOf, Looking, Seen, Updated
 from engine.transfer.reading import as_file
@@ -31,7 +31,9 @@ class LookingAtFiles(Looking):
             found = os.stat(self._rows.names[row], dir_fd=folder.fd, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Seen(found.st_size, found.st_mtime_ns, stat.S_ISLNK(found.st_mode))
+        uid, gid = (found.st_uid, found.st_gid) if os.geteuid() == 0 else (None, None)  # only root may set them
+        told = FileAttributes(stat.S_IMODE(found.st_mode), None, uid, gid, found.st_mtime_ns)
+        return Seen(found.st_size, told, stat.S_ISLNK(found.st_mode))
 
     def update(self, row: int, content: Content, etag: str) -> Updated:
         """Set mode, owner, xattrs and times of a file that has the size it was given."""
@@ -72,7 +74,7 @@ class LookingAtObjects(Looking):
         file.close()
         told = parse_metadata(file.kept.metadata)
         is_link = told.kind is Kind.SYMLINK and self._rows.kinds[row] != Kind.SYMLINK
-        return Seen(file.identity.size, told.mtime_ns, is_link, etag, file.stored_checksum)
+        return Seen(file.identity.size, told, is_link, etag, file.stored_checksum)
 
     def update(self, row: int, content: Content, etag: str) -> Updated:
         """Have the store copy the object onto itself with the metadata that the file has now."""

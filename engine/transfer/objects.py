@@ -9,7 +9,8 @@ from engine.locations.metadata import metadata_of
 from engine.locations.s3_options import stored_as
 from engine.names import NameError_, check_key, key_of
 from engine.transfer.copying import FILE, FOLDER, SMALL_FILE, SYMLINK, Copying
-from engine.transfer.crt import Header, checksum_text, crc64nvme
+from engine.transfer.crt import Header, crc64nvme
+from engine.transfer.proof import proof_of
 from engine.transfer.put import Put, ticket_of
 from engine.transfer.reading import Reading, TooLargeError, read_whole
 from engine.transfer.retry import SendError
@@ -135,7 +136,8 @@ class ObjectCopying(Copying):
 
     def _send(self, row: int, path: str, reading: Reading) -> None:
         try:
-            headers = self._headers(row, reading)
+            proof = proof_of(self.shared.config.server_checks, reading.content, reading.checksum)
+            headers = self._headers(row, reading, proof.header)
         except SendError as error:
             self._drop(reading)
             self.failed(row, error.fault)
@@ -148,20 +150,20 @@ class ObjectCopying(Copying):
             self.rows.released(row)
             return
         self.rows.found[row] = reading.found
-        put = Put(self, row, reading, self.shared)
+        put = Put(self, row, reading, self.shared, proof.etag)
         try:
             put.start(path, headers)
         except BaseException:
             put.abandon()
             raise
 
-    def _headers(self, row: int, reading: Reading) -> list[Header]:
+    def _headers(self, row: int, reading: Reading, proof: Header) -> list[Header]:
         forgotten = self.rows.kinds[row] == FOLDER and not self.shared.config.marker_metadata
         metadata = self._metadata(row, reading, forgotten=forgotten)
         return [
             *self._fixed,
             ("content-length", str(len(reading.content))),
-            ("x-amz-checksum-crc64nvme", checksum_text(reading.checksum)),
+            proof,
             *[("x-amz-meta-" + key, value) for key, value in metadata.items()],
         ]
 

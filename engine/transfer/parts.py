@@ -15,12 +15,14 @@ import pyarrow as pa
 
 from engine.errors import DestinationError, LocationError, UploadGoneError
 from engine.locations.base import CopiesObjects, HasExtras, OpenFile, PartResult, Reads, RequestError
+from engine.locations.etags import new_hash
 from engine.locations.posix import PosixLocation
 from engine.names import key_of
 from engine.transfer import retry
 from engine.transfer.buffers import BODY_STEP
 from engine.transfer.copying import reason_for
 from engine.transfer.crt import Header, checksum_value, crc64nvme
+from engine.transfer.proof import DAMAGED
 from engine.transfer.readback import checksum_of
 from engine.transfer.reading import fault_of, reason_of
 from engine.transfer.retry import Fault, Kind, SendError
@@ -209,7 +211,7 @@ class Parts:
     ) -> tuple[int, str]:
         """UploadPart; the server's checksum of the part, where it tells one, must equal ours."""
         began = self._shared.control.clock()
-        body = _Body(file, start, end, step, counted)
+        body = _Body(file, start, end, step, counted, hashed=self._shared.config.server_checks == "md5")
         headers: list[Header] = [("content-length", str(end - start))]
         try:
             answer = self._shared.sender.put(self._address(number), headers, body.steps())
@@ -218,9 +220,10 @@ class Parts:
         finally:
             self._spend(began, body.seconds, counted)
         stored = answer.headers.get("x-amz-checksum-crc64nvme")
-        if stored is not None and checksum_value(stored) != body.checksum:
-            raise SendError(Fault(Kind.TRANSIENT, "BadDigest", "the server received something else than was read"))
-        return body.checksum, answer.headers.get("etag", "").strip('"')
+        etag = answer.headers.get("etag", "").strip('"')
+        if (stored is not None and checksum_value(stored) != body.checksum) or body.etag not in (None, etag):
+            raise SendError(DAMAGED)
+        return body.checksum, etag
 
     def _spend(self, began: float, reading: float, counted: _Counted) -> None:
         """Of the time since ``began``, what was neither reading nor waiting for the limit was the destination's."""
@@ -253,8 +256,7 @@ class Parts:
                 spent.source(self._shared.control.clock() - began - counted.limited)
             if copied.size != end - start:
                 raise _ChangedError
-            if self._shared.config.options.verify_mode != "NONE":
-                self._verify(fd, start, end, step, copied.checksum)
+            self._settle(fd, start, end, step, copied.checksum)
             return copied.checksum, ""
         finally:
             os.close(fd)
@@ -264,9 +266,12 @@ class Parts:
         source = self._shared.source
         return source.extras(self._unit.path, file).lengths if isinstance(source, HasExtras) and file.kept else ()
 
-    def _verify(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
+    def _settle(self, fd: int, start: int, end: int, step: memoryview, checksum: int) -> None:
+        """Have the part on the device, whatever is verified: a resume after a crash of this host takes it for sent."""
         try:
             os.fdatasync(fd)
+            if self._shared.config.options.verify_mode == "NONE":
+                return
             stored = checksum_of(fd, start, end, step)
         except OSError as error:
             raise WriteError(error) from error
@@ -319,10 +324,12 @@ class _ReadError(Exception):
 class _Body:
     """Bytes ``start``..``end`` of a file, a step at a time through one buffer, and their CRC64NVME in the end.
 
-    ``seconds``: what it took to read them.
+    ``seconds``: what it took to read them. With ``hashed``: also the ETag that they make.
     """
 
-    def __init__(self, file: OpenFile, start: int, end: int, step: memoryview, counted: _Counted) -> None:
+    def __init__(
+        self, file: OpenFile, start: int, end: int, step: memoryview, counted: _Counted, *, hashed: bool
+    ) -> None:
         self._file = file
         self._start = start
         self._end = end
@@ -330,6 +337,12 @@ class _Body:
         self._counted = counted
         self.checksum = 0
         self.seconds = 0.0
+        self._hash = new_hash() if hashed else None
+
+    @property
+    def etag(self) -> str | None:
+        """What the server must call the part; None if it was not hashed."""
+        return self._hash.hexdigest() if self._hash is not None else None
 
     def steps(self) -> Iterator[memoryview]:
         """The content; each step is valid until the next is asked for."""
@@ -345,6 +358,8 @@ class _Body:
             if size != len(part):
                 raise _ChangedError
             self.checksum = crc64nvme(part, self.checksum)
+            if self._hash is not None:
+                self._hash.update(part)
             for piece in self._counted.pieces(part):
                 yield piece
                 self._counted.add(len(piece))

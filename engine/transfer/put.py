@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from engine.transfer.buffers import BODY_STEP, Buffer
 from engine.transfer.crt import Body, Header, fault_of
+from engine.transfer.proof import DAMAGED
 from engine.transfer.reading import Reading
 from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.rows import Rows
@@ -45,9 +46,22 @@ class Owner(Protocol):
 class Put:
     """Holds a place in the window, a ticket and a buffer; gives each back when it is not needed any more."""
 
-    __slots__ = ("_buffer", "_owner", "_reading", "_request", "_row", "_sent", "_shared", "deadline", "etag", "stalled")
+    __slots__ = (
+        "_buffer",
+        "_expected",
+        "_owner",
+        "_reading",
+        "_request",
+        "_row",
+        "_sent",
+        "_shared",
+        "deadline",
+        "etag",
+        "stalled",
+    )
 
-    def __init__(self, owner: Owner, row: int, reading: Reading, shared: Shared) -> None:
+    def __init__(self, owner: Owner, row: int, reading: Reading, shared: Shared, expected_etag: str) -> None:
+        """``expected_etag``: what the answer must say, or ""."""
         self._owner = owner
         self._row = row
         self._reading = reading
@@ -55,6 +69,7 @@ class Put:
         self._buffer: Buffer | None = reading.buffer
         self._request: Any = None
         self._sent = 0
+        self._expected = expected_etag
         self.etag = ""
         self.stalled = False
         self.deadline = 0.0
@@ -133,11 +148,17 @@ class Put:
     def _finished(self, fault: Fault | None) -> None:
         reading = self._reading
         self.abandon()
+        if fault is None and self._expected not in ("", self.etag) and reading.content:  # markers may have any ETag
+            fault = DAMAGED
         if fault is not None:
             self._shared.count(0, -self._sent)
             self._owner.failed(self._row, fault)
             return
         self._shared.gate.succeeded()
         self._shared.count(1, len(reading.content) - self._sent)
-        verified = "server-checked" if self._shared.config.server_checks else None
-        self._owner.rows.transferred(self._row, len(reading.content), reading.checksum, self.etag, verified)
+        self._owner.rows.transferred(self._row, len(reading.content), reading.checksum, self.etag, self._verified())
+
+    def _verified(self) -> str | None:
+        if self._expected:
+            return "etag" if self.etag == self._expected else None
+        return "server-checked" if self._shared.config.server_checks else None

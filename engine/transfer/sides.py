@@ -10,7 +10,8 @@ from engine.locations.extras import Extras, encode, placed, side_path
 from engine.locations.posix_files import XATTRS
 from engine.locations.s3_options import encrypted_as
 from engine.names import check_key, key_of
-from engine.transfer.crt import checksum_text, crc64nvme
+from engine.transfer.crt import crc64nvme
+from engine.transfer.proof import proof_of
 from engine.transfer.retry import Fault, Kind, SendError
 from engine.transfer.shared import Shared
 from engine.transfer.target import quoted
@@ -46,10 +47,12 @@ def put_side(shared: Shared, path: bytes, side: bytes, allowed: Callable[[], boo
         return False
     if not allowed():
         raise SendError(Fault(Kind.CANCELLED, "stopped", "the unit has to stop"))
+    body = memoryview(side)
+    proof = proof_of(shared.config.server_checks, body, crc64nvme(body))
     headers = [
         ("content-length", str(len(side))),
-        ("x-amz-checksum-crc64nvme", checksum_text(crc64nvme(memoryview(side)))),
+        proof.header,
         *encrypted_as(shared.config.destination).items(),
     ]
-    shared.sender.put(shared.target.base + quoted(key), headers, [memoryview(side)])
+    shared.sender.put(shared.target.base + quoted(key), headers, [body])
     return True

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from engine.locations.base import ServerChecks
 from engine.model import AgentTimes, FilterSpec, Identity, LocationSpec, TransferOptions
 
 RESULT_SCHEMA = pa.schema(
@@ -67,7 +68,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     source_identity: str = ""  # what the source must still be when something is missing from it; "": not looked at
     source_mounts: tuple[tuple[LocationSpec, str], ...] = ()  # the source, and its identity, as agents take it in turn
     destination_mounts: tuple[LocationSpec, ...] = ()
-    server_checks: bool = True  # the destination refuses a body whose CRC64NVME is wrong
+    server_checks: ServerChecks = "crc64nvme"  # how the destination proves what it received
     marker_metadata: bool = True  # the destination keeps the metadata of folder markers
     folds_names: bool = False  # names of the destination that differ in case or Unicode form alone are one there
     began_at: float = 0.0  # start of the execution, seconds since the epoch: ages are relative to it

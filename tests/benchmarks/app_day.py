@@ -88,7 +88,7 @@ async def _day(step: float) -> tuple[int, int]:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, RunScreen)
-        screen._frozen = {FOLDER: Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"))}
+        screen._frozen = {(FOLDER, 0): Migration(LocationSpec("/mnt/lab"), LocationSpec("s3://lab/img"))}
         if screen._timer is not None:
             screen._timer.stop()
         for look in range(int(DAY / step)):

@@ -52,11 +52,9 @@ def _check_tasks(xsync: Xsync, snapshot: Snapshot) -> None:
 def test_frozen_tasks_hold_through_a_kill_and_another_survey(xsync: Xsync, tmp_path: Path) -> None:
     source, target = _make_uneven(tmp_path / "source"), tmp_path / "target"
     assert xsync.run("survey", source).code == 0
-    process = xsync.start("run", source, target, "--agents", "2")
-    with ended(process):
+    with ended(xsync.start("run", source, target, "--agents", "2", "--limit", "20kB/s")) as process:
         snapshot = xsync.wait_for_files(1)
-        kill_runner(snapshot)
-        xsync.finish(process)
+        kill_runner(xsync, process, snapshot)
     planned = _plans(snapshot)
     assert any(pattern.endswith("*") or pattern.count("/") > 1 for _, include, _ in planned for pattern in include)
     os.rename(source / "2022", source / "1999")

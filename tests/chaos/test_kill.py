@@ -1,4 +1,7 @@
-"""Kill runner, agents and command with SIGKILL at random moments: a resume ends with an identical destination."""
+"""Kill runner, agents and command with SIGKILL at random moments: a resume ends with an identical destination.
+
+Runs that are to be killed have a limit, so that they are under way for as long as it takes.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ import os
 import random
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from engine.journal.reader import read_snapshot
 from engine.model import Snapshot, Status
-from tests.support import Finished, Xsync, ended, make_source, tree_of
+from tests.support import SIZES, SLOW, Finished, Started, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 pytestmark = pytest.mark.timeout(600)  # several runs a test
+
+PART = 16 << 20
 
 
 @pytest.fixture
@@ -30,18 +39,49 @@ def to_bucket(server: S3Server, bucket: str) -> list[str]:
     return [f"s3://{bucket}", "--endpoint-url", server.endpoint_url, "--region", server.region]
 
 
-def kill_runner(snapshot: Snapshot) -> None:
-    """Kill the runner; no harm if it has ended by itself."""
-    with suppress(ProcessLookupError):
-        os.kill(snapshot.runner_pid, signal.SIGKILL)
+def kill_runner(xsync: Xsync, process: Started, snapshot: Snapshot) -> Snapshot:
+    """Kill the runner in the middle of what it does; returns what it leaves when its command has ended, too."""
+    assert snapshot.runner_alive, "it ended before it was to be killed: lower its limit"
+    os.kill(snapshot.runner_pid, signal.SIGKILL)
+    assert xsync.finish(process).code == 5
+    return read_snapshot(xsync.folder())
 
 
-def agents_of(snapshot: Snapshot) -> list[psutil.Process]:
-    """Agent processes; none if the runner has ended."""
-    with suppress(psutil.Error):
+def wait_for_more(xsync: Xsync, left: Snapshot | None) -> Snapshot:
+    """Poll until a runner is there that has transferred more than the killed one before it, which ``left`` this."""
+    pid, files = (left.runner_pid, left.totals.files.transferred) if left else (0, 0)
+    return xsync.wait_for(lambda now: now.runner_pid != pid and now.totals.files.transferred > files)
+
+
+def lift_limit(xsync: Xsync) -> None:
+    """Let the latest execution, which runs or is about to, go as fast as it can."""
+    xsync.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
+    assert xsync.run("limit", "none").code == 0
+
+
+def kill_agents(xsync: Xsync, times: int) -> None:
+    """Kill an agent in the middle of its work, and another one when that is known, until so many are dead.
+
+    Only one that does several things at once: a unit that was in dead hands is tried alone, and given up with a third.
+    """
+    for kill in range(times):
+        snapshot = _wait_for_work(xsync, kill)
         below = psutil.Process(snapshot.runner_pid).children(recursive=True)
-        return [one for one in below if one.name().startswith("xsync agent-")]
-    return []
+        alive = {one.name(): one for one in below if one.status() != psutil.STATUS_ZOMBIE}
+        alive[f"xsync {_busy(snapshot)[kill % 2 - 1]}"].kill()
+    _wait_for_work(xsync, times)
+
+
+def _wait_for_work(xsync: Xsync, dead: int) -> Snapshot:
+    return xsync.wait_for(lambda now: bool(_busy(now)) and _lost(now) == dead)
+
+
+def _busy(snapshot: Snapshot) -> list[str]:
+    return sorted(agent.name for agent in snapshot.agents if agent.state == "working" and agent.in_flight > 1)
+
+
+def _lost(snapshot: Snapshot) -> int:
+    return sum(event.kind == "agent-lost" for event in snapshot.events)
 
 
 def adds_up(done: Finished) -> None:
@@ -54,60 +94,45 @@ def adds_up(done: Finished) -> None:
 def test_a_killed_runner_is_resumed_without_doing_files_again(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=6_000, large=(200 << 20,))
+    source = make_source(tmp_path / "source", files=800, sizes=SIZES, large=(40 << 20,))
     source_of_chance = random.Random(7)
     command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "2"]
-    process = xsync.start(*command)
+    left, again = None, [*command, *SLOW]
     for kill in range(5):
-        with ended(process):
-            snapshot = xsync.wait_for_files(1 + 400 * kill)
+        with ended(xsync.start(*again)) as process:
+            snapshot = wait_for_more(xsync, left)
             time.sleep(source_of_chance.uniform(0, 0.2))
-            kill_runner(snapshot)
-            done = xsync.finish(process)
-            if done.code == 0:
-                break
-        process = xsync.start("resume", xsync.executions()[-1]) if kill % 2 else xsync.start(*command)
-    with ended(process):
-        done = xsync.finish(process) if process.poll() is None else done
+            left = kill_runner(xsync, process, snapshot)
+        again = [*command, *SLOW] if kill % 2 else ["resume", snapshot.execution]
+    done = xsync.run(*command)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
     assert len(xsync.executions()) == 1
     assert verify(source, s3, bucket).differences == ()
-    assert done.result["files"]["transferred"] == 6_001
+    assert done.result["files"]["transferred"] == 801
 
 
 def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=5_000, large=(150 << 20,))
-    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3")) as process:
-        for kill in range(5):
-            snapshot = xsync.wait_for_files(1 + 500 * kill)
-            if snapshot.status.ended:
-                break
-            for agent in agents_of(snapshot)[kill % 3 :][:1]:
-                with suppress(psutil.Error):
-                    agent.kill()
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES, large=(40 << 20,))
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as process:
+        kill_agents(xsync, 5)
+        lift_limit(xsync)
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
-    assert done.result["files"]["transferred"] == 5_001
+    assert done.result["files"]["transferred"] == 501
     assert verify(source, s3, bucket).differences == ()
-    final = xsync.snapshot()
-    assert final is not None
-    assert any(event.kind == "agent-lost" for event in final.events)
 
 
 def test_a_file_rewritten_between_crash_and_resume_is_never_a_mix(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=10, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=10, large=(12 * PART,))
     command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        snapshot = xsync.wait_for_bytes(100 << 20)
-        kill_runner(snapshot)
-        xsync.finish(process)
+    kill_with_parts_stored(xsync, command)
     victim = source / "large-0.bin"
     with open(victim, "r+b") as file:
-        for place in range(0, 600 << 20, 1 << 20):
+        for place in range(0, 12 * PART, 1 << 20):
             file.seek(place)
             file.write(b"rewritten")
     done = xsync.run(*command)
@@ -116,43 +141,46 @@ def test_a_file_rewritten_between_crash_and_resume_is_never_a_mix(
 
 
 def test_parts_sent_before_a_crash_are_not_sent_again(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=1, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=1, large=(12 * PART,))
     command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        snapshot = xsync.wait_for_bytes(300 << 20)
-        kill_runner(snapshot)
-        xsync.finish(process)
+    stored = kill_with_parts_stored(xsync, command)
     done = xsync.run(*command)
     assert done.code == 0, (done.errors, done.lines[-1:])
     sent = max(agent["bytes"] for line in done.lines for agent in line.get("agents", ()) if agent["state"] != "lost")
-    assert sent < 500 << 20
+    assert sent < (12 - stored + 1) * PART
     assert verify(source, s3, bucket).differences == ()
 
 
+def kill_with_parts_stored(xsync: Xsync, command: list[str]) -> int:
+    """Kill the runner of a command amid a large file; returns how many parts of it are stored."""
+    with ended(xsync.start(*command, "--limit", "40MB/s")) as process:
+        kill_runner(xsync, process, xsync.wait_for_parts())
+    return xsync.stored_parts()
+
+
 def test_a_killed_run_between_folders_leaves_no_half_file(xsync: Xsync, tmp_path: Path) -> None:
-    source = make_source(tmp_path / "source", files=4_000, large=(300 << 20,))
+    source = make_source(tmp_path / "source", files=600, sizes=SIZES, large=(40 << 20,))
     target = tmp_path / "target"
     command = ["run", str(source), str(target), "--agents", "2"]
-    for kill in range(3):
-        with ended(xsync.start(*command)) as process:
-            snapshot = xsync.wait_for_files(1 + 600 * kill)
-            kill_runner(snapshot)
-            xsync.finish(process)
-        for path in target.rglob("*"):
-            twin = source / path.relative_to(target)
-            if path.is_file() and not path.name.startswith(".xsync-"):
-                assert path.read_bytes() == twin.read_bytes()
+    left = None
+    for _ in range(3):
+        with ended(xsync.start(*command, *SLOW)) as process:
+            left = kill_runner(xsync, process, wait_for_more(xsync, left))
+        arrived = [path for path in target.rglob("*") if path.is_file() and not path.name.startswith(".xsync-")]
+        assert left.totals.files.transferred <= len(arrived) < 600
+        for path in arrived:
+            assert path.read_bytes() == (source / path.relative_to(target)).read_bytes()
     done = xsync.run(*command)
     assert done.code == 0, (done.errors, done.lines[-1:])
     assert tree_of(target) == tree_of(source)
 
 
 def test_temporaries_of_killed_agents_are_swept_away(xsync: Xsync, tmp_path: Path) -> None:
-    source = make_source(tmp_path / "source", files=3_000)
+    source = make_source(tmp_path / "source", files=300, sizes=SIZES, large=(40 << 20,))
     target = tmp_path / "target"
-    with ended(xsync.start("run", source, target, "--agents", "2")) as process:
-        kill_runner(xsync.wait_for_files(1))
-        xsync.finish(process)
+    with ended(xsync.start("run", source, target, "--agents", "2", *SLOW)) as process:
+        kill_runner(xsync, process, xsync.wait_for_files(1))
+    assert list(target.rglob(".xsync-*"))
     (target / "top0").mkdir(parents=True, exist_ok=True)
     (target / "top0" / ".xsync-0123456789abcdef").write_bytes(b"half")
     done = xsync.run("run", source, target)
@@ -163,21 +191,24 @@ def test_temporaries_of_killed_agents_are_swept_away(xsync: Xsync, tmp_path: Pat
 def test_a_killed_foreground_command_lets_its_runner_drain(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=8_000)
-    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2")) as process:
-        xsync.wait_for(lambda now: now.totals.files.transferred > 200)
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES)
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2", *SLOW)) as process:
+        xsync.wait_for_files(1)
         process.kill()
         snapshot = xsync.wait_for(lambda now: not now.runner_alive)
     assert snapshot.status is Status.INTERRUPTED
-    assert xsync.run("resume", snapshot.execution).code == 0
+    assert snapshot.totals.files.pending > 0
+    with ended(xsync.start("resume", snapshot.execution)) as process:
+        lift_limit(xsync)
+        assert xsync.finish(process).code == 0
     assert verify(source, s3, bucket).differences == ()
 
 
 def test_sigterm_drains_and_a_run_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=8_000)
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES)
     command = ["run", str(source), *to_bucket(s3, bucket), "--agents", "2"]
-    with ended(xsync.start(*command)) as process:
-        xsync.wait_for(lambda now: now.totals.files.transferred > 200)
+    with ended(xsync.start(*command, *SLOW)) as process:
+        xsync.wait_for_files(1)
         process.terminate()
         drained = xsync.finish(process)
     assert drained.code == 5
@@ -188,42 +219,48 @@ def test_sigterm_drains_and_a_run_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Se
     assert done.code == 0
     assert done.result["execution"] == drained.result["execution"]
     audit = pq.read_table(xsync.folder() / "files.parquet").to_pylist()
-    assert sum(row["kind"] == "file" for row in audit) == 8_000
+    assert sum(row["kind"] == "file" for row in audit) == 500
 
 
-def test_cancel_ends_for_good_and_leaves_no_upload(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=8_000, large=(300 << 20,))
-    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2")) as process:
-        xsync.wait_for(lambda now: now.totals.files.transferred > 200)
+def test_cancel_ends_for_good_and_leaves_no_upload(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    source = make_source(tmp_path / "source", files=300, sizes=SIZES, large=(40 << 20,))
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2", *SLOW)) as process:
+        xsync.wait_for_files(1)
+        assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads")
         assert xsync.run("cancel").code == 0
         cancelled = xsync.finish(process)
     assert cancelled.code == 5
     assert cancelled.result["status"] == "CANCELLED"
     adds_up(cancelled)
+    assert not boto.list_multipart_uploads(Bucket=bucket).get("Uploads")
     assert xsync.run("resume", cancelled.result["execution"]).code == 2
 
 
 def test_pause_stops_and_resume_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=6_000)
-    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2")) as process:
-        xsync.wait_for(lambda now: now.totals.files.transferred > 200)
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES)
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2", *SLOW)) as process:
+        xsync.wait_for_files(1)
         assert xsync.run("pause").code == 0
         paused = xsync.wait_for(lambda now: now.status is Status.PAUSED)
         assert paused.totals.files.pending > 0
         assert xsync.run("resume").code == 0
+        lift_limit(xsync)
         done = xsync.finish(process)
     assert done.code == 0
-    assert done.result["files"]["transferred"] == 6_000
+    assert done.result["files"]["transferred"] == 500
 
 
 def test_agents_come_and_go_while_it_runs(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=8_000)
-    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "1")) as process:
-        xsync.wait_for(lambda now: now.totals.files.transferred > 100)
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES)
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "1", *SLOW)) as process:
+        xsync.wait_for_files(1)
         assert xsync.run("fleet", "add").code == 0
         xsync.wait_for(lambda now: any(a.name == "agent-2" and a.files > 0 for a in now.agents))
         assert xsync.run("fleet", "drain", "agent-1").code == 0
         xsync.wait_for(lambda now: any(a.name == "agent-1" and a.state == "gone" for a in now.agents))
+        lift_limit(xsync)
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     assert verify(source, s3, bucket).differences == ()

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import random
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from engine.model import Snapshot
-from tests.chaos.test_kill import adds_up, agents_of, kill_runner
-from tests.support import Finished, Xsync, ended
+from tests.chaos.test_kill import adds_up, kill_agents, kill_runner, wait_for_more
+from tests.support import SLOW, Finished, Xsync, ended
 
-GROUPS, NAMES, SINGLE = 1_500, 3, 600
+GROUPS, NAMES, SINGLE = 600, 3, 300
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def make_links(folder: Path) -> Path:
         (folder / f"place{place}" / "sub").mkdir(parents=True)
     for number in range(GROUPS):
         first = folder / "place0" / f"{chance.randrange(10**9):09d}-{number}"
-        first.write_bytes(chance.randbytes(chance.choice((0, 10, 3_000))))
+        first.write_bytes(chance.randbytes(chance.choice((0, 10, 40_000))))
         for place in range(1, NAMES):
             os.link(first, folder / f"place{place}" / "sub" / f"{chance.randrange(10**9):09d}-{number}")
     for number in range(SINGLE):
@@ -68,29 +66,23 @@ def is_complete(done: Finished, source: Path, target: Path) -> None:
 def test_links_survive_a_killed_runner(xsync: Xsync, tmp_path: Path) -> None:
     source, target = make_links(tmp_path / "source"), tmp_path / "target"
     chance = random.Random(11)
-    process = xsync.start("run", source, target, "--agents", "2")
-    for kill in range(5):
-        with ended(process):
-            snapshot = xsync.wait_for_files(1 + kill * 900)
+    again: list[str | Path] = ["run", source, target, "--agents", "2", *SLOW]
+    left = None
+    for _ in range(4):
+        with ended(xsync.start(*again)) as process:
+            snapshot = wait_for_more(xsync, left)
             holds(snapshot)
             time.sleep(chance.uniform(0, 0.1))
-            kill_runner(snapshot)
-            done = xsync.finish(process)
-        if done.code == 0:
-            break
-        process = xsync.start("resume", xsync.executions()[-1])
-    is_complete(done if done.code == 0 else xsync.finish(process), source, target)
+            left = kill_runner(xsync, process, snapshot)
+        again = ["resume", snapshot.execution]
+    is_complete(xsync.run("run", source, target, "--agents", "2"), source, target)
 
 
 def test_links_survive_killed_agents(xsync: Xsync, tmp_path: Path) -> None:
     source, target = make_links(tmp_path / "source"), tmp_path / "target"
-    with ended(xsync.start("run", source, target, "--agents", "2")) as process:
-        for kill in range(4):
-            snapshot = xsync.wait_for_files(1 + kill * 1_200)
-            holds(snapshot)
-            for agent in agents_of(snapshot)[kill % 2 :][:1]:
-                with suppress(psutil.Error):
-                    agent.kill()
+    with ended(xsync.start("run", source, target, "--agents", "2", *SLOW)) as process:
+        kill_agents(xsync, 4)
+        assert xsync.run("limit", "none").code == 0
         is_complete(xsync.finish(process), source, target)
 
 
@@ -99,8 +91,7 @@ def test_a_resume_links_to_what_was_copied_before_the_crash(xsync: Xsync, tmp_pa
     target = tmp_path / "target"
     with ended(xsync.start("run", source, target, "--agents", "1")) as process:
         snapshot = xsync.wait_for_files(SINGLE + GROUPS + 1)  # leaders come before the others
-        kill_runner(snapshot)
-        xsync.finish(process)
+        kill_runner(xsync, process, snapshot)
     done = xsync.run("resume", xsync.executions()[-1])
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)

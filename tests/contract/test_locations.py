@@ -224,7 +224,7 @@ def test_parts_become_a_file_at_completion_only(side: Side) -> None:
     pieces = [b"a" * (5 * MIB), b"b" * (5 * MIB), b"tail"]
     upload_id, parts, checksum = assembled(side, b"folder/big one", pieces)
     assert side.get(b"folder/big one") is None
-    etag = side.location.complete(b"folder/big one", upload_id, parts, checksum, METADATA)
+    etag = side.location.complete(b"folder/big one", upload_id, parts, checksum, METADATA).etag
     assert side.get(b"folder/big one") == b"".join(pieces)
     found = side.location.head(b"folder/big one")
     assert (found.size, found.etag) == (10 * MIB + 4, etag)
@@ -287,7 +287,7 @@ def test_an_upload_that_was_completed_before_is_done(side: Side) -> None:
     upload_id, parts, checksum = assembled(side, b"x", [b"content"])
     side.location.abort(b"x", upload_id)
     side.put(b"x", b"content")
-    assert side.location.complete(b"x", upload_id, parts, checksum, METADATA) == side.location.head(b"x").etag
+    assert side.location.complete(b"x", upload_id, parts, checksum, METADATA).etag == side.location.head(b"x").etag
 
 
 def test_a_missing_place_says_what_to_do(side: Side) -> None:

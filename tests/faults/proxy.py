@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -28,9 +29,15 @@ Fault = Literal[
     "expired",
     "denied",
     "missing",
+    "taken",
+    "untold",
+    "corrupt-untold",
+    "other-etag",
 ]
 Decide = Callable[["Request"], Fault]
 
+_TOLD = re.compile(rb"<Checksum(CRC64NVME|Type)>[^<]*</Checksum\1>")
+_ETAG = re.compile(rb"[0-9a-f]{32}(?=-)")
 _ERROR = b'<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>'
 
 
@@ -140,6 +147,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def _taken(self) -> None:
+        """Say that all is well."""
+        self._body()
+        self._answer(200, b"", {"etag": f'"{"0" * 32}"'})
+
+    def _untold(self) -> None:
+        """Pass on all but the checksums that the server tells."""
+        self._forward(self._body(), tells_checksums=False)
+
+    def _corrupt_untold(self) -> None:
+        self._forward(_damaged(self._body()), tells_checksums=False)
+
+    def _other_etag(self) -> None:
+        self._forward(self._body(), tells_checksums=False, damage=lambda told: _ETAG.sub(b"0" * 32, told))
+
     def _lost_answer(self) -> None:
         """Pass the request on, then cut the connection instead of passing the answer back."""
         self._forward(self._body(), answered=False)
@@ -159,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         changed: dict[str, str] | None = None,
         *,
         answered: bool = True,
+        tells_checksums: bool = True,
         damage: Callable[[bytes], bytes] = bytes,
     ) -> None:
         """Pass the request on with its own Host header, which is signed; ``damage`` is done to the answer's body."""
@@ -177,6 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
             response = upstream.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()} | (changed or {})
             content = response.read()
+            if not tells_checksums:
+                headers = {name: value for name, value in headers.items() if not name.startswith("x-amz-checksum")}
+                content = _TOLD.sub(b"", content)
             size = int(headers.get("content-length", 0)) if self.command == "HEAD" else len(content)
             if answered:
                 self._answer(response.status, damage(content), headers, size)

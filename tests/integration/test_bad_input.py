@@ -14,7 +14,7 @@ import pytest
 
 from engine.names import key_of
 from tests.privileges import mounted, unmount
-from tests.support import Finished, Xsync, ended, make_source, tree_of
+from tests.support import SIZES, SLOW, Finished, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:
@@ -283,9 +283,9 @@ def test_unreadable_files_and_folders_fail_and_the_rest_arrives(xsync: Xsync, tm
 def test_a_second_run_to_an_overlapping_destination_says_who_holds_it(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=6_000)
+    source = make_source(tmp_path / "source", files=800, sizes=SIZES)
     first = ["run", str(source), f"s3://{bucket}/a", "--endpoint-url", s3.endpoint_url, "--region", s3.region]
-    with ended(xsync.start(*first)) as process:
+    with ended(xsync.start(*first, "--agents", "2", *SLOW)) as process:
         snapshot = xsync.wait_for_files(1)
         other = make_source(tmp_path / "other", files=2)
         second = xsync.run(
@@ -306,8 +306,8 @@ def test_a_source_whose_mount_vanishes_is_not_taken_for_empty(
     place = tmp_path / "mounted"
     place.mkdir()
     with mounted(place, "-t", "tmpfs", "tmpfs"):
-        make_source(place, files=8_000)
-        with ended(xsync.start("run", place, *to_bucket(s3, bucket))) as process:
+        make_source(place, files=500, sizes=SIZES)
+        with ended(xsync.start("run", place, *to_bucket(s3, bucket), "--agents", "2", *SLOW)) as process:
             xsync.wait_for_files(1)
             unmount(place)
             done = xsync.finish(process)

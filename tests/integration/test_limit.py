@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.execution.foretelling.held import was_held
 from engine.journal.writer import Journal
 from engine.model import Limit, Snapshot, Status
+from engine.reporting.report import REPORT
 from engine.transfer.throttle import BURST_SECONDS
 from tests.support import Xsync, ended, make_source, tree_of
+from xsync_tui.cli.running import read_report
 
 LIMIT = 1_000_000
 SIZE = 40 << 20
@@ -48,6 +51,7 @@ def test_a_run_under_a_limit_is_slow_until_the_limit_is_lifted(tmp_path: Path, x
         assert answer.lines[0]["outcome"] == "done: no limit until the run ends"
         finished = xsync.finish(run)
     assert finished.code == 0, finished.errors
+    assert was_held(read_report(xsync.folder() / REPORT)), "so that it teaches nothing of agents"
     assert tree_of(tmp_path / "target") == tree_of(source)
     events = [event.text for event in xsync.wait_for(lambda now: now.status.ended).events]
     assert "limit 1.00 MB/s" in events

@@ -18,7 +18,7 @@ from engine.catalog.state import read_state
 from engine.errors import UsageError
 from engine.execution.state_archive import import_state
 from engine.locks import runner_lock
-from tests.support import Xsync, make_source
+from tests.support import SIZES, SLOW, Xsync, make_source
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -96,8 +96,8 @@ def test_a_profile_that_is_here_is_kept(one: Xsync, archive: Path) -> None:
 
 
 def test_results_that_are_not_in_the_state_yet_are_not_left_behind(one: Xsync, tmp_path: Path) -> None:
-    source = make_source(tmp_path / "source", files=3_000, large=(200 << 20,))
-    process = one.start("run", source, tmp_path / "target", "--agents", "1")
+    source = make_source(tmp_path / "source", files=300, sizes=SIZES)
+    process = one.start("run", source, tmp_path / "target", "--agents", "1", *SLOW)
     one.wait_for_files(1)
     process.terminate()
     assert one.finish(process).code == 5

@@ -15,10 +15,10 @@ import pytest
 
 from engine.execution.earlier import Left
 from engine.execution.launch import RunRequest, begin, create
-from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
+from engine.journal.reader import SnapshotReader, read_left_open, read_migration, read_segments, read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Limit, Snapshot, Status
-from tests.support import Finished, Xsync, ended, make_source, tree_of
+from tests.support import SIZES, Finished, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
 
@@ -29,6 +29,8 @@ Command = list[str | os.PathLike[str]]
 SLOW = ("--limit", "4MB/s")
 """So that a run is under way when it is killed."""
 
+PART = 16 << 20
+
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
@@ -37,7 +39,7 @@ def xsync(tmp_path: Path) -> Xsync:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path / "source", files=1_500)
+    return make_source(tmp_path / "source", files=500, sizes=SIZES)
 
 
 def interrupted(xsync: Xsync, command: Sequence[str | os.PathLike[str]], files: int = 50) -> str:
@@ -48,6 +50,14 @@ def interrupted(xsync: Xsync, command: Sequence[str | os.PathLike[str]], files: 
         _kill(snapshot)
         assert xsync.finish(process).code == 5
     return snapshot.execution
+
+
+def killed_amid_parts(xsync: Xsync, command: Sequence[str | os.PathLike[str]]) -> int:
+    """Start a command and kill its runner amid a large file; returns how many parts of it are stored."""
+    with ended(xsync.start(*command, "--limit", "40MB/s")) as process:
+        _kill(xsync.wait_for_parts())
+        assert xsync.finish(process).code == 5
+    return xsync.stored_parts()
 
 
 def _kill(snapshot: Snapshot) -> None:
@@ -82,6 +92,8 @@ def test_another_limit_and_number_of_agents_go_on_with_it_and_a_later_resume_kee
     again: Command = ["run", source, target, "--agents", "3", "--limit", "5MB/s"]
     assert interrupted(xsync, again, seen(xsync, first).totals.files.transferred + 50) == first
     assert read_migration(folder).agents == 3
+    with SnapshotReader(folder) as reader:  # for what is told of the past
+        assert [each.bytes_per_second for each in reader.earlier_agreements()] == [4_000_000]
     assert seen(xsync, first).limit_bytes_per_second == 5e6
     said = told(xsync, "run", source, target, "--agents", "2", "--limit", "none")
     assert f"Continues {first}, which was interrupted, now with no limit and 2 agents" in said
@@ -115,7 +127,7 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     before = seen(xsync, older)
     assert (before.status, before.superseded_by) == (Status.SUPERSEDED, newer)
     assert seen(xsync, newer).supersedes == (older,)
-    assert done.result["files"]["skipped"] >= sent - 300  # what it had copied, but for a fifth that is excluded now
+    assert done.result["files"]["skipped"] >= sent - 100  # what it had copied, but for a fifth that is excluded now
     refused = xsync.run("resume", older)
     assert (refused.code, newer in refused.message) == (4, True)
     assert xsync.run("retry", older).code == 2
@@ -138,6 +150,23 @@ def test_other_filters_take_its_place_and_both_say_so(xsync: Xsync, source: Path
     assert any("xsync cleanup" in event.text for event in seen(xsync, newer).events if event.kind == "warning")
 
 
+def test_what_killed_agents_left_goes_with_the_run_after_one_that_was_cancelled(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    interrupted(xsync, ["run", source, target, *SLOW])
+    left = target / "top0" / ".xsync-0123456789abcdef"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    with ended(xsync.start("run", source, target, "--exclude", "*.none", *SLOW)) as process:
+        cancels = xsync.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
+        assert xsync.run("cancel", cancels.execution).code == 0
+        assert xsync.finish(process).result["status"] == "CANCELLED"
+    assert left.exists()
+    assert xsync.run("run", source, target).code == 0
+    assert tree_of(target) == tree_of(source)
+
+
 def without_temporaries(folder: Path) -> dict[str, tuple[object, ...]]:
     """What killed agents left in folders that are excluded since is told, and stays."""
     return {path: found for path, found in tree_of(folder).items() if "/.xsync-" not in path}
@@ -158,16 +187,17 @@ def test_a_final_delta_takes_the_place_of_any_run_before_it(
 def test_its_open_upload_is_used_where_only_filters_differ(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=1, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=1, large=(12 * PART,))
     command: Command = ["run", source, *_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        _kill(xsync.wait_for_bytes(300 << 20))
-        xsync.finish(process)
+    stored = killed_amid_parts(xsync, command)
     older = xsync.executions()[-1]
     assert read_left_open(xsync.home / "executions" / older)[0]
     done = xsync.run(*command, "--exclude", "*.none")
     assert done.code == 0
-    assert max(a["bytes"] for line in done.lines for a in line.get("agents", ()) if a["state"] != "lost") < 500 << 20
+    assert (
+        max(a["bytes"] for line in done.lines for a in line.get("agents", ()) if a["state"] != "lost")
+        < (12 - stored + 1) * PART
+    )
     assert verify(source, s3, bucket).differences == ()
     assert xsync.run("cleanup", *_bucket(s3, bucket)).lines[0]["leftovers"] == []
     assert read_left_open(xsync.home / "executions" / older) == ([], {})
@@ -176,11 +206,9 @@ def test_its_open_upload_is_used_where_only_filters_differ(
 def test_its_open_upload_is_discarded_where_it_would_be_another_object(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=1, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=1, large=(12 * PART,))
     command: Command = ["run", source, *_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        _kill(xsync.wait_for_bytes(200 << 20))
-        xsync.finish(process)
+    killed_amid_parts(xsync, command)
     done = xsync.run(*command, "--exclude", "large-*", "--storage-class", "STANDARD_IA")
     assert done.code == 0
     assert started(done)["not_continued"][0]["differs"] == ["destination.storage_class", "filters.exclude"]
@@ -190,11 +218,11 @@ def test_its_open_upload_is_discarded_where_it_would_be_another_object(
 def test_cleanup_finds_its_uploads_while_the_newer_one_is_interrupted_too(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=1_500, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES, large=(40 << 20,))
     command: Command = ["run", source, *_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        _kill(xsync.wait_for_bytes(100 << 20))
-        xsync.finish(process)
+    with ended(xsync.start(*command, *SLOW)) as process:
+        _kill(xsync.wait_for(lambda now: bool(read_left_open(xsync.folder())[0])))
+        assert xsync.finish(process).code == 5
     newer = interrupted(xsync, [*command, "--exclude", "large-*", *SLOW])
     (found,) = xsync.run("cleanup", *_bucket(s3, bucket)).lines[0]["leftovers"]
     assert (found["ours"], found["execution"], found["resumable"]) == ("journal", newer, True)
@@ -253,7 +281,7 @@ def test_killed_between_any_two_steps_it_says_the_truth_and_goes_on(
     done = xsync.run(*command)
     assert (done.code, done.result["execution"]) == (0, newer)
     files = done.result["files"]
-    assert (files["transferred"] + files["skipped"], files["pending"]) == (1_500, 0)
+    assert (files["transferred"] + files["skipped"], files["pending"]) == (500, 0)
     assert tree_of(target) == tree_of(source)
     for each in (older, newer):
         assert not read_segments(xsync.home / "executions" / each, "results")
@@ -273,9 +301,11 @@ class Runner:
         if name == "engine.execution.main":
             sys.meta_path.remove(self)
             import engine.execution.ending as ending
+            import engine.execution.succession as succession
             import engine.journal.succession as journal
             import engine.locks as locks
-            where = {{"begin": (locks, "runner_lock"), "compact": (ending, "compact"), "settle": (ending, "settle")}}
+            where = {{"begin": (locks, "runner_lock"), "compact": (succession, "compact")}}
+            where["settle"] = ending, "settle"
             setattr(*where.get({step!r}.removesuffix(" with its parent"), (journal.Succession, {step!r})), die)
         return None
 

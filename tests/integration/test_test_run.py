@@ -75,11 +75,21 @@ def test_what_a_ladder_copies_is_not_sent_again(
     assert copy["what"].startswith("full copy, ")
     assert copy["after"]["low"] > found["left"]["seconds"]["low"] > 0
     assert found["left"]["seconds"]["low"] * LIMIT > 0.999 * found["left"]["bytes"]
-    assert all(rate["high"] <= LIMIT for rate in found["predictions"].values())
+    assert found["verdict"]["word"] == "LIMITED"
+    assert [step["limit"] for step in found["steps"]] == [LIMIT, LIMIT]
+    assert (found["one"], found["curve"], found["predictions"]) == (None, None, {})
     statuses = {summary.status for summary in _summaries(xsync)}
     assert statuses <= {Status.SUCCESS, Status.CANCELLED}
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
     assert profile.read_text().startswith("# what we agreed\n")
+    kept = store.load(str(profile)).measured
+    assert [step.limit_bytes_per_second for step in kept.steps] == [LIMIT, LIMIT]
+    planned = xsync.run("plan", "lab")
+    (plan,) = planned.lines
+    assert plan["binding_limit"]["name"] == "rate limit"
+    assert not any(limit["name"].startswith("shared") for limit in plan["limits"])
+    assert {origin["kind"] for origin in plan["rests_on"]}.isdisjoint(("test run", "execution"))
+    assert plan["warnings"][0] == "the test run was held back by a limit of 1.50 MB/s: lifting it was not tried"
     assert (xsync.home / "test-runs" / f"{found['id']}.json").exists()
     profile.write_text(profile.read_text().replace(SLOW, ""))
     after = xsync.run("run", "lab")

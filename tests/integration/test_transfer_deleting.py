@@ -189,6 +189,20 @@ def test_what_changed_since_it_was_listed_stays(source: Path, destination: Path,
     assert path.exists()
 
 
+@pytest.mark.parametrize("instead", ["file", "link"])
+def test_what_took_the_place_of_a_link_stays(source: Path, destination: Path, instead: str) -> None:
+    path = destination / "a"
+    path.symlink_to("old")
+    unit = unit_of(destination, "a")
+    path.unlink()
+    if instead == "file":
+        path.write_bytes(b"not what was listed")
+    else:
+        path.symlink_to("new")
+    assert actions_of(done(config(source, destination), unit)) == {b"a": (Action.NOT_DELETED, deleting.CHANGED)}
+    assert os.path.lexists(path)
+
+
 def test_a_link_in_the_way_is_not_followed(source: Path, destination: Path, tmp_path: Path) -> None:
     (destination / "d").mkdir()
     (destination / "d" / "f").write_bytes(b"x")

@@ -15,11 +15,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from engine.errors import DestinationError
+from engine.locations.base import PartResult
+from engine.locations.posix import PosixLocation
+from engine.locations.posix_folders import MOVED
 from engine.model import Action, Kind, TransferOptions
 from engine.names import OWN_PREFIX
 from engine.transfer import commit, files, system
 from engine.transfer.crt import crc64nvme
-from engine.transfer.units import FoldersUnit, from_ipc, to_ipc
+from engine.transfer.units import CopyUnit, FoldersUnit, from_ipc, to_ipc
 from tests.faults.agents import (
     SECONDS,
     actions_of,
@@ -31,6 +35,7 @@ from tests.faults.agents import (
     spec_of,
 )
 from tests.privileges import NOBODY, mounted, needs_root
+from tests.support import tree_of
 
 DONE = (Action.TRANSFERRED, None)
 
@@ -193,6 +198,64 @@ def test_links_in_the_way_are_never_followed(source: Path, destination: Path) ->
         actions = actions_of(engine.submit(copy_unit(source)).result(SECONDS))
     assert actions[b"a/f"] == (Action.FAILED, "a link is in the way")
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("instead", ["link", "link to it", "folder", "nothing"])
+def test_nothing_is_written_into_a_folder_that_was_moved_away(
+    source: Path, destination: Path, tmp_path: Path, instead: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (source / "d").mkdir()
+    (source / "d" / "a").write_bytes(b"a")
+    with engine_of(config_of(source, spec_of(destination))) as engine:
+        engine.submit(copy_unit(source)).result(SECONDS)
+        os.rename(destination / "d", elsewhere)
+        if instead == "folder":
+            (destination / "d").mkdir()
+        elif instead != "nothing":
+            (tmp_path / "other").mkdir()
+            (destination / "d").symlink_to(elsewhere if instead == "link to it" else tmp_path / "other")
+        (source / "d" / "b").write_bytes(b"b")
+        unit = copy_unit(source)
+        rows = from_ipc(unit.entries)
+        only = rows.filter(pa.compute.equal(rows["name"], b"b"))
+        first = engine.submit(CopyUnit(2, 0, to_ipc(only))).result(SECONDS)
+        assert actions_of(first) == {b"d/b": (Action.FAILED, MOVED)}
+        assert os.listdir(elsewhere) == ["a"]
+        engine.submit(CopyUnit(3, 0, unit.entries)).result(SECONDS)
+        folders = rows.filter(pa.compute.equal(rows["kind"], int(Kind.FOLDER)))
+        engine.submit(FoldersUnit(4, 0, to_ipc(folders))).result(SECONDS)
+    assert os.listdir(elsewhere) == ["a"]
+    assert tree_of(destination) == tree_of(source)
+
+
+def test_a_large_file_gets_no_name_in_a_folder_that_was_moved_away(destination: Path, tmp_path: Path) -> None:
+    location = PosixLocation(spec_of(destination))
+    location.check_destination()
+    upload = location.begin(b"d/big", 3, {})
+    os.close(location.open_temporary(b"d/big", upload))
+    os.rename(destination / "d", tmp_path / "elsewhere")
+    (destination / "d").mkdir()
+    with pytest.raises(DestinationError, match="moved away"):
+        location.complete(b"d/big", upload, [PartResult(1, 3, 0, "")], 0, {})
+    assert "big" not in os.listdir(tmp_path / "elsewhere")
+    location.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOTEMPTY, errno.EEXIST])
+def test_a_folder_in_the_way_that_is_not_empty_never_counts_as_the_file(
+    source: Path, destination: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (source / "f").write_bytes(b"f")
+    (destination / "f").mkdir()
+
+    def refuses(name: bytes, *, dir_fd: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "rmdir", refuses)
+    with engine_of(config_of(source, spec_of(destination))) as engine:
+        outcome = engine.submit(copy_unit(source)).result(SECONDS)
+    assert actions_of(outcome) == {b"f": (Action.FAILED, "a folder is in the way")}
 
 
 def test_names_appear_only_after_everything_is_on_the_device(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -239,6 +240,23 @@ def test_a_part_that_reads_back_differently_fails(
     location.close()
     assert outcome.error.startswith("checksum mismatch")
     assert parts_of(outcome) == []
+
+
+@pytest.mark.parametrize("verify", ["NONE", "ONLY_FILES_TRANSFERRED"])
+def test_a_part_that_is_not_on_the_device_does_not_count(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, verify: Any
+) -> None:
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("os.fdatasync", fails)
+    location = PosixLocation(LocationSpec(str(tmp_path / "copy")))
+    location.check_destination()
+    upload = location.begin(b"big", SIZE, {})
+    config = config_of(source, spec_of(tmp_path / "copy"), options=TransferOptions(verify_mode=verify))
+    with engine_of(config) as engine:
+        outcome = engine.submit(parts_unit(source, "big", upload, PART)).result(SECONDS)
+    assert (parts_of(outcome), outcome.error) == ([], "not written: Input/output error")
 
 
 def test_a_temporary_that_is_gone_begins_the_file_again(tmp_path: Path, source: Path) -> None:

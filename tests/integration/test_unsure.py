@@ -198,7 +198,7 @@ def test_an_upload_that_is_resumed_is_as_sure_as_when_it_was_opened(
         await committer.open()
         committer.ledger = Ledger([Totals()])
         resumed = uploads.Uploads(
-            source, source.identity(), there, TransferOptions(), [known], committer, server_checks=True
+            source, source.identity(), there, TransferOptions(), [known], committer, server_checks="crc64nvme"
         )
         ready = await resumed.begin(BeginUpload(large))
         assert isinstance(ready, UploadReady)

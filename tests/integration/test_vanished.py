@@ -112,7 +112,7 @@ def test_a_source_that_is_unmounted_in_mid_run_is_no_success(xsync: Xsync, tmp_p
 def test_a_source_that_is_unmounted_while_it_is_listed_never_looks_smaller(
     xsync: Xsync, tmp_path: Path, point: Path
 ) -> None:
-    disk = make_source(tmp_path / "disk", files=20_000, folders=400)
+    disk = make_source(tmp_path / "disk", files=20_000, sizes=(1,), folders=400)
     with mounted(point, "--bind", disk):
         with ended(xsync.start("run", point, tmp_path / "target")) as process:
             xsync.wait_for(lambda now: now.totals.files.discovered > 0)

@@ -26,12 +26,12 @@ STATES = ("no run", "running", "paused", "ended", "failed", "early", "gone")
 
 OPENS = {
     "no run": {"home": "RD", "survey": "R", "run": "R", "cutover": "R"},
-    "running": {"survey": "R", "run": "PLAC"},
-    "paused": {"home": "R", "survey": "R", "run": "PLAC"},
+    "running": {"home": "C", "survey": "R", "run": "PLAC"},
+    "paused": {"home": "RC", "survey": "R", "run": "PLAC"},
     "ended": {"home": "RD", "survey": "R", "run": "R", "cutover": "R"},
     "failed": {"home": "RFD", "survey": "R", "run": "RF", "cutover": "R", "failures": "F"},
-    "early": {"home": "RD", "survey": "R", "run": "R", "cutover": "R"},
-    "gone": {"home": "RD", "survey": "R", "run": "R", "cutover": "R"},
+    "early": {"home": "RCD", "survey": "R", "run": "RC", "cutover": "R"},
+    "gone": {"home": "RCD", "survey": "R", "run": "RC", "cutover": "R"},
 }
 """The acts that open a strip; all others of a screen are refused."""
 
@@ -71,6 +71,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (starting, "run"),
         (starting, "resume"),
         (starting, "retry"),
+        (starting, "end"),
         (store, "delete"),
     ):
         monkeypatch.setattr(owner, name, lambda *_, name=name: found.append(name))

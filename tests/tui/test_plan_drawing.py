@@ -31,7 +31,7 @@ def test_a_plan_at_80_columns() -> None:
         == """
  4 agents copy 48.1 TB in 5 h 20 - 10 h 35. The limit is each agent's path ○
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy        │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4     ████████│         2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link          ████████│▏        2.50 ◇
  ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│███»     13.3 ○
@@ -57,7 +57,7 @@ def test_a_plan_in_ascii() -> None:
         == """
  4 agents copy 48.1 TB in 5 h 20 - 10 h 35. The limit is each agent's path ?
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy        | what limits 4 agents, GB/s
+ agents  GB/s   link  full copy        | what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 | paths x 4     ########|         2.20 ?
      3   1.61   64 %  5 h 48 - 14 h 06 | link          ########|         2.50 =
  >   4   2.15   85 %  5 h 20 - 10 h 35 | requests      ########|###>     13.3 ?
@@ -83,7 +83,7 @@ def test_a_plan_at_120_columns() -> None:
         == """
  4 agents copy 48.1 TB in 5 h 20 - 10 h 35. The limit is each agent's path ○
  link [20 Gbps]  use [85 %]  agents [4 auto]  cut [even]  from [22:00]  by [09:00]
- agents  GB/s target  full copy        │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4              ██████████████████████████│▍                     2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link                   ██████████████████████████│████                  2.50 ◇
  ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests               ██████████████████████████│████████████████»     13.3 ○
@@ -109,7 +109,7 @@ def test_a_plan_that_passes_its_window_crosses_the_line() -> None:
         == """
  ! 4 agents copy 48.1 TB in 5 h 20 - 10 h 35: up to 2 h 34 past 06:00.
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy        │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy        │ what limits 4 agents, GB/s
      2   1.07   42 %  8 h 42 - 21 h 09 │ paths x 4     ████████│         2.20 ○
      3   1.61   64 %  5 h 48 - 14 h 06 │ link          ████████│▏        2.50 ◇
  ▶   4   2.15   85 %  5 h 20 - 10 h 35 │ requests      ████████│███»     13.3 ○
@@ -135,7 +135,7 @@ def test_little_work_is_its_own_limit() -> None:
         == """
  2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy │ what limits 2 agents, GB/s
+ agents  GB/s   link  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2      █████▉     │            1.10 ○
  ▶   2   1.07   42 %   1 - 4 s  │ link           ███████████│█▍          2.50 ◇
      3   1.61   64 %   1 - 3 s  │ requests       ███████████│██████»     13.3 ○
@@ -148,7 +148,7 @@ def test_little_work_is_its_own_limit() -> None:
  2025   710 MB   1  │             ██████████████░░░░░░░░░░░░░░░░░░░            │
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
+ ! a target of 2.12 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -161,7 +161,7 @@ def test_little_work_in_ascii() -> None:
         == """
  2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy | what limits 2 agents, GB/s
+ agents  GB/s   link  full copy | what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  | paths x 2      #####      |            1.10 ?
  >   2   1.07   42 %   1 - 4 s  | link           ###########|#           2.50 =
      3   1.61   64 %   1 - 3 s  | requests       ###########|######>     13.3 ?
@@ -174,7 +174,7 @@ def test_little_work_in_ascii() -> None:
  2025   710 MB   1  |             ##############///////////////////            |
                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: ... i
+ ! a target of 2.12 GB/s would take 4 agents, to be done 1 s sooner: ... i
  rests on = profile  ? published defaults
 """.strip("\n")
     )
@@ -187,7 +187,7 @@ def test_little_work_at_120_columns() -> None:
         == """
  2 agents copy 2.40 GB in 1 - 4 s. The limit is the work itself: more agents would hardly help
  link [20 Gbps]  use [85 %]  agents [4 auto]  cut [even]  from [22:00]  by [09:00]
- agents  GB/s target  full copy │ what limits 2 agents, GB/s
+ agents  GB/s   link  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2                ███████████████▎             │                        1.10 ○
  ▶   2   1.07   42 %   1 - 4 s  │ link                     █████████████████████████████│████▋                   2.50 ◇
      3   1.61   64 %   1 - 3 s  │ requests                 █████████████████████████████│██████████████████»     13.3 ○
@@ -200,7 +200,7 @@ def test_little_work_at_120_columns() -> None:
  2025   710 MB   1  │                       ██████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░                    │
                                                             done 22:00
  S3 requests $0.00 (DataSync: $0.03).  DataSync: 16 IPs
- ! a target of 2.50 GB/s would take 4 agents, to be done 1 s sooner: another agent would save less than the 1.5 s ... i
+ ! a target of 2.12 GB/s would take 4 agents, to be done 1 s sooner: another agent would save less than the 1.5 s ... i
  rests on ◇ profile  ○ published defaults
 """.strip("\n")
     )
@@ -213,7 +213,7 @@ def test_why_little_work_takes_no_more_agents() -> None:
         == """
  2 agents copy 2.40 GB in 1 - 4 s: more agents would hardly help
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy │ what limits 2 agents, GB/s
+ agents  GB/s   link  full copy │ what limits 2 agents, GB/s
      1   0.54   21 %   3 - 8 s  │ paths x 2      █████▉     │            1.10 ○
  ▶   2   1.07   42 %   1 - 4 s  │ link           ███████████│█▍          2.50 ◇
      3   1.61   64 %   1 - 3 s  │ requests       ███████████│██████»     13.3 ○
@@ -222,7 +222,7 @@ def test_why_little_work_takes_no_more_agents() -> None:
  2.40 GB in 1 - 4 s
  is        for each size of files the longer of files / F and bytes / B, added
            up: likely 2 s. F = 3.55 k files/s and B = 550 MB/s an agent, 2 of
-           them held to 1.07 GB/s. No more agents: a target of 2.50 GB/s would
+           them held to 1.07 GB/s. No more agents: a target of 2.12 GB/s would
            take 4 agents, to be done 1 s sooner: another agent would save less
            than the 1.5 s that it takes to start.
  rests on  ○ default: 88 % of the stated cap of 625 MB/s
@@ -242,7 +242,7 @@ def test_a_plan_that_is_more_than_this_host_holds() -> None:
         == """
  4 agents copy 962 TB in 4 d 10 h - 8 d 20 h. The limit is each agent's path ○
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy            │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy            │ what limits 4 agents, GB/s
      2   1.07   42 %  7 d 06 h - 17 d 15 h │ paths x 4     █████│        2.20 ○
      3   1.61   64 %  4 d 20 h - 11 d 18 h │ link          █████│▍       2.50 ◇
  ▶   4   2.15   85 %  4 d 10 h - 8 d 20 h  │ requests      █████│██»     13.3 ○
@@ -269,7 +269,7 @@ def test_a_plan_that_is_more_than_this_host_holds_at_120_columns() -> None:
         == """
  4 agents copy 962 TB in 4 d 10 h - 8 d 20 h. The limit is each agent's path ○
  link [20 Gbps]  use [85 %]  agents [4 auto]  cut [even]  from [22:00]  by [09:00]
- agents  GB/s target  full copy            │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy            │ what limits 4 agents, GB/s
      2   1.07   42 %  7 d 06 h - 17 d 15 h │ paths x 4             █████████████████████████│                    2.20 ○
      3   1.61   64 %  4 d 20 h - 11 d 18 h │ link                  █████████████████████████│███                 2.50 ◇
  ▶   4   2.15   85 %  4 d 10 h - 8 d 20 h  │ requests              █████████████████████████│██████████████»     13.3 ○
@@ -296,7 +296,7 @@ def test_what_a_plan_for_several_hosts_means_here() -> None:
         == """
  4 agents copy 962 TB in 4 d 10 h - 8 d 20 h. The limit is each agent's path ○
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy            │ what limits 4 agents, GB/s
+ agents  GB/s   link  full copy            │ what limits 4 agents, GB/s
      2   1.07   42 %  7 d 06 h - 17 d 15 h │ paths x 4     █████│        2.20 ○
      3   1.61   64 %  4 d 20 h - 11 d 18 h │ link          █████│▍       2.50 ◇
  ▶   4   2.15   85 %  4 d 10 h - 8 d 20 h  │ requests      █████│██»     13.3 ○
@@ -381,9 +381,9 @@ def test_sixty_agents_have_limits_of_their_own() -> None:
     assert (
         text(rows, NARROW)
         == """
- 60 agents copy 48.1 TB in 5 h 20 - 6 h 25. The limit is the target itself ◇
+ 60 agents copy 48.1 TB in 5 h 20 - 6 h 25. The limit is the link itself ◇
  link [20 Gbps] use [85 %] agents [4 auto] cut [even] from [22:00] by [09:00]
- agents  GB/s target  full copy       │ what limits 60 agents, GB/s
+ agents  GB/s   link  full copy       │ what limits 60 agents, GB/s
     58   2.50  100 %  5 h 20 - 6 h 25 │ link          ████████│▉         2.50 ◇
     59   2.50  100 %      no gain     │ requests      ████████│████»     13.3 ○
  ▶  60   2.50  100 %  5 h 20 - 6 h 25 │ paths x 60    ████████│████»     33.0 ○

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from engine.errors import UsageError
 from engine.execution.launch import RUNNER_LOG
+from engine.journal.reader import read_snapshot
 from engine.model import Failure, Status
 from tests.unit.cli_journals import CLEAN, DONE, FAILURES, alive, answering, make_execution
 from xsync_tui.app import XsyncApp
@@ -143,6 +144,35 @@ def test_cancelling_needs_the_name_typed() -> None:
 
         use(folder, what)
     assert asked == [("cancel", {})]
+
+
+@pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.TRANSFERRING])
+def test_what_has_no_runner_any_more_is_ended_from_run_and_from_home(status: Status) -> None:
+    run, home = make_execution("one", status, silent=60), make_execution("two", status, silent=60)
+
+    async def from_run(user: User) -> None:
+        await user.press("C")
+        await user.strip()
+        await user.sees("it cannot be resumed")
+        await user.press(*run.name, "enter")
+        await user.sees("is cancelled, 248 files left. What it copied counts.")
+        await user.sees("Cancelled with 248 files left.")
+        await user.press("C")
+        await user.sees("it has ended")
+
+    async def from_home(user: User) -> None:
+        await user.press("1")
+        await user.sees("profile")
+        await user.press("C")
+        await user.strip()
+        await user.press(*home.name, "enter")
+        await user.sees("is cancelled, 248 files left. What it copied counts.")
+        await user.press("C")
+        await user.sees("nothing was interrupted")
+
+    use(run, from_run)
+    use(home, from_home)
+    assert {read_snapshot(folder).status for folder in (run, home)} == {Status.CANCELLED}
 
 
 def test_what_was_asked_and_not_answered_is_shown_to_every_watcher() -> None:

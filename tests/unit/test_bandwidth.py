@@ -10,6 +10,7 @@ import pytest
 
 from engine.execution.bandwidth import Bandwidth, limits_at
 from engine.execution.expand import BATCH_BYTES, LEAST_BATCH_BYTES, batch_bytes, batches_of
+from engine.journal.records import Agreement
 from engine.model import Limit, LimitRule, LocationSpec, Migration, TransferOptions
 from engine.transfer.units import AgentProgress
 
@@ -35,6 +36,16 @@ def test_limits_of_the_past_are_those_that_were_chosen_and_the_timetable_between
     times = [EIGHT - 900, EIGHT - 300, EIGHT + 60, TEN + 60, TEN + 900, SIX + 60]
     found = [each.bytes_per_second for each in limits_at(migration, chosen, times, BERLIN)]
     assert found == [2e6, 5e6, 1e6, None, 3e5, 2e6]
+
+
+def test_limits_before_another_agreement_are_those_that_held_then() -> None:
+    places = LocationSpec("/a"), LocationSpec("/b")
+    migration = Migration(*places, options=TransferOptions(bytes_per_second=9_000_000))
+    earlier = [Agreement(EIGHT, 2_000_000, ()), Agreement(TEN + 900, -1, (OFFICE,))]
+    chosen = [(EIGHT - 600, 5e6), (TEN + 600, 3e5), (TEN + 1_500, 7e6)]
+    times = [EIGHT - 900, EIGHT - 300, EIGHT + 60, TEN + 660, TEN + 960, TEN + 1_560]
+    found = [each.bytes_per_second for each in limits_at(migration, chosen, times, BERLIN, earlier)]
+    assert found == [2e6, 5e6, 1e6, 3e5, 9e6, 7e6]
 
 
 def test_the_lower_of_both_agreed_limits_holds() -> None:

@@ -100,6 +100,29 @@ def test_the_next_result_ends_a_doubt_and_an_older_one_does_not(tmp_path: Path, 
     assert todo(tmp_path, state, _A, _B)[0] == [b"a"]
 
 
+def test_other_content_without_a_fact_is_remembered_until_there_is_one(tmp_path: Path, state: Path) -> None:
+    def remembered() -> list[bytes]:
+        now = read_state(state)
+        check_state(state, now)
+        return list(pq.read_table(state / now.differing)["name"].to_pylist())
+
+    def cast(*rows: Mapping[str, Any]) -> int:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=DIFFERENCES_SCHEMA), tmp_path / "found.parquet")
+        return cast_doubt(state, [], tmp_path / "found.parquet", LATER, tmp_path, folders=True)
+
+    one, two, three = (entry(b"d", name) for name in (b"1", b"2", b"3"))
+    assert cast(found(one, "missing"), found(one, "foreign"), found(_A, "missing")) == 1
+    assert read_state(state).differing == ""  # what is not there is not adopted
+    assert cast(found(one, "content"), found(two, "size"), found(_B, "content")) == 3
+    assert remembered() == [b"1", b"2"]
+    compact(state, {"y": [write_results(tmp_path / "2", results_table([result(one, finished_ns=20_000)])).path]})
+    assert remembered() == [b"1", b"2"]
+    assert cast(found(two, "content"), found(three, "content")) == 2
+    assert remembered() == [b"2", b"3"]  # of 1 there is a fact now
+    assert cast(found(three, "missing")) == 0
+    assert remembered() == [b"2", b"3"]
+
+
 def test_what_a_resume_finds_done_is_done_whatever_was_found_since(tmp_path: Path, state: Path) -> None:
     doubts(tmp_path, found(_A, "missing"))
     own = write_results(tmp_path / "own", results_table([result(_A, Action.TRANSFERRED, finished_ns=4_000)])).path

@@ -63,6 +63,15 @@ def test_every_kind_of_entry_is_counted_once(tmp_path: Path) -> None:
     assert counted.failure_counts == {"unreadable": 1}
 
 
+def test_names_that_share_a_key_are_counted_under_their_own_reason(tmp_path: Path) -> None:
+    rows = [
+        entry(b"", b"u", fate=int(Fate.UNREADABLE), error="Permission denied"),
+        entry(b"", b"t", fate=int(Fate.UNREADABLE), error="collides with another name: s"),
+        listed(b"", size=2),
+    ]
+    assert _count(tmp_path, rows, []).failure_counts == {"unreadable": 1, "collides with another name": 1}
+
+
 def test_rows_of_a_folder_count_only_once_its_listing_is_complete(tmp_path: Path) -> None:
     rows = [entry(b"", b"d", Kind.FOLDER), listed(b""), entry(b"d", b"a"), entry(b"d", b"e", Kind.FOLDER)]
     counted = _count(tmp_path, rows, [result(rows[2])])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.journal.reader import read_snapshot
 from engine.model import Status
 from tests.unit.cli_journals import CLEAN, DONE, FAILURES, alive, answering, make_execution, xsync
 from xsync_tui.cli import asking
@@ -129,7 +130,7 @@ def test_an_error_with_work_left_is_not_done_but_failed(capsys: Capture) -> None
     ran = xsync(capsys, "attach")
     assert ran.code == 1
     assert "the bucket is gone" in ran.out
-    assert "248 files left; no half file under its final name. Go on:\n   xsync resume" in ran.out
+    assert "248 files left; no half file under its final name. Go on, or end it:\n   xsync resume" in ran.out
 
 
 def test_the_result_names_failures_by_reason_with_examples_and_what_helps(capsys: Capture) -> None:
@@ -228,6 +229,16 @@ def test_a_command_is_acknowledged_with_who_and_when(verb: str, capsys: Capture)
     assert "@" in answer["who"]
 
 
+@pytest.mark.parametrize("command", ["status", "fleet list", "status --json"])
+def test_agents_of_a_runner_that_was_killed_this_moment_are_not_at_work(command: str, capsys: Capture) -> None:
+    folder = make_execution("lab", Status.TRANSFERRING)
+    with alive(folder):
+        assert any(word in xsync(capsys, *command.split(), folder.name).out for word in ("moving", "working"))
+    said = xsync(capsys, *command.split(), folder.name).out  # within the 2 s in which its heartbeat is young
+    assert not any(word in said for word in ("moving", '"working"'))
+    assert "ended" in said
+
+
 def test_a_runner_that_could_not_do_it_is_1(capsys: Capture) -> None:
     folder = make_execution("lab", Status.TRANSFERRING)
     with answering(folder, "not done: there is no agent-9"):
@@ -254,7 +265,16 @@ def test_without_a_name_acting_needs_exactly_one_execution(capsys: Capture) -> N
     assert two.name in ran.err
 
 
-@pytest.mark.parametrize("verb", [("pause",), ("cancel",), ("fleet", "add"), ("fleet", "drain", "agent-1")])
+def test_cancel_ends_what_has_no_runner_and_nothing_that_has_ended_otherwise(capsys: Capture) -> None:
+    dead = make_execution("dead", Status.TRANSFERRING, silent=60)
+    ran = xsync(capsys, "cancel", "dead")
+    assert (ran.code, "CANCELLED" in ran.out, read_snapshot(dead).status) == (0, True, Status.CANCELLED)
+    make_execution("ended", Status.SUCCESS, totals=CLEAN)
+    ended = xsync(capsys, "cancel", "ended")
+    assert (ended.code, "has ended as SUCCESS" in ended.err, "See: xsync report" in ended.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("verb", [("pause",), ("fleet", "add"), ("fleet", "drain", "agent-1")])
 def test_a_dead_or_ended_execution_is_not_asked(verb: tuple[str, ...], capsys: Capture) -> None:
     dead = make_execution("dead", Status.TRANSFERRING, silent=60)
     gone = xsync(capsys, *verb, "dead")
@@ -297,7 +317,7 @@ def test_the_fleet_can_be_listed_grown_and_shrunk(capsys: Capture) -> None:
         assert xsync(capsys, "fleet", "add", "--agents", "2").code == 0
         assert xsync(capsys, "fleet", "drain", "agent-2").code == 0
         assert xsync(capsys, "fleet", "drain", "agent-9").code == 2
+        assert "agent-1" in xsync(capsys, "fleet", "list").out
+        listed = json.loads(xsync(capsys, "fleet", "list", "--json").out)
     assert asked == [("add_agent", {}), ("add_agent", {}), ("drain_agent", {"agent": "agent-2"})]
-    assert "agent-1" in xsync(capsys, "fleet", "list").out
-    listed = json.loads(xsync(capsys, "fleet", "list", "--json").out)
     assert [agent["state"] for agent in listed["agents"]] == ["working", "idle"]

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.execution.testrun.ladder import PlannedStep, Prepared, Request, TestRun, latest_test_run
@@ -119,6 +120,26 @@ def test_a_profile_keeps_what_one_agent_does_and_what_all_share() -> None:
     assert [each.agents for each in kept.steps] == [1, 2, 4]
 
 
+def test_a_profile_keeps_no_rate_that_a_limit_made() -> None:
+    value = found({1: 100e6, 2: 104e6})
+    held = [msgspec.structs.replace(each, limit=105e6) for each in value.steps]
+    none = msgspec.structs.replace(
+        value, steps=tuple(held), one=None, curve=None, verdict=judge(held, None, None, 4, BINS)
+    )
+    kept = _measured(none)
+    assert (kept.verdict, kept.bottleneck) == ("LIMITED", "the bandwidth limit")
+    assert (kept.files_per_second, kept.bytes_per_second, kept.shared_scope, kept.shared_bytes_per_second) == (
+        None,
+    ) * 4
+    assert [each.limit_bytes_per_second for each in kept.steps] == [105e6, 105e6]
+    some = _measured(msgspec.structs.replace(value, steps=(value.steps[0], held[1])))
+    assert some.bytes_per_second == pytest.approx(100e6, rel=0.01)
+    assert (some.shared_scope, some.shared_bytes_per_second) == (None, None)
+    profile = Profile(1, "lab", Place("file:///mnt/lab"), Place("s3://lab"), measured=some)
+    told = request_of(to_migration(profile), profile, 0.0).measured
+    assert (told.shared, told.limit) == (None, 105e6)
+
+
 def test_a_ladder_doubles_up_to_the_number_that_was_asked_for() -> None:
     assert steps_of(4, ladder=True) == (1, 2, 4)
     assert steps_of(6, ladder=True) == (1, 2, 4, 6)
@@ -127,8 +148,6 @@ def test_a_ladder_doubles_up_to_the_number_that_was_asked_for() -> None:
 
 
 def test_the_newest_test_run_between_two_sides_is_found(tmp_path: Path) -> None:
-    import msgspec
-
     for name, source in (("20260101-a", "file:///mnt/lab"), ("20260102-b", "file:///other")):
         value = msgspec.structs.replace(found({1: 1e6}), id=name, source=source)
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(value))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.execution.foretelling.forecast import Forecast, forecast, keep, outcome
+from engine.execution.foretelling.held import untried
 from engine.execution.foretelling.learning import LEAST_SECONDS, learn
 from engine.execution.foretelling.passes import history_of
 from engine.model import LocationSpec, Migration, TransferOptions
@@ -83,7 +84,19 @@ def test_limited_and_short_executions_teach_nothing() -> None:
     timetable["migration"]["limits"] = [{"days": [0], "start": 0, "end": 60, "bytes_per_second": 1}]
     short = _report([(10, 10_000)])
     assert short["transfer_seconds"] < LEAST_SECONDS
-    assert learn([limited, timetable, short], BEFORE) == learn([], BEFORE)
+    live = _report(LARGE) | {"limit": {"bytes_per_second": None, "waited": 0.4}}
+    near = _report(LARGE) | {"limit": {"bytes_per_second": 2.1 * B, "waited": 0.0}}
+    assert learn([limited, timetable, short, live, near], BEFORE) == learn([], BEFORE)
+    assert untried([limited, near], None, measured=False) == (
+        "past runs were held back by a limit of 420 MB/s: lifting it was not tried"
+    )
+    assert untried([near], None, measured=True) == untried([_report(LARGE)], None, measured=False) == ""
+    assert untried([], 12e6, measured=True).startswith("the test run was held back by a limit of 12.0 MB/s")
+
+
+def test_a_limit_that_did_not_bind_leaves_what_was_measured() -> None:
+    told = _report(LARGE, bytes_per_second=int(1e9)) | {"limit": {"bytes_per_second": 1e9, "waited": 0.01}}
+    assert learn([told], BEFORE) == learn([_report(LARGE)], BEFORE)
 
 
 def test_executions_with_as_many_agents_count_before_others() -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.journal import agent_rates
 from engine.journal.reader import SnapshotReader
 from engine.journal.records import Estimate, Execution, this_runner
 from engine.journal.schema import HISTORY_TABLES
 from engine.journal.writer import Journal
-from engine.model import LocationSpec, Migration
+from engine.model import LimitRule, LocationSpec, Migration
 
 START = 1_795_381_200.0  # a full ten minutes
 
@@ -98,11 +99,12 @@ def test_a_clock_that_was_set_back_does_not_stop_the_thinning(db: sqlite3.Connec
 
 
 def test_a_journal_of_an_earlier_xsync_is_read_and_given_what_it_lacks_when_it_is_opened(journal: Journal) -> None:
-    for table in ("agent_rates", "agent_names", "estimates"):
+    for table in ("agent_rates", "agent_names", "estimates", "agreements"):
         journal._db.execute(f"DROP TABLE {table}")
     with SnapshotReader(journal.folder) as reader:
         assert reader.agent_rates(START, 5.0, 4) == {}
         assert reader.estimates() == []
+        assert reader.earlier_agreements() == []
         with Journal.open(journal.folder) as again:
             again.add_agent_rates(START, {"agent-1": 3.0})
             again.add_estimate(Estimate(START, START + 1, START + 2, 9.0))
@@ -117,6 +119,22 @@ def test_estimates_are_kept_to_a_number_and_forgotten_when_they_hold_no_more(jou
         assert [each.at for each in reader.estimates()] == [START + number for number in range(60, 300)]
         journal.forget_estimates()
         assert reader.estimates() == []
+
+
+def test_limits_that_were_agreed_before_are_kept_with_the_time_until_which_they_held(journal: Journal) -> None:
+    first = journal.execution().migration
+    rule = LimitRule((0,), 60, 120, 5_000)
+    slower = replace(first, options=replace(first.options, bytes_per_second=7))
+    journal.set_migration(replace(first, agents=9), START)
+    journal.set_migration(slower, START + 1)
+    journal.set_migration(replace(slower, limits=(rule,)), START + 2)
+    journal.set_migration(first, START + 3)
+    with SnapshotReader(journal.folder) as reader:
+        assert reader.earlier_agreements() == [
+            (START + 1, -1, ()),
+            (START + 2, 7, ()),
+            (START + 3, 7, (rule,)),
+        ]
 
 
 def test_limits_that_people_chose_are_those_that_were_done(journal: Journal) -> None:

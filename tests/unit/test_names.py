@@ -1,4 +1,4 @@
-"""Names: keys and text give the bytes back; hostile names are told apart; collisions have one winner."""
+"""Names: keys and text give the bytes back; hostile names are told apart; twins are found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_keys_give_the_path_back(path: bytes) -> None:
     key = names.key_of(path)
     assert key.encode()  # valid UTF-8, no lone surrogates
     owner = names.path_of(key)
-    # A valid name that looks like an escaped one shares the key: the escaped twin, which collisions() reports.
+    # A valid name that looks like an escaped one shares the key: the escaped twin, which twin_of() finds.
     assert owner == path or names.key_of(owner) == key
     if not any(_looks_escaped(component) for component in path.split(b"/")):
         assert owner == path
@@ -164,29 +164,17 @@ def test_always_excluded(path: bytes, excluded: bool) -> None:
     assert names.is_always_excluded(path) is excluded
 
 
-def test_escaped_twins_collide_first_in_byte_order_wins() -> None:
+@given(COMPONENTS)
+def test_a_twin_is_the_one_other_name_of_a_key(name: bytes) -> None:
+    twin = names.twin_of(name)
+    if twin is None:
+        return
+    assert twin != name
+    assert names.key_of(twin) == names.key_of(name)
+    assert names.twin_of(twin) == name
+
+
+def test_names_have_a_twin_if_one_of_the_two_is_escaped() -> None:
     valid = "a‛FF".encode()
-    assert list(names.collisions([b"a\xff", b"b", valid])) == [(b"a\xff", valid)]
-
-
-def test_file_against_folder() -> None:
-    assert list(names.collisions([b"a/", b"b", b"a"])) == [(b"a/", b"a")]
-
-
-def test_case_and_normal_form_twins_only_where_the_destination_folds() -> None:
-    nfc, nfd = "é".encode(), "e\u0301".encode()
-    twins = [b"readme", b"README", b"ReadMe", nfc, nfd]
-    assert list(names.collisions(twins)) == []
-    assert list(names.collisions(twins, ignores_case=True)) == [(b"ReadMe", b"README"), (b"readme", b"README")]
-    assert list(names.collisions(twins, normalises=True)) == [(nfc, nfd)]
-    both = dict(names.collisions(["É".encode(), nfd], ignores_case=True, normalises=True))
-    assert both == {"É".encode(): nfd}
-
-
-@given(st.lists(COMPONENTS, unique=True))
-def test_every_form_has_exactly_one_winner(found: list[bytes]) -> None:
-    losers = dict(names.collisions(found, ignores_case=True, normalises=True))
-    winners = set(found) - set(losers)
-    assert set(losers.values()) <= winners
-    assert all(owner < name for name, owner in losers.items())
-    assert not list(names.collisions(winners, ignores_case=True, normalises=True))
+    assert (names.twin_of(b"a\xff"), names.twin_of(valid)) == (valid, b"a\xff")
+    assert list(map(names.twin_of, (b"a", "ü".encode(), "a‛2F".encode(), "‛".encode()))) == [None] * 4

@@ -92,6 +92,16 @@ def test_rates_come_from_runs_that_were_long_enough_and_of_the_right_sizes() -> 
     assert (found.deleting, found.verifying) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "limit", [{"bytes_per_second": 1.05e10, "waited": 0.0}, {"bytes_per_second": 1, "waited": 0.3}]
+)
+def test_runs_that_a_limit_held_back_measure_no_rate_of_agents(limit: dict[str, float]) -> None:
+    found = history_of([report(0.0, 500, 10**11, limit=limit), report(100.0, 500, 10**10)]).measured
+    assert found.bytes_per_second is not None
+    assert found.bytes_per_second.value == 1e9
+    assert history_of([report(0.0, 500, 10**11, limit=limit)]).measured.bytes_per_second is None
+
+
 def test_a_verification_tells_its_rate_what_is_held_and_what_had_to_be_asked_for() -> None:
     verified = {"files": 900, "folders": 100, "seconds": 4.0, "requests": {"HEAD": 7}, "listed": {"destination": 1_234}}
     found = history_of([report(0.0, verification=verified)])

@@ -43,15 +43,15 @@ def test_twenty_gigabits_and_agents_of_550_megabytes() -> None:
     assert found.bytes_per_second == pytest.approx(2_200e6)
     assert found.share == pytest.approx(0.88)
     assert found.wanted_bytes_per_second == pytest.approx(2_125e6)
-    assert (found.binding.by, found.next.name) == ("bytes", "target")
+    assert (found.binding.by, found.next.name) == ("bytes", "link")
     assert found.binding.lifted == found.next.bytes_per_second == pytest.approx(2_500e6)
     table = [(each.agents, round(each.bytes_per_second / 1e6), each.binding) for each in found.what_if]
     assert table == [
         (2, 1_100, "path of one agent"),
         (3, 1_650, "path of one agent"),
         (4, 2_200, "path of one agent"),
-        (5, 2_500, "target"),
-        (6, 2_500, "target"),
+        (5, 2_500, "link"),
+        (6, 2_500, "link"),
     ]
     assert [each.share for each in found.what_if][3:] == [1.0, 1.0]
     assert found.what_if[2].seconds.likely == pytest.approx(48.1e12 / 2.2e9, rel=1e-3)
@@ -116,7 +116,7 @@ def test_every_limit_is_named_with_its_scope_and_unknown_ones_are_left_out() -> 
         for each in limits(measured(10, 20), around)
     }
     assert found == {
-        "target": ("link", 1e9, None),
+        "link": ("link", 1e9, None),
         "path of one agent": ("agent", 20, None),
         "files of one agent": ("agent", None, 10),
         "source": ("source", 1e9, None),
@@ -133,7 +133,7 @@ def test_every_limit_is_named_with_its_scope_and_unknown_ones_are_left_out() -> 
 def test_limits_that_are_equally_low_are_named_together() -> None:
     found = limits(measured(1e9, 500e6), Surroundings(target=LINK, source_bytes=Figure(2.5e9, MEASURED), objects=False))
     bind = binding(found, LARGE, 5)
-    assert (bind.name, bind.also) == ("target", ("path of one agent", "source"))
+    assert (bind.name, bind.also) == ("link", ("path of one agent", "source"))
     assert bind.lifted == pytest.approx(48.1e12 / 42_000 * 5e9, rel=1e-3)
 
 
@@ -169,7 +169,7 @@ def test_each_limit_as_the_whole_fleet_meets_it() -> None:
     found = scaled(limits(measured(3_500, 550e6), Surroundings(target=LINK)), evenly(1_000_000, 10**12), 4)
     assert [(each.name, each.count, round(each.bytes_per_second / 1e6)) for each in found] == [
         ("path of one agent", 4, 2_200),
-        ("target", 1, 2_500),
+        ("link", 1, 2_500),
         ("destination", 1, 3_500),
         ("files of one agent", 4, 14_000),
     ]
@@ -183,14 +183,14 @@ def test_entries_without_bytes_take_requests_too() -> None:
 @pytest.mark.parametrize(("agents", "hosts"), [(0, 1), (1, 0)])
 def test_no_fleet_without_agents_or_hosts(agents: int, hosts: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        fleet([PlanLimit("target", "link", SAID, 1.0)], agents, hosts)
+        fleet([PlanLimit("link", "link", SAID, 1.0)], agents, hosts)
 
 
 def test_a_limit_of_nothing_is_no_limit() -> None:
     with pytest.raises(ValueError, match="above zero"):
-        fleet([PlanLimit("target", "link", SAID, 0.0)], 1)
+        fleet([PlanLimit("link", "link", SAID, 0.0)], 1)
     with pytest.raises(ValueError, match="above zero"):
-        size_fleet([PlanLimit("target", "link", SAID, 1.0)], LARGE, 0.0)
+        size_fleet([PlanLimit("link", "link", SAID, 1.0)], LARGE, 0.0)
 
 
 def test_a_plan_is_json() -> None:

@@ -160,6 +160,10 @@ def test_where_a_rate_limit_holds_the_migration_it_is_what_would_be_lifted() -> 
     assert found.then is not None
     assert lever.freeze.high < found.then.whole.high
     assert "not measured" not in found.reason
+    guessed = PlanLimit("path of one agent", "agent", Origin("default", "a guess"), 500e6, 5_000.0)
+    found = readiness(STEADY, work(limits=(guessed, held[-1])), 300.0, 3_600.0)
+    lever = next(each for each in found.levers if each.name == "rate")
+    assert lever.text == "limit 600 MB/s, untried; 2 agents"
 
 
 def test_changes_that_come_faster_than_they_are_sent_never_end() -> None:

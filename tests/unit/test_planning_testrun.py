@@ -14,7 +14,7 @@ from engine.model import AgentTimes
 from engine.planning.attribution import between, shares_of
 from engine.planning.candidates import seconds_of
 from engine.planning.fitting import Fit, Scaling, assumed, fit, predicted, scaling
-from engine.planning.measurement import Link, Shares, Step, Verdict
+from engine.planning.measurement import Link, Shares, Step, Verdict, held_back
 from engine.planning.values import Roofline, SizeBin
 from engine.planning.verdict import changes, judge, seconds_left
 
@@ -201,7 +201,6 @@ def test_a_shared_link_is_flat() -> None:
     [
         (Shares(source=0.8, destination=0.2), 0.2, "source", "source"),
         (Shares(cpu=0.9, destination=0.1), 0.97, "CPU of this host", "host"),
-        (Shares(limit=0.9, destination=0.1), 0.2, "bandwidth limit", "link"),
     ],
 )
 def test_what_agents_wait_for_names_what_is_shared(shares: Shares, host_cpu: float, name: str, scope: str) -> None:
@@ -211,6 +210,35 @@ def test_what_agents_wait_for_names_what_is_shared(shares: Shares, host_cpu: flo
     assert verdict.bottleneck is not None
     assert name in verdict.bottleneck.name
     assert verdict.bottleneck.scope == scope
+
+
+def test_a_step_that_a_limit_held_back_is_no_rate_of_agents_and_lifting_it_was_not_tried() -> None:
+    truth = agent(3_000, 100e6)
+    held = step(2, truth, worth=1.2, limit=120e6)
+    free = step(1, truth)
+    one = fit([free], DEFAULT, 0.0)
+    verdict = judge([free, held], one, scaling([free], one), 4, LARGE)
+    assert verdict.title == "LIMITED"
+    assert verdict.sentence == (
+        "One agent reaches 100 MB/s; with two the bandwidth limit of 120 MB/s binds, and lifting it was not tried."
+    )
+    assert verdict.bottleneck is not None
+    assert verdict.bottleneck.name == "the bandwidth limit"
+    alone = judge([held], None, None, 4, LARGE)
+    assert alone.sentence == (
+        "Two agents reach 120 MB/s: the bandwidth limit of 120 MB/s binds. What an agent does without it, and whether "
+        "more of them help, was not tried."
+    )
+
+
+@pytest.mark.parametrize(
+    ("waited", "rate", "limit", "held"),
+    [(0.5, 1e6, None, True), (0.0, 9.5e6, 10e6, True), (0.01, 5e6, 10e6, False), (0.01, 5e6, None, False)],
+)
+def test_a_limit_binds_where_it_is_waited_for_or_all_but_reached(
+    waited: float, rate: float, limit: float | None, held: bool
+) -> None:
+    assert held_back(waited, rate, limit) is held
 
 
 def test_an_agent_that_computes_all_the_time_is_bound_by_its_cpu() -> None:

@@ -177,8 +177,8 @@ def test_the_time_is_that_of_the_estimate(
 
 
 def test_a_host_holds_what_its_cores_memory_and_descriptors_do() -> None:
-    assert host_room(2, 64 << 30, None) == HostRoom(8, "cores", "2 cores")
-    assert host_room(1, 64 << 30, 1_024) == HostRoom(4, "cores", "1 core")
+    assert host_room(2, 64 << 30, None) == HostRoom(8, "cores", "4 a core by rule of thumb, 2 cores")
+    assert host_room(1, 64 << 30, 1_024) == HostRoom(4, "cores", "4 a core by rule of thumb, 1 core")
     assert host_room(16, 10 * AGENT_BYTES + 5, 1_024) == HostRoom(10, "memory", "3.15 GB of memory available")
     assert host_room(200, 1 << 40, 1_024) == HostRoom(224, "open files", "1,024 open files a process")
     assert host_room(2, 100 << 20, None).agents == 1

@@ -207,6 +207,9 @@ def test_tokens_and_what_is_no_page() -> None:
     assert next_token(b"<ListBucketResult>" + token) == "a&b"
     assert next_token(b"<ListBucketResult>" + token.replace(b"true", b"false")) is None
     check_page(b'<?xml version="1.0"?>\n<ListBucketResult xmlns="a">' + token + b"</ListBucketResult>\n")
+    check_page(b"<ListBucketResult>" + token + b"</ListBucketResult>", "a")
+    with pytest.raises(ValueError, match="this one again"):
+        check_page(b"<ListBucketResult>" + token + b"</ListBucketResult>", "a&b")
     with pytest.raises(ValueError, match="not a listing"):
         check_page(b"<html></html>")
     with pytest.raises(ValueError, match="cut short"):

@@ -38,7 +38,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=4).map(b"/".join)
 @st.composite
 def trees(draw: st.DrawFn) -> Files:
     """Files of which none has the name of a folder."""
-    files: Files = draw(st.dictionaries(PATHS, st.integers(0, 10_000), max_size=20))
+    files: Files = draw(st.dictionaries(PATHS, st.integers(0, 10_000), max_size=40))
     return {path: size for path, size in files.items() if not any(other.startswith(path + b"/") for other in files)}
 
 
@@ -56,7 +56,7 @@ def _catalog(folder: Path, files: Files) -> list[Path]:
     return [write_entries(folder / f"{name}.parquet", entries_table(half)).path for name, half in halves.items()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(trees(), st.sampled_from([0.0, 0.1, 0.5]), st.integers(1, 3))
 @example({b"a": 1, b"b/c": 2, b"b.c/d": 3, b"b/\xff/e": 4}, 0.0, 1)
 def test_a_tree_is_that_of_its_files(files: Files, share: float, level: int) -> None:
@@ -65,7 +65,7 @@ def test_a_tree_is_that_of_its_files(files: Files, share: float, level: int) -> 
     assert found == nodes_of(files, KNEE, share, level)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(trees(), st.sampled_from([0, 1_500, 20_000]), st.data())
 @example({b"d/a": 1, b"d/ab": 2, b"d/abc/x": 3, b"d/abc/y": 3, b"d/\xff": 4}, 0, None)
 def test_names_are_grouped_until_none_is_too_heavy(files: Files, most: int, data: st.DataObject | None) -> None:

@@ -45,7 +45,8 @@ def require_live(snapshot: Snapshot, what: str) -> None:
     if life_of(snapshot, time.time()) is Life.GONE:
         raise XsyncError(
             f"the runner of {name} is gone (pid {snapshot.runner_pid} on {snapshot.host}): nothing moves and there is "
-            f"nothing to {what}. Finished files stay, no half file has its final name. Go on: xsync resume {name}"
+            f"nothing to {what}. Finished files stay, no half file has its final name. Go on: xsync resume {name} "
+            f"End it: xsync cancel {name}"
         )
 
 

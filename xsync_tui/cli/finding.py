@@ -42,6 +42,15 @@ def execution_to_act_on(text: str | None) -> Path:
     raise UsageError(f"{len(unended)} executions have not ended: name one of {names}")
 
 
+def execution_to_end(text: str | None) -> Path:
+    """As ``execution_to_act_on``; where nothing runs, what was interrupted has to be named. Raises UsageError."""
+    if text is None and not open_executions():
+        names = [each.execution for each in list_executions(find_home()) if each.status is Status.INTERRUPTED]
+        if names:
+            raise UsageError(f"No execution is running. To end one that was interrupted, name it: {', '.join(names)}")
+    return execution_to_act_on(text)
+
+
 def execution_to_resume(text: str | None) -> Path:
     """The folder of the execution that ``text`` means; without one, the newest that is paused or was interrupted.
 

@@ -127,9 +127,8 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
 
 
 def _moved(snapshot: Snapshot) -> str:
-    seconds = max(0.0, (snapshot.ended_at or snapshot.heartbeat_at) - snapshot.started_at)
     moved, size = snapshot.totals.files.transferred, snapshot.totals.bytes.transferred
-    return f"{counted(moved, 'file')}, {format_bytes(size)} transferred in {format_duration(seconds)}."
+    return f"{counted(moved, 'file')}, {format_bytes(size)} transferred in {format_duration(snapshot.seconds)}."
 
 
 def _estimate(snapshot: Snapshot, now: float, look: Look) -> str:

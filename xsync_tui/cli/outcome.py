@@ -163,7 +163,7 @@ def result_json(snapshot: Snapshot, report: dict[str, Any], report_path: Path | 
         "type": "result",
         "execution": snapshot.execution,
         "status": ended_status(snapshot, gone=gone),
-        "seconds": seconds_of(snapshot, snapshot.heartbeat_at),
+        "seconds": snapshot.seconds,
         "transfer_seconds": report.get("transfer_seconds"),
         **counts_json(snapshot),
         "report": str(report_path) if report_path else None,
@@ -263,7 +263,7 @@ def deletion_lines(snapshot: Snapshot) -> list[Line]:
 
 
 def _first_line(snapshot: Snapshot, report: dict[str, Any], look: Look, *, gone: bool) -> str:
-    size, seconds = snapshot.totals.bytes.transferred, seconds_of(snapshot, snapshot.heartbeat_at)
+    size, seconds = snapshot.totals.bytes.transferred, snapshot.seconds
     name = look.text(snapshot.profile or snapshot.execution)
     moved = f"{format_bytes(size)} in {format_duration(seconds)}"
     sending = report.get("transfer_seconds")
@@ -296,4 +296,8 @@ def _how_to_go_on(snapshot: Snapshot) -> list[Line]:
         return [Line(f" Superseded by {snapshot.superseded_by}: what it had copied counts there.")]
     if snapshot.status is Status.CANCELLED:
         return [Line(f"{left} Cancelled for good: run it again to copy them.")]
-    return [Line(f"{left} Go on:"), Line(f"   xsync resume {snapshot.execution}")]
+    ways = (
+        Line(f"   xsync resume {snapshot.execution}"),
+        Line(f"   xsync cancel {snapshot.execution}  (ends it for good)"),
+    )
+    return [Line(f"{left} Go on, or end it:"), *ways]

@@ -114,6 +114,7 @@ def _measured(profile: Profile) -> Measured:
         files_per_second=None if found.files_per_second is None else Figure(found.files_per_second, origin),
         bytes_per_second=None if found.bytes_per_second is None else Figure(found.bytes_per_second, origin),
         shared=shared,
+        limit=max((each for step in found.steps if (each := step.limit_bytes_per_second) is not None), default=None),
     )
 
 

@@ -53,7 +53,7 @@ def _head(plan: Plan, look: Look) -> list[Line]:
 
 
 def _what_if(plan: Plan, look: Look) -> list[Line]:
-    lines = [Line(f" {'agents':>7} {'hosts':>5}  {'rate':>9}  {'target':>7}  {'full copy':<19} limit", Role.TITLE)]
+    lines = [Line(f" {'agents':>7} {'hosts':>5}  {'rate':>9}  {'of link':>7}  {'full copy':<19} limit", Role.TITLE)]
     for row in plan.what_if:
         mark = ">" if row.agents == plan.agents else " "
         share = "-" if row.share is None else format_share(row.share, 1.0)

@@ -64,7 +64,7 @@ def command(
         return STOPPED
     with cancelled_by_signals() as came:
         found = _run(prepared, came, as_json=as_json)
-    saved = save(profile, found) if profile is not None and found.one is not None else None
+    saved = save(profile, found) if profile is not None else None
     _tell(found, saved, as_json=as_json)
     return STOPPED if found.stopped else 0
 
@@ -172,10 +172,18 @@ def _run(prepared: Prepared, came: list[int], *, as_json: bool) -> TestRun:
     return run(prepared, on_step, on_snapshot, on_measured, lambda: bool(came))
 
 
-def save(name: str, found: TestRun) -> str:
-    """Keep what was measured in a saved profile; returns its file. Raises ProfileError."""
+def save(name: str, found: TestRun) -> str | None:
+    """Keep what was measured in a saved profile; returns its file. Raises ProfileError.
+
+    None where nothing is kept: no step was steady, or a limit held back all of them and what an agent does without one
+    is in the profile already.
+    """
     from profiles import store
 
+    kept = _profile(name).measured
+    known = kept.files_per_second is not None or kept.bytes_per_second is not None
+    if not any(step.steady for step in found.steps) or (found.one is None and known):
+        return None
     return str(store.save_measured(name, _measured(found)))
 
 
@@ -193,23 +201,31 @@ def _measured(found: TestRun) -> MeasuredSection:
     """What a profile keeps of a test run."""
     from profiles.schema import MeasuredSection, MeasuredStep
 
-    one, curve, bottleneck = found.one, found.curve, found.verdict.bottleneck
-    assert one is not None and curve is not None
+    one, bottleneck = found.one, found.verdict.bottleneck
+    after = None if found.curve is None else found.curve.after
     scope = bottleneck.scope if bottleneck is not None else None
-    flat = [step for step in found.steps if step.steady and curve.after is not None and step.agents > curve.after]
+    free = [step for step in found.steps if step.steady and step.limit is None]
+    flat = [step for step in free if after is not None and step.agents > after]
+    by_files, by_bytes = (False, False) if one is None else (one.files_measured, one.bytes_measured)
     return MeasuredSection(
         date=datetime.datetime.fromtimestamp(int(found.at), datetime.UTC),
         agents=max(step.agents for step in found.steps if step.steady),
-        files_per_second=round(one.roofline.files_per_second.value, 1) if one.files_measured else None,
-        bytes_per_second=float(round(one.roofline.bytes_per_second.value)) if one.bytes_measured else None,
-        margin=round(one.margin, 4),
+        files_per_second=round(one.roofline.files_per_second.value, 1) if one and by_files else None,
+        bytes_per_second=float(round(one.roofline.bytes_per_second.value)) if one and by_bytes else None,
+        margin=None if one is None else round(one.margin, 4),
         verdict=found.verdict.title,
         bottleneck=bottleneck.name.rstrip(",") if bottleneck is not None else None,
-        shared_bytes_per_second=float(round(_shared(found, one.bytes_measured, "bytes", flat))) if flat else None,
-        shared_files_per_second=round(_shared(found, one.files_measured, "files", flat), 1) if flat else None,
+        shared_bytes_per_second=float(round(_shared(found, by_bytes, "bytes", flat))) if flat else None,
+        shared_files_per_second=round(_shared(found, by_files, "files", flat), 1) if flat else None,
         shared_scope=scope if flat and scope in ("host", "link", "source", "destination") else None,
         steps=tuple(
-            MeasuredStep(step.agents, round(step.files_per_second, 1), float(round(step.bytes_per_second)), step.steady)
+            MeasuredStep(
+                step.agents,
+                round(step.files_per_second, 1),
+                float(round(step.bytes_per_second)),
+                step.steady,
+                None if step.limit is None else float(round(step.limit)),
+            )
             for step in found.steps
         ),
     )

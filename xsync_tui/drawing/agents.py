@@ -93,16 +93,6 @@ def _now(agent: AgentSnapshot, snapshot: Snapshot) -> AgentSnapshot:
     return agent
 
 
-def ended_with_runner(snapshot: Snapshot) -> Snapshot:
-    """As it is once the runner is gone: its agents ended with it, whatever the journal last heard of them."""
-    still = {"bytes_per_second": 0.0, "files_per_second": 0.0, "in_flight": 0}
-    agents = tuple(
-        agent if agent.state in ("lost", "gone") else msgspec.structs.replace(agent, state="ended", **still)
-        for agent in snapshot.agents
-    )
-    return msgspec.structs.replace(snapshot, agents=agents)
-
-
 def task_table(snapshot: Snapshot, canvas: Canvas, first: int = 0) -> list[Row]:
     """The tasks of the partition, one row each: how far, how much is left, what failed, which agent prefers it."""
     heading = row(

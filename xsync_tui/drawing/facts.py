@@ -80,12 +80,15 @@ class Facts(NamedTuple):
 
 
 class Host(NamedTuple):
-    """The host: its name, its fastest link and that one's bits/s (0: unknown), processors, bytes free for the state."""
+    """The host: its name, its fastest link and that one's bits/s (0: unknown), processors, bytes free for the state.
+
+    ``cores``: those that xsync may use, with quotas of their time.
+    """
 
     name: str
     link: str
     link_bits: float
-    cores: int
+    cores: float
     free_bytes: int
 
 

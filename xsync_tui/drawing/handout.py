@@ -78,7 +78,7 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
             "",
             "## With other numbers of agents",
             "",
-            *table(("agents", "hosts", "rate", "of the target", "full copy", "limited by"), fleets),
+            *table(("agents", "hosts", "rate", "of the link", "full copy", "limited by"), fleets),
             f"## What limits {plan.agents} agent{'' if plan.agents == 1 else 's'}",
             "",
             *table(("limit", "count", "of each", "together", "known from"), limits),

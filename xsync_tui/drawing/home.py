@@ -157,7 +157,9 @@ def first_rows(state_folder: str, canvas: Canvas) -> list[Row]:
 def host_text(host: Host, canvas: Canvas) -> str:
     """``agent-01  bond0 20 Gbps  16 cores``."""
     link = f"{canvas.text(host.link, 12)} {format_bytes(host.link_bits).replace('B', 'bps')}" if host.link else ""
-    return "  ".join(part for part in (host.name, link, f"{host.cores} cores") if part)
+    return "  ".join(
+        part for part in (host.name, link, f"{host.cores:.3g} core{'' if host.cores == 1 else 's'}") if part
+    )
 
 
 def _belongs_to(each: Execution, profiles: Mapping[str, Profile | str]) -> tuple[str, ...]:

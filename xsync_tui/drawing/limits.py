@@ -19,7 +19,6 @@ _BEYOND = 1 + 1e-9
 """Of the scale: rates above it are told by their figure alone."""
 
 _NAMES = {
-    "target": "link",
     "path of one agent": "paths",
     "files of one agent": "files/s",
     "source": "source reads",
@@ -36,7 +35,7 @@ def what_if_rows(plan: Plan, canvas: Canvas, cursor: int | None = None) -> list[
     texts = [_took(plan, index) for index in range(len(plan.what_if))]
     most = max(len("full copy"), *map(len, texts))
     rows: list[Row] = [
-        (Piece(f" agents{' hosts' if hosts else ''} {word:>5} {'target':>6}  {'full copy':<{most}}", Role.STRONG),)
+        (Piece(f" agents{' hosts' if hosts else ''} {word:>5} {'link':>6}  {'full copy':<{most}}", Role.STRONG),)
     ]
     for index, (each, took) in enumerate(zip(plan.what_if, texts, strict=True)):
         share = "-" if each.share is None else format_share(each.share, 1.0)

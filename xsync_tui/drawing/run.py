@@ -14,7 +14,7 @@ from xsync_tui.cli.look import Line, look_of
 from xsync_tui.cli.look import Role as LineRole
 from xsync_tui.cli.outcome import exit_code, held_back, remedy_for, work_left
 from xsync_tui.cli.plain_view import deleted_lines, failed_lines
-from xsync_tui.drawing.agents import Look, agents_block, agents_rows, ended_with_runner, in_order, task_table
+from xsync_tui.drawing.agents import Look, agents_block, agents_rows, in_order, task_table
 from xsync_tui.drawing.figures import bar, rate, rate_both
 from xsync_tui.drawing.graph import Window, ceiling, graph
 from xsync_tui.drawing.ledger import ledger
@@ -323,7 +323,7 @@ def _pane(view: RunView, canvas: Canvas) -> list[Row]:
         return headed("tasks", table)
     snapshot, now = view.snapshot, view.now
     if life_of(snapshot, now) is Life.GONE:
-        snapshot, now = ended_with_runner(snapshot), snapshot.heartbeat_at
+        now = snapshot.heartbeat_at
     return headed("agents", agents_block(Look(snapshot, view.seen, view.past.agents, now), canvas))
 
 

@@ -23,6 +23,7 @@ _NEXT = {
     "FLAT": "More agents do not help: 3 shows what the plan makes of it.",
     "THROTTLED": "Spread keys over more prefixes, or ask for a higher request rate; then T.",
     "UNEVEN": "Look at the agents named above: their mounts, interfaces, other load; then T.",
+    "LIMITED": "The limit binds the run, too. To see what agents do without: xsync test-run --limit none.",
     "NOT STEADY": "Nothing was changed. T tests again; a longer step helps: xsync test-run --seconds.",
     "TOO SMALL": "Nothing was changed. T tests again, on larger folders: xsync test-run --folder.",
 }

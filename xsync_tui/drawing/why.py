@@ -48,7 +48,7 @@ def why_rows(plan: Plan, figure: int, canvas: Canvas, held: Sequence[str] = ()) 
     """The reason of a figure, and what ``held`` it back and the plan warns of if it is asked about the answer."""
     if figure:
         return reason_rows(reason(plan, figure), canvas)
-    said = "" if plan.work is None else plan.work.said(plan.target_bytes_per_second or 0.0)
+    said = "" if plan.work is None else plan.work.said((plan.target_bytes_per_second or 0.0) * plan.utilisation)
     warnings = [each for each in plan.warnings if each != said]
     return reason_rows(reason(plan, figure), canvas, [*held, *_old(plan, canvas), *warnings])
 
@@ -98,7 +98,7 @@ def _answer(plan: Plan) -> Reason:
     if plan.work is None:
         formula += "At the earliest all overlaps, at the latest nothing does."
     else:
-        formula += f"No more agents: {plan.work.said(plan.target_bytes_per_second or 0.0)}."
+        formula += f"No more agents: {plan.work.said((plan.target_bytes_per_second or 0.0) * plan.utilisation)}."
     took = format_duration_range(seconds.low, seconds.high)
     origin = weakest((plan.binding_limit.origin, one.bytes_per_second.origin, one.files_per_second.origin))
     known = origin.kind in ("execution", "test run") and seconds.high <= 1.5 * seconds.low

@@ -87,7 +87,10 @@ def run(**changes: Any) -> Snapshot:
             Event(NOW - 9, "retry", "agent-2: x.svs changed: sent again"),
         ),
     )
-    return msgspec.structs.replace(usual, **changes)
+    snapshot = msgspec.structs.replace(usual, **changes)
+    if snapshot.runner_alive:
+        return snapshot
+    return msgspec.structs.replace(snapshot, agents=tuple(agent.without_runner() for agent in snapshot.agents))
 
 
 def fresh(**changes: Any) -> Snapshot:

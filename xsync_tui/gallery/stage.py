@@ -183,7 +183,7 @@ def surroundings(*, no_color: bool = False) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="xsync-gallery-") as temporary:
         terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC"}
         own = {"XSYNC_HOME": str(Path(temporary) / "home")}
-        with mock.patch.dict(os.environ, terminal | own), mock.patch("os.cpu_count", return_value=16):
+        with mock.patch.dict(os.environ, terminal | own), mock.patch("engine.cgroups.cores_here", return_value=16):
             os.environ.pop("NO_COLOR", None)
             if no_color:
                 os.environ["NO_COLOR"] = "1"

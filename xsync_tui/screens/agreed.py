@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine.journal.records import Agreement
 from engine.model import Limit, Migration, Snapshot
 from engine.quantities import parse_duration
 from xsync_tui.drawing.facts import Facts
@@ -19,23 +20,35 @@ class Limits:
         self._found: tuple[list[float | None], Limit | None] = ([], None)
 
     def over(
-        self, migration: Migration, chosen: Sequence[tuple[float, float | None]], shown: Window, snapshot: Snapshot
+        self,
+        migration: Migration,
+        earlier: Sequence[Agreement],
+        chosen: Sequence[tuple[float, float | None]],
+        shown: Window,
+        snapshot: Snapshot,
     ) -> tuple[list[float | None], Limit | None]:
-        """Bytes/s in each bucket, as far as it began; and what follows the limit that holds now, if it ends."""
-        about = (snapshot.execution, shown, len(chosen), snapshot.limit_until)
+        """Bytes/s in each bucket, as far as it began; and what follows the limit that holds now, if it ends.
+
+        ``earlier``: what was agreed before ``migration``.
+        """
+        about = (snapshot.execution, shown, len(chosen), len(earlier), snapshot.limit_until)
         if about != self._of:
-            self._of, self._found = about, self._work_out(migration, chosen, shown, snapshot.limit_until)
+            self._of, self._found = about, self._work_out(migration, earlier, chosen, shown, snapshot.limit_until)
         return self._found
 
     @staticmethod
     def _work_out(
-        migration: Migration, chosen: Sequence[tuple[float, float | None]], shown: Window, until: float | None
+        migration: Migration,
+        earlier: Sequence[Agreement],
+        chosen: Sequence[tuple[float, float | None]],
+        shown: Window,
+        until: float | None,
     ) -> tuple[list[float | None], Limit | None]:
         from engine.execution.bandwidth import limits_at
 
         times = [shown.start + shown.step * (bucket + 0.5) for bucket in range(shown.buckets)]
-        held = limits_at(migration, chosen, times)
-        then = None if until is None else limits_at(migration, chosen, [until])[0]
+        held = limits_at(migration, chosen, times, earlier=earlier)
+        then = None if until is None else limits_at(migration, chosen, [until], earlier=earlier)[0]
         return [each.bytes_per_second for each in held], then
 
 

@@ -44,6 +44,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         Key("home.new", "N", "new", "new", Tier.ACT),
         Key("home.run", "R", "run", "run", Tier.ACT),
         Key("home.retry", "F", "retry failed", "retry", Tier.ACT, brief="retry"),
+        Key("home.cancel", "C", "cancel", "cancel", Tier.DESTROY),
         Key("home.delete", "D", "delete profile", "delete", Tier.DESTROY, brief="delete"),
     )
 
@@ -131,6 +132,8 @@ class HomeScreen(BaseScreen[HomeFacts]):
                 )
             case "home.retry":
                 return "" if here.failed else "nothing failed"
+            case "home.cancel":
+                return "" if here.group is Group.RUNS or here.resumable else "nothing runs, and nothing was interrupted"
             case "home.delete":
                 if here.draft is not None:
                     return ""
@@ -189,6 +192,15 @@ class HomeScreen(BaseScreen[HomeFacts]):
         here = self._here()
         if not self.refused("home.retry") and here is not None:
             self.act(starting.retry_act(here.subject.name), partial(starting.retry, self.xsync.bridge, here.subject))
+
+    def action_cancel(self) -> None:
+        """End it for good, once its name is typed: what runs, or what was interrupted."""
+        here = self._here()
+        if self.refused("home.cancel") or here is None:
+            return
+        runs = here.group is Group.RUNS
+        do = self.ask_runner("cancel") if runs else partial(starting.end, self.xsync.bridge, here.subject)
+        self.act(starting.cancel_act(here.subject.name, runs=runs), do)
 
     def action_delete(self) -> None:
         """Delete the profile, once its name is typed; or the draft."""

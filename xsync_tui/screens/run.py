@@ -83,7 +83,7 @@ class RunScreen(BaseScreen[RunFacts]):
         self._shows: Pane = "agents"
         self._zoomed: Zoomed = ""
         self._span = 1
-        self._frozen: dict[Path, Migration] = {}
+        self._frozen: dict[tuple[Path, int], Migration] = {}
         self._limits = Limits()
 
     def sample(self, subject: Subject, bridge: Bridge) -> RunFacts:
@@ -107,9 +107,12 @@ class RunScreen(BaseScreen[RunFacts]):
         agents = len(in_order(snapshot.agents))
         lines = agents_window(snapshot.started_at, end, SPANS[self._span][1], agents, self.canvas)
         rates = bridge.agent_rates(folder, *lines) if agents else {}
-        if folder not in self._frozen:
-            self._frozen = {folder: read_migration(folder)}
-        limits, then = self._limits.over(self._frozen[folder], bridge.chosen_limits(folder), shown, snapshot)
+        earlier = bridge.earlier_agreements(folder)
+        about = folder, len(earlier)  # to go on with others makes one more of them
+        if about not in self._frozen:
+            self._frozen = {about: read_migration(folder)}
+        chosen = bridge.chosen_limits(folder)
+        limits, then = self._limits.over(self._frozen[about], earlier, chosen, shown, snapshot)
         ends = freeze_ends(self.facts, folder.name)
         return Past(AgentPast(lines, rates), limits, then, bridge.estimates(folder), ends)
 
@@ -194,6 +197,8 @@ class RunScreen(BaseScreen[RunFacts]):
                 if _resumable(snapshot):
                     return "R goes on with all that is left, what failed included"
                 return "" if retryable(snapshot) else "nothing failed that a retry is for"
+            case "run.cancel" if not runs and _resumable(snapshot):
+                return ""
             case _:
                 return "" if runs else "the runner is gone" if life is Life.GONE else "it has ended"
 
@@ -290,11 +295,12 @@ class RunScreen(BaseScreen[RunFacts]):
 
     def action_cancel(self) -> None:
         """End it for good, once its name is typed."""
-        if self._may("run.cancel") is None:
+        snapshot = self._may("run.cancel")
+        if snapshot is None:
             return
-        name = self.facts.subject.name
-        effect = "Ends this execution for good. Finished files stay at the destination; no half file is left there."
-        self.act(Act("C", f"cancel {name}", effect, "cancel", "keep running", typed=name), self.ask_runner("cancel"))
+        subject, runs = self.facts.subject, starting.at_work(snapshot, self.xsync.now())
+        do = self.ask_runner("cancel") if runs else partial(starting.end, self.xsync.bridge, subject)
+        self.act(starting.cancel_act(subject.name, runs=runs), do)
 
     def action_run(self) -> None:
         """Resume it, or run its profile again."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import msgspec
+
 from engine.errors import XsyncError
 from engine.journal.reader import read_migration
 from engine.model import Migration, Snapshot, Status
@@ -11,6 +16,7 @@ from xsync_tui import drafts
 from xsync_tui.bridge import Bridge
 from xsync_tui.cli.begun import ahead_words
 from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.cli.outcome import files_left
 from xsync_tui.drafting import Draft
 from xsync_tui.drawing.facts import Subject
 from xsync_tui.drawing.frame import Act
@@ -98,6 +104,35 @@ def resume(bridge: Bridge, subject: Subject) -> str:
     launched = launch(folder, detached=True)
     bridge.runners.append(launched.process)
     return f"{launched.execution} goes on."
+
+
+def cancel_act(name: str, *, runs: bool) -> Act:
+    """The strip before an execution is ended for good, by its runner or, where it has none any more, without."""
+    effect = (
+        "Ends this execution for good. Finished files stay at the destination; no half file is left there."
+        if runs
+        else "Ends this interrupted execution for good: it cannot be resumed. What it copied stays, and the next run "
+        "does not send it again; its open uploads and temporary files are removed at the destination."
+    )
+    return Act("C", f"cancel {name}", effect, "cancel", "keep running" if runs else "leave it", typed=name)
+
+
+def end(bridge: Bridge, subject: Subject) -> str:
+    """End the subject's interrupted execution, in a process that goes on when this app does not. Raises XsyncError."""
+    folder = bridge.folder_of(subject)
+    if folder is None:
+        raise XsyncError(f"{subject.name} has no execution.")
+    command = [sys.executable, "-P", "-m", "xsync_tui", "cancel", folder.name, "--json"]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+    said = [msgspec.json.decode(line) for line in done.stdout.splitlines() if line.strip()]
+    result = next((line for line in said if line["type"] == "result"), None)
+    if result is None:
+        raise XsyncError(next((line["message"] for line in said if line["type"] == "error"), f"code {done.returncode}"))
+    answer = next(line["outcome"] for line in said if line["type"] == "answer")
+    left = f"{folder.name} is cancelled, {files_left(bridge.snapshot(folder))}. What it copied counts."
+    if done.returncode:
+        raise XsyncError(f"{left} {answer}")
+    return left
 
 
 def retry_act(name: str) -> Act:

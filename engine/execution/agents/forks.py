@@ -56,7 +56,8 @@ class Forked:
     def kill(self) -> None:
         """Kill it, unless it has ended."""
         if self._pid and not select.select([self._line], [], [], 0)[0]:
-            os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended this very moment
+                os.kill(self._pid, signal.SIGKILL)
 
 
 class _Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from engine.cgroups import share
 from engine.execution.checking.findings import Expected, Finding, failure, ok, warning
 from engine.home import Home, account_name
 from engine.planning.hosting import AGENT_BYTES, HostRoom, host_room
@@ -57,7 +59,8 @@ def _state_room(home: Home, expected: Expected | None) -> Finding:
 
 
 def _agents(agents: int) -> Finding:
-    available, needed, room = psutil.virtual_memory().available, agents * AGENT_BYTES, room_here()
+    left, needed, room = share().memory, agents * AGENT_BYTES, room_here()
+    available = min(psutil.virtual_memory().available, left if left is not None else math.inf)
     text = f"{format_bytes(available)} of memory available, {agents} agents take up to {format_bytes(needed)}"
     if agents > room.agents:
         advice = f"Use fewer: this host holds {room.said}. xsync plan says how many are worth it."
@@ -66,10 +69,18 @@ def _agents(agents: int) -> Finding:
 
 
 def room_here() -> HostRoom:
-    """How many agents this host holds, with the memory that is available now."""
+    """How many agents this host holds in the control groups of this process, with the memory that is available now."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptors = None if soft == resource.RLIM_INFINITY else soft
-    return host_room(os.cpu_count() or 1, psutil.virtual_memory().available, descriptors)
+    ours, allowed = share(), len(os.sched_getaffinity(0))
+    return host_room(
+        max(os.cpu_count() or 1, allowed),
+        psutil.virtual_memory().available,
+        descriptors,
+        allowed=allowed,
+        quota=ours.cores,
+        left=ours.memory,
+    )
 
 
 def _session() -> Finding:

@@ -299,7 +299,7 @@ class Verifier:
         self._count(there.found.size)
         return self._compare_content(path, there.checksum, "read-back")
 
-    def _compare_content(self, path: bytes, expected: int, how: str) -> tuple[str | None, str | None, str]:
+    def _compare_content(self, path: bytes, expected: int | None, how: str) -> tuple[str | None, str | None, str]:
         content = self._content(self._source, path)
         if content is None:
             return "content", "the source changed while it was read", ""

@@ -56,7 +56,7 @@ def forecast(
     *,
     known: bool,
     now: float,
-    cores: int,
+    cores: float,
 ) -> Forecast | None:
     """The forecast of an execution that begins ``now``; None for an incremental one before any pass told of changes.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
-from engine import home
+from engine import cgroups, home
 from engine.errors import XsyncError
 from engine.execution.foretelling.forecast import forecast, keep
 from engine.execution.foretelling.passes import read_history, reports_of
@@ -33,7 +32,7 @@ def foretell(folder: Path, execution: Execution, sides: Sides, *, known: bool) -
             reports_of(place, migration, any_filters=True),
             known=known,
             now=execution.started_at,
-            cores=os.cpu_count() or 1,
+            cores=cgroups.cores_here(),
         )
         if made is not None:
             keep(folder, made)

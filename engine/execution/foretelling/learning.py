@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.execution.foretelling.held import was_held
 from engine.planning.explaining import Past, explain
 from engine.planning.fitting import Part
 from engine.planning.values import Figure, Origin, Roofline
@@ -34,7 +35,7 @@ class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
 def learn(reports: Sequence[dict[str, Any]], before: Roofline, agents: int | None = None) -> Learned:
     """What ``reports`` of one migration, oldest first, tell; those with as many ``agents`` before others.
 
-    ``before``: what is assumed where they tell nothing. Runs with a bandwidth limit tell of that, and are left out.
+    ``before``: what is assumed where they tell nothing. Runs that a limit held back tell of it, and are left out.
     """
     telling = [report for report in reports if _tells(report)]
     alike = [report for report in telling if report["migration"]["agents"] == agents] or telling
@@ -56,8 +57,7 @@ def learn(reports: Sequence[dict[str, Any]], before: Roofline, agents: int | Non
 
 
 def _tells(report: dict[str, Any]) -> bool:
-    limited = report["migration"]["options"].get("bytes_per_second", -1) > 0 or report["migration"].get("limits")
-    return not limited and report["transfer_seconds"] >= LEAST_SECONDS and report["files"]["transferred"] > 0
+    return not was_held(report) and report["transfer_seconds"] >= LEAST_SECONDS and report["files"]["transferred"] > 0
 
 
 def _past(report: dict[str, Any]) -> Past:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from engine.execution.foretelling.held import was_held
 from engine.execution.manifests import with_frozen_manifest
 from engine.home import Home, list_execution_folders
 from engine.model import FilterSpec, Migration
@@ -64,8 +65,9 @@ class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     ``listing``: the highest of the last few, for a listing waits for what copies.
 
     ``files_per_second``: the highest of executions with small files; ``bytes_per_second``: with large ones. Both are
-    lower bounds of the roofline of those agents. ``listing``, ``destination_listing``, ``deleting`` and
-    ``folder_times``: entries. ``verifying``: entries of the source. ``overhead``: seconds beside all that.
+    lower bounds of the roofline of those agents; executions that a bandwidth limit held back have neither.
+    ``listing``, ``destination_listing``, ``deleting`` and ``folder_times``: entries. ``verifying``: entries of the
+    source. ``overhead``: seconds beside all that.
     """
 
     agents: int = 0
@@ -213,7 +215,7 @@ def _measured(reports: Sequence[dict[str, Any]]) -> Measured:
         return found[-1] if found else None
 
     agents = reports[-1]["migration"]["agents"]
-    alike = [report for report in reports if report["migration"]["agents"] == agents]
+    alike = [report for report in reports if report["migration"]["agents"] == agents and not was_held(report)]
     small = [r for r in alike if _moved(r)[0] >= _LEAST_FILES and _moved(r)[1] <= _KNEE_BYTES * _moved(r)[0]]
     large = [r for r in alike if _moved(r)[1] >= max(_LEAST_BYTES, _KNEE_BYTES * _moved(r)[0])]
     return Measured(

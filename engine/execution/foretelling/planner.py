@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
+from engine import cgroups
 from engine.errors import UsageError
 from engine.execution.checking.host import room_here
+from engine.execution.foretelling.held import untried
 from engine.execution.foretelling.learning import learn
 from engine.execution.foretelling.passes import reports_of
 from engine.filters import Filters
@@ -42,11 +43,15 @@ OLD_SECONDS = 7 * 86_400
 
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What test runs and executions found: of one agent, and what all of them together cannot exceed."""
+    """What test runs and executions found: of one agent, and what all of them together cannot exceed.
+
+    ``limit``: in bytes/s, that which held back steps of the test run; no figure here rests on those.
+    """
 
     files_per_second: Figure | None = None
     bytes_per_second: Figure | None = None
     shared: PlanLimit | None = None
+    limit: float | None = None
 
 
 class PlanRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -162,7 +167,7 @@ def work_out(request: PlanRequest, gathered: Gathered) -> Worked:
         start_at=request.start_at,
         options=_options(request, survey),
         helps=request.service != "datasync",
-        warnings=tuple(_doubts(gathered, filters, request.start_at)),
+        warnings=(*_untried(request, gathered, sized.roofline), *_doubts(gathered, filters, request.start_at)),
     )
     return Worked(make_plan(parts, timetable_of(migration)), cut.settled)
 
@@ -235,7 +240,7 @@ def _survey(source: LocationSpec, home: Home) -> SurveyReport:
 def roofline_of(request: PlanRequest, reports: Sequence[dict[str, Any]] = ()) -> Roofline:
     """What one agent does: as a test run or executions showed last, else as its stated cap allows, else by default."""
     cap = None if request.per_agent is None else Figure(request.per_agent, Origin("profile", "network.per_agent"))
-    assumed = default_roofline("4 vCPU" if (os.cpu_count() or 1) < 8 else "8 vCPU", cap)
+    assumed = default_roofline("4 vCPU" if cgroups.cores_here() < 8 else "8 vCPU", cap)
     learned, found = learn(reports, assumed, request.agents), request.measured
     return Roofline(
         _newest(found.files_per_second, learned.files_per_second) or assumed.files_per_second,
@@ -259,7 +264,7 @@ def _surroundings(request: PlanRequest, gathered: Gathered) -> Surroundings:
         source_bytes=Figure(max(each.bytes_per_second for each in rates), probed) if rates else None,
         nic=gathered.nic,
         source_remote=gathered.source_remote,
-        cores=None if datasync else os.cpu_count(),
+        cores=None if datasync else cgroups.cores_here(),
         objects=_is_aws(migration.destination),  # what other servers take is not known
         datasync="with agent" if datasync else None,
     )
@@ -340,6 +345,14 @@ def _place(spec: LocationSpec) -> networks.Place:
     if spec.url.startswith("s3://"):
         return "s3" if _is_aws(spec) else "object"
     return _PLACES.get(mount_of(file_path(spec.url), read_mounts()).type, "file")
+
+
+def _untried(request: PlanRequest, gathered: Gathered, one: Roofline) -> Iterator[str]:
+    """That what lifting a limit brings is not known, where it is not."""
+    kinds = {one.files_per_second.origin.kind, one.bytes_per_second.origin.kind}
+    measured = not kinds.isdisjoint(("test run", "execution"))
+    if request.service != "datasync" and (said := untried(gathered.reports, request.measured.limit, measured=measured)):
+        yield said
 
 
 def _doubts(gathered: Gathered, filters: Filters, now: float) -> Iterator[str]:

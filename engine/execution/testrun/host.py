@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import psutil
 
+from engine.cgroups import share
 from engine.planning.measurement import Link
 
 _LOOPBACK = "lo"
@@ -26,7 +27,7 @@ class Host:
 
     def __init__(self) -> None:
         psutil.cpu_percent(None)
-        self._statistics = _cpu_statistics()
+        self._statistics = share().counted
         self._samples: list[_Sample] = []
 
     def sample(self, now: float) -> None:
@@ -69,19 +70,6 @@ class Host:
     def _between(self, start: float, end: float) -> list[_Sample]:
         times = [each.at for each in self._samples]
         return self._samples[max(0, bisect_left(times, start) - 1) : bisect_right(times, end) + 1]
-
-
-def _cpu_statistics() -> Path | None:
-    """Where the control group of this process counts what its CPU quota does (cgroups v2, else v1)."""
-    with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if not controllers or "cpu" in controllers.split(","):
-                root = Path("/sys/fs/cgroup") / ("cpu" if controllers else "")
-                found = root / path.lstrip("/") / "cpu.stat"
-                if found.exists() and "nr_throttled" in found.read_text():
-                    return found
-    return None
 
 
 def _periods(statistics: Path | None) -> tuple[int, int]:

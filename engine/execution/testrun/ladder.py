@@ -124,7 +124,7 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 class TestRun(msgspec.Struct, frozen=True):
-    """What a test run came to; kept as JSON. ``one``, ``curve``: None unless a step was steady.
+    """What a test run came to; kept as JSON. ``one``, ``curve``: None unless a step was steady that no limit held back.
 
     ``mix``: how like the whole the steps were, at least (1: the same). ``missing``: agents of steps for which no
     comparable folder was left. ``predictions``: bytes/s on the whole dataset by number of agents. ``candidates``: the
@@ -281,17 +281,25 @@ def _why(candidate: Candidate) -> str:
 def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: float, *, stopped: bool) -> TestRun:
     request, whole = prepared.request, prepared.whole.bins
     good = [step for step in steps if step.steady and step.bytes_per_second + step.files_per_second > 0]
-    one = fit(good, request.before, now) if good else None
-    curve = scaling(good, one) if one is not None else None
+    free = [step for step in good if step.limit is None]
+    one = fit(free, request.before, now) if free else None
+    curve = scaling(free, one) if one is not None else None
     most = max((step.agents for step in good), default=0)
     ahead = max(2 * most, request.migration.agents)
-    verdict = judge(steps, one, curve, ahead, whole, request.link)
+    link = min((each for each in (request.link, *(step.limit for step in good)) if each is not None), default=None)
+    verdict = judge(steps, one, curve, ahead, whole, link)
     told: Sequence[Change] = ()
     predictions: dict[int, Range] = {}
+    left = None
     if one is not None and curve is not None:
-        told = changes(request.before, one, curve, request.target, whole, most, request.link, rest=prepared.rest)
+        told = changes(request.before, one, curve, request.target, whole, most, link, rest=prepared.rest)
         counts = sorted({1, *(step.agents for step in good), most + 1, ahead})
-        predictions = {count: _within(predicted(curve, one, whole, count), request.link) for count in counts}
+        predictions = {count: _within(predicted(curve, one, whole, count), link) for count in counts}
+        left = _left(prepared, steps, one, curve, most, link)
+    elif good:
+        held = _under_limit(good, request.before, now)
+        told = changes(request.before, *held, None, whole, most, link, rest=prepared.rest)
+        left = _left(prepared, steps, *held, most, link)
     return TestRun(
         id=home.new_execution_id(began, request.profile),
         profile=request.profile,
@@ -311,8 +319,14 @@ def _conclude(prepared: Prepared, steps: Sequence[Step], began: float, now: floa
         bytes=sum(step.moved_bytes for step in steps),
         stopped=stopped,
         candidates=tuple(_ranked(each) for each in prepared.candidates[:KEPT_CANDIDATES]),
-        left=None if one is None or curve is None else _left(prepared, steps, one, curve, most),
+        left=left,
     )
+
+
+def _under_limit(held: Sequence[Step], before: Roofline, at: float) -> tuple[Fit, Scaling]:
+    """What foretells a copy under the limit that held back all steps: nothing that an agent was found to do."""
+    one = fit(held, before, at)
+    return msgspec.structs.replace(one, files_measured=False, bytes_measured=False), scaling(held, one)
 
 
 def _within(rate: Range, most: float | None) -> Range:
@@ -320,9 +334,11 @@ def _within(rate: Range, most: float | None) -> Range:
     return rate if most is None else Range(min(rate.low, most), min(rate.likely, most), min(rate.high, most))
 
 
-def _left(prepared: Prepared, steps: Sequence[Step], one: Fit, curve: Scaling, agents: int) -> Left | None:
+def _left(
+    prepared: Prepared, steps: Sequence[Step], one: Fit, curve: Scaling, agents: int, link: float | None
+) -> Left | None:
     """What is still to be sent, taken to be of the same mix of sizes as all that was before."""
-    whole, link = prepared.whole, prepared.request.link
+    whole = prepared.whole
     seconds = seconds_left(whole.bins, one, curve, agents, link)
     size = whole.bytes - sum(step.moved_bytes for step in steps)
     files = whole.files - sum(step.moved_files for step in steps)

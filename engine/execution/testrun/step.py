@@ -25,9 +25,9 @@ from engine.journal.writer import Journal
 from engine.model import AgentTimes, Migration, Snapshot, Status
 from engine.names import text_of
 from engine.planning import steadiness
-from engine.planning.attribution import between, cores_of, shares_of
+from engine.planning.attribution import between, cores_of, shares_of, waited_of
 from engine.planning.candidates import Choice
-from engine.planning.measurement import Ended, Step
+from engine.planning.measurement import Ended, Step, held_back
 from engine.planning.steadiness import Pace, Reading, Span
 
 LOOK_SECONDS = 0.25
@@ -107,8 +107,10 @@ class _Watched:
         self.times: dict[str, list[AgentTimes]] = {}
         self.host = Host()
         self.lost = False
+        self.limit: float | None = None
 
     def add(self, snapshot: Snapshot) -> None:
+        self.limit = snapshot.limit_bytes_per_second or self.limit
         for agent in snapshot.agents:
             if not agent.times.clock:
                 self.lost = self.lost or agent.state == "lost"
@@ -187,6 +189,8 @@ def _figures(watched: _Watched, choice: Choice, agents: int, pace: Pace, ended: 
         span = Span(now - 1, now, 1.0)
     each = [steadiness.rates(series[name], span.start, span.end) for name in sorted(series)] or [(0.0, 0.0)]
     spent = watched.spent(span)
+    rate = sum(size for _, size in each)
+    held = watched.limit is not None and held_back(waited_of(spent), rate, watched.limit)
     return Step(
         agents=agents,
         folders=tuple(text_of(path) for path in choice.folders),
@@ -194,7 +198,7 @@ def _figures(watched: _Watched, choice: Choice, agents: int, pace: Pace, ended: 
         ended=ended if not (watched.lost and ended == "steady") else "out of time",
         seconds=span.end - span.start,
         files_per_second=sum(files for files, _ in each),
-        bytes_per_second=sum(size for _, size in each),
+        bytes_per_second=rate,
         spread=span.spread,
         steady_after=span.end - began if ended == "steady" else None,
         bins=choice.bins,
@@ -209,6 +213,7 @@ def _figures(watched: _Watched, choice: Choice, agents: int, pace: Pace, ended: 
         moved_files=last.totals.files.transferred,
         moved_bytes=last.totals.bytes.transferred,
         whole_seconds=(moved - began) if moved is not None else 0.0,
+        limit=watched.limit if held else None,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.deletions.acts import keys
 from tests.privileges import mount, unmount
-from tests.support import Xsync, ended, make_source, tree_of
+from tests.support import SIZES, SLOW, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:
@@ -62,8 +62,10 @@ def test_a_mount_that_vanishes_in_mid_run_deletes_nothing(xsync: Xsync, tmp_path
         first = xsync.run("run", place, target, "--delete")
         assert first.code == 0
         before = tree_of(target)
-        make_source(place, files=9_000, seed=2)
-        with ended(xsync.start("run", place, target, "--delete", "--max-deletions", "1000000")) as process:
+        make_source(place, files=500, sizes=SIZES, seed=2)
+        with ended(
+            xsync.start("run", place, target, "--delete", "--max-deletions", "1000000", "--agents", "2", *SLOW)
+        ) as process:
             xsync.wait_for(lambda now: now.execution != first.result["execution"] and now.totals.files.transferred > 0)
             unmount(place)
             done = xsync.finish(process)
@@ -79,11 +81,11 @@ def test_a_mount_that_vanishes_in_mid_run_deletes_nothing(xsync: Xsync, tmp_path
 def test_a_run_that_was_asked_to_stop_deletes_nothing(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
 ) -> None:
-    source = make_source(tmp_path / "source", files=6_000)
+    source = make_source(tmp_path / "source", files=500, sizes=SIZES)
     place = [f"s3://{bucket}", "--endpoint-url", s3.endpoint_url, "--region", s3.region, "--delete", "--delete-foreign"]
     boto.put_object(Bucket=bucket, Key="theirs", Body=b"x")
-    with ended(xsync.start("run", source, *place)) as process:
-        xsync.wait_for_files(100)
+    with ended(xsync.start("run", source, *place, "--agents", "2", *SLOW)) as process:
+        xsync.wait_for_files(1)
         assert xsync.run("cancel").code == 0
         done = xsync.finish(process)
     assert done.code == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -145,8 +146,9 @@ def test_the_guards_of_deletions_hold_for_what_is_in_the_way_too(
     assert keys_of(boto, bucket) == {"empty"}
 
 
+@pytest.mark.parametrize("content", [b"a file now", b""])
 def test_a_change_of_type_in_a_bucket_removes_the_old_form(
-    source: Path, bucket: str, boto: S3Client, s3_spec: SpecMaker
+    source: Path, bucket: str, boto: S3Client, s3_spec: SpecMaker, content: bytes
 ) -> None:
     run(source, s3_spec(bucket))
     changes = source / "top0" / "sub0" / "file-000000.dat"
@@ -154,8 +156,19 @@ def test_a_change_of_type_in_a_bucket_removes_the_old_form(
     changes.mkdir()
     (changes / "inside").write_bytes(b"x")
     subprocess.run(["rm", "-rf", source / "top1"], check=True)
-    (source / "top1").write_bytes(b"a file now")
+    (source / "top1").write_bytes(content)
     snapshot = run(source, s3_spec(bucket))
     assert snapshot.status is Status.SUCCESS, snapshot.message
     assert keys(boto, bucket) == expected(source)
     assert run(source, s3_spec(bucket)).totals.files.transferred == 0
+
+
+def test_what_killed_agents_left_keeps_no_folder(source: Path, target: Path) -> None:
+    run(source, target)
+    for folder in ("top0", "top1/sub1"):
+        (target / folder / ".xsync-0123456789abcdef").write_bytes(b"half")
+    shutil.rmtree(source / "top1")
+    shutil.rmtree(source / "top0")
+    (source / "top0").write_bytes(b"a file now")
+    assert run(source, target).status is Status.SUCCESS
+    assert tree_of(target) == tree_of(source)

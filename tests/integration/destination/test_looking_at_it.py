@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from engine.locations.base import Reads
+from engine.model import LocationSpec, Migration, Status
+from engine.transfer import looking
+from tests.conftest import SpecMaker
+from tests.in_process import run_in_process
 from tests.integration.destination.acts import NAMES, acted, differing, report, spoil
 from tests.support import Xsync, tree_of
 from xsync_tui.demo.server import S3Server
@@ -82,14 +91,85 @@ def test_what_a_bucket_holds_already_is_adopted_and_known_from_then_on(
     assert differing(source, s3, bucket) == {"foreign"}
 
 
-def test_with_checksum_only_content_adopts(xsync: Xsync, source: Path, place: list[str], tmp_path: Path) -> None:
+def test_what_is_adopted_by_its_time_gets_the_attributes_that_it_lacks(
+    xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    (source / "d" / "a").chmod(0o600)
+    (source / "large").chmod(0o640)
+    assert xsync.run("run", source, *place).code == 0
+    found = acted(xsync)
+    assert (found["a"], found["large"], found["b"]) == (
+        ("transferred", "metadata"),
+        ("transferred", "metadata"),
+        ("skipped", "adopted"),
+    )
+    assert differing(source, s3, bucket) == set()
+
+
+def test_checksum_compares_what_was_adopted_by_its_time(
+    xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
+    copy = tmp_path / "copy"
+    other = Xsync(tmp_path / "other home")
+    for to in (place, [str(copy)]):
+        assert other.run("run", source, *to).code == 0
+    status = (source / "d" / "a").stat()
+    (source / "d" / "a").write_bytes(b"A" * 100)
+    os.utime(source / "d" / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+    for to in (place, [str(copy)]):
+        assert xsync.run("run", source, *to).code == 0
+        assert acted(xsync)["a"] == ("skipped", "adopted")
+        assert xsync.run("run", source, *to, "--checksum").code == 0
+        assert acted(xsync)["a"] == ("transferred", None)
+    assert (copy / "d" / "a").read_bytes() == b"A" * 100
+    assert differing(source, s3, bucket) == set()
+
+
+@pytest.mark.parametrize("to_files", [True, False])
+def test_metadata_that_changes_before_content_is_compared_is_kept(
+    source: Path,
+    bucket: str,
+    s3_spec: SpecMaker,
+    s3: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    to_files: bool,
+) -> None:
+    monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
+    copy = tmp_path / "copy"
+    destination = LocationSpec(str(copy)) if to_files else s3_spec(bucket, "data")
+    migration = Migration(LocationSpec(str(source)), destination, agents=1)
+    assert asyncio.run(run_in_process(migration)).status is Status.SUCCESS
+    read = looking.read_content
+
+    def touched_before(location: Reads, path: bytes, *others: Callable[..., bool]) -> looking.Content | None:
+        if path == b"d/a":
+            (source / "d" / "a").chmod(0o600)
+            os.utime(source / "d" / "a", ns=(1, 1_600_000_000_000_000_000))
+        return read(location, path, *others)
+
+    monkeypatch.setattr(looking, "read_content", touched_before)
+    assert asyncio.run(run_in_process(migration)).status is Status.SUCCESS  # just made, and so it is read again
+    if to_files:
+        assert tree_of(copy) == tree_of(source)
+    else:
+        assert differing(source, s3, bucket) == set()
+
+
+def test_with_checksum_only_content_adopts(
+    xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
+) -> None:
     assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
     status = (source / "d" / "a").stat()
     (source / "d" / "a").write_bytes(b"A" * 100)
     os.utime(source / "d" / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
     os.utime(source / "d" / "b")
+    (source / "d" / "c").chmod(0o600)
     assert xsync.run("run", source, *place, "--checksum").code == 0
-    assert {name for name, (what, _) in acted(xsync).items() if what == "transferred"} == {"a"}
+    changed = {name: why for name, (what, why) in acted(xsync).items() if what == "transferred"}
+    assert changed == {"a": None, "b": "metadata", "c": "metadata"}
+    assert differing(source, s3, bucket) == set()
 
 
 def test_files_of_equal_size_and_time_are_adopted(xsync: Xsync, source: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,47 @@ def test_content_that_only_reading_shows_to_differ_is_copied_again(xsync: Xsync,
     }
     assert tree_of(copy) == tree_of(source)
     assert xsync.run("verify", source, copy, "--read-source").code == 0
+
+
+def _rot(source: Path, copy: Path) -> None:
+    """Another content of the same size and times, as only reading shows it."""
+    copy.write_bytes(b"Z" * source.stat().st_size)
+    os.utime(copy, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
+
+
+def test_what_was_copied_by_others_and_found_to_differ_is_not_adopted(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy, symlinks=True)
+    _rot(source / "d" / "a", copy / "d" / "a")
+    assert xsync.run("verify", source, copy, "--read-source").lines[-1]["doubted"] == 1
+    plan = xsync.run("run", source, copy, "--dry-run").lines[-1]
+    assert plan["actions"]["overwrite"]["files"] == 1
+    assert xsync.run("run", source, copy).code == 0
+    assert {name for name, (action, _) in acted(xsync).items() if action == "transferred"} == {"a"}
+    assert (copy / "d" / "a").read_bytes() == (source / "d" / "a").read_bytes()
+    assert xsync.run("verify", source, copy, "--read-source").code == 0
+    xsync.settle()
+    assert xsync.run("run", source, copy, "--delta", "destination").result["files"]["transferred"] == 0
+
+
+def test_it_is_remembered_beside_other_facts_and_travels_with_them(xsync: Xsync, source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    assert xsync.run("run", source, copy).code == 0
+    for name in ("x", "y"):
+        (source / name).write_bytes(name.encode() * 100)
+        shutil.copy2(source / name, copy / name)
+    _rot(source / "x", copy / "x")
+    assert xsync.run("verify", source, copy, "--read-source").lines[-1]["doubted"] == 1
+    assert xsync.run("state", "export", tmp_path / "out").code == 0
+    elsewhere = Xsync(tmp_path / "elsewhere")
+    imported = elsewhere.run("state", "import", tmp_path / "out")
+    assert imported.code == 0, imported.lines
+    elsewhere.settle()
+    done = elsewhere.run("run", source, copy, "--delta", "destination")
+    assert (done.code, done.result["files"]["transferred"]) == (0, 1)
+    assert (copy / "x").read_bytes() == (source / "x").read_bytes()
 
 
 def test_a_verification_during_an_interruption_is_remembered_after_the_resume(

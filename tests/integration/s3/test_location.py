@@ -1,18 +1,16 @@
-"""Buckets: what a server answers becomes a sentence that says what to do, and uploads end well or not at all."""
+"""Buckets: what a server answers becomes a sentence that says what to do, or what was asked for."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.errors import DestinationError, ExistsError, LocationError, SourceError, UploadGoneError
+from engine.errors import DestinationError, LocationError, SourceError
 from engine.locations.base import PartResult
-from engine.locations.credentials import Credentials, current_credentials, proxy_for
+from engine.locations.credentials import Credentials, current_credentials, new_session, proxy_for
 from engine.locations.listing import ScanLimit
 from engine.locations.s3 import S3Location
 from engine.locations.s3_bucket import AWS_LARGEST, OTHERS_LARGEST
@@ -21,61 +19,12 @@ from engine.model import Fate, Kind, LocationSpec
 from tests.certificates import self_signed
 from tests.conftest import SpecMaker
 from tests.contract.sides import Everything, files_of, listed, path_of_row, rows_of
-from tests.integration.s3_stub import LISTING, Answer, Request, Respond, error, serving
+from tests.integration.s3.opening import Stub, always, opened
+from tests.integration.s3_stub import LISTING, Answer, Request, error, serving
 from xsync_tui.demo.server import S3Server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-PART = PartResult(1, 5, 7, '"etag"')
-
-
-@contextmanager
-def opened(spec: LocationSpec) -> Iterator[S3Location]:
-    location = S3Location(spec)
-    try:
-        yield location
-    finally:
-        location.close()
-
-
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Credentials and nothing else in the environment; requests are tried once."""
-    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setattr("engine.locations.s3_client.ATTEMPTS", 1)
-    return monkeypatch
-
-
-Stub = Callable[[Respond], AbstractContextManager[S3Location]]
-
-
-@pytest.fixture
-def stub(keys: pytest.MonkeyPatch) -> Stub:
-    """Call it with what the server answers for a location on that server."""
-
-    @contextmanager
-    def make(respond: Respond) -> Iterator[S3Location]:
-        with (
-            serving(respond) as url,
-            opened(LocationSpec(url="s3://b/p", endpoint_url=url, region="eu-west-1")) as location,
-        ):
-            yield location
-
-    return make
-
-
-def always(answer: Answer) -> Respond:
-    return lambda _: answer
-
 
 # --- a real server ---
 
@@ -94,12 +43,6 @@ def test_unknown_key_wrong_secret_and_missing_bucket(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
     with opened(s3_spec(bucket)) as location, pytest.raises(DestinationError, match="access key is not known"):
         location.check_destination()
-
-
-def test_server_that_checks_checksums_is_recognised(bucket: str, s3_spec: SpecMaker) -> None:
-    with opened(s3_spec(bucket, "p")) as location:
-        assert location.probe_checksums() is True
-        assert rows_of(location.stored()) == []
 
 
 def test_lists_more_than_a_page_in_many_folders(bucket: str, s3_spec: SpecMaker, boto: S3Client) -> None:
@@ -231,70 +174,6 @@ def test_no_credentials(keys: pytest.MonkeyPatch) -> None:
         location.check_source()
     with pytest.raises(LocationError, match="no AWS credentials were found"):
         current_credentials(spec)
-
-
-def test_an_error_inside_a_200_is_a_failure(stub: Stub) -> None:
-    with stub(always(error(200, "InternalError"))) as location, pytest.raises(DestinationError, match="InternalError"):
-        location.complete(b"x", "upload", [PART], 7, {})
-
-
-def test_completion_sends_checksum_and_size_and_believes_no_other(stub: Stub) -> None:
-    requests: list[Request] = []
-    other = "<ChecksumCRC64NVME>AAAAAAAAAAg=</ChecksumCRC64NVME>"
-
-    def respond(request: Request) -> Answer:
-        requests.append(request)
-        return Answer(
-            200, f"<CompleteMultipartUploadResult><ETag>x</ETag>{other}</CompleteMultipartUploadResult>".encode()
-        )
-
-    with stub(respond) as location, pytest.raises(DestinationError, match="checksums differ"):
-        location.complete(b"x", "upload", [PART, PartResult(2, 6, 8, "plain")], 7, {})
-    assert requests[0].headers["x-amz-checksum-crc64nvme"] == "AAAAAAAAAAc="
-    assert requests[0].headers["x-amz-checksum-type"] == "FULL_OBJECT"
-    assert requests[0].headers["x-amz-mp-object-size"] == "11"
-    assert b"<ETag>&quot;plain&quot;</ETag>" in requests[0].body or b'<ETag>"plain"</ETag>' in requests[0].body
-
-
-def test_completion_of_what_must_be_new_asks_for_it(stub: Stub) -> None:
-    requests: list[Request] = []
-
-    def respond(request: Request) -> Answer:
-        requests.append(request)
-        return error(412, "PreconditionFailed")
-
-    with stub(respond) as location, pytest.raises(ExistsError, match="another object"):
-        location.complete(b"x", "upload", [PART], 7, {}, only_new=True)
-    assert requests[0].headers["if-none-match"] == "*"
-    with stub(respond) as location, pytest.raises(DestinationError, match="Precondition"):
-        location.complete(b"x", "upload", [PART], 7, {})
-    assert "if-none-match" not in requests[1].headers
-
-
-@pytest.mark.parametrize(("size", "checksum"), [("6", "AAAAAAAAAAc="), ("5", "AAAAAAAAAAg="), ("5", "")])
-def test_a_vanished_upload_is_done_only_if_size_and_checksum_agree(stub: Stub, size: str, checksum: str) -> None:
-    def respond(request: Request) -> Answer:
-        if request.method == "POST":
-            return error(404, "NoSuchUpload")
-        headers = {"x-amz-checksum-crc64nvme": checksum} if checksum else {}
-        return Answer(200, b"x" * int(size), headers | {"etag": '"e"'})
-
-    with stub(respond) as location, pytest.raises(UploadGoneError):
-        location.complete(b"x", "upload", [PART], 7, {})
-
-
-def test_a_server_that_accepts_wrong_checksums_is_found_out(stub: Stub) -> None:
-    seen: list[tuple[str, str]] = []
-
-    def respond(request: Request) -> Answer:
-        seen.append((request.method, request.path.partition("?")[0]))
-        return Answer(200)
-
-    with stub(respond) as location:
-        assert location.probe_checksums() is False
-    assert [method for method, _ in seen] == ["PUT", "DELETE"]
-    assert len({path for _, path in seen}) == 1
-    assert seen[0][1].startswith("/b/p/.xsync-canary-")
 
 
 def test_expired_credentials_are_read_again(keys: pytest.MonkeyPatch, tmp_path: Path, stub: Stub) -> None:
@@ -454,3 +333,14 @@ def test_limits(keys: pytest.MonkeyPatch) -> None:
     location = S3Location(LocationSpec(url="s3://b/p", endpoint_url="http://h"))
     with pytest.raises(DestinationError, match="key too long"):
         location.begin(b"x" * 1023, 1, {})
+
+
+def test_a_handler_of_one_session_is_not_one_of_another() -> None:
+    """They begin with copies of the same handlers."""
+    heard: list[str] = []
+    one, other = new_session(LocationSpec("s3://b")), new_session(LocationSpec("s3://b"))
+    one.register("own.event", lambda **_: heard.append("one"))
+    other.get_component("event_emitter").emit("own.event")
+    assert heard == []
+    one.get_component("event_emitter").emit("own.event")
+    assert heard == ["one"]

@@ -1,0 +1,1 @@
+"""Buckets as locations, on the real server and on ones that answer as told."""
