@@ -125,6 +125,11 @@ def format_count(count: int) -> str:
     return f"{count:,}"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """The exact count of things: ``1 agent``, ``12,412,907 files``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def format_count_short(count: float) -> str:
     """A count for tables: ``12.4 M``, ``999``; at most 6 characters below 1000 T."""
     return _three_digits(count, ("", "k", "M", "G", "T")).rstrip()

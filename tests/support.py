@@ -21,7 +21,7 @@ from engine.catalog.state import read_state, write_state
 from engine.home import Home, list_execution_folders
 from engine.journal.reader import SnapshotReader, read_snapshot
 from engine.journal.schema import connect
-from engine.model import Snapshot
+from engine.model import Snapshot, Status
 
 
 @dataclass
@@ -135,6 +135,11 @@ class Xsync:
         snapshot = self.wait_for(lambda now: now.status.ended or self.stored_parts() > 0)
         assert not snapshot.status.ended, "it ended before it was looked at: lower its limit"
         return snapshot
+
+    def lift_limit(self) -> None:
+        """Let the latest execution, which runs or is about to, go as fast as it can."""
+        self.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
+        assert self.run("limit", "none").code == 0
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from engine.execution.ledger import Ledger
 from engine.journal.records import Estimate
@@ -51,6 +53,7 @@ class Watch:
 
     def __init__(self, tasks: Sequence[TaskSnapshot]) -> None:
         self._tasks = list(tasks)
+        self._written: dict[int, TaskSnapshot] = {}
         self._agents: dict[str, _Watched] = {}
         self._gone: list[AgentSnapshot] = []
         self._events: list[Event] = []
@@ -83,7 +86,9 @@ class Watch:
             return
         last = watched.reports[-1][1]
         self._before = (self._before[0] + last.files, self._before[1] + last.bytes)
-        self._gone.append(AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time()))
+        self._gone.append(
+            AgentSnapshot(agent, state, files=last.files, bytes=last.bytes, reported_at=time.time(), times=last.times)
+        )
 
     def write(
         self,
@@ -104,19 +109,23 @@ class Watch:
         events, self._events = self._events, []
         gone, self._gone = self._gone, []
         totals = ledger.totals(listing_complete=listing_complete)
-        agents = [self._snapshot(name, state, now) for name, state in sorted(states.items())]
+        over = {agent.name: agent for agent in gone}
+        agents = [self._snapshot(name, state, now) for name, state in sorted(states.items()) if name not in over]
+        last = [replace(over[name], state=state) for name, state in sorted(states.items()) if name in over]
         files_rate = sum(agent.files_per_second for agent in agents)
         bytes_rate = sum(agent.bytes_per_second for agent in agents)
         left = self._left(totals, files_rate, bytes_rate)
+        changed = {index: task for index, task in self._live_tasks(ledger) if self._written.get(index) != task}
         with journal.transaction():
             journal.heartbeat(now, left)
-            journal.put_agents([*gone, *agents], now)
-            journal.put_tasks(self._live_tasks(ledger))
+            journal.put_agents([*gone, *agents, *last], now)  # at its end agents keep what they did
+            journal.put_live(changed)
             journal.add_sample(Sample(now, *self._moved(agents), files_rate, bytes_rate))
             journal.add_agent_rates(now, {agent.name: agent.bytes_per_second for agent in agents})
             self._estimate(journal, now, None if paused else left, bytes_rate)
             for event in events:
                 journal.add_event(event)
+        self._written |= changed
 
     def _estimate(self, journal: Journal, now: float, left: tuple[float, float] | None, bytes_rate: float) -> None:
         """Keep what is said now; what was said before a pause, or before this session, is forgotten."""
@@ -140,12 +149,11 @@ class Watch:
         files, size = self._before
         return files + sum(agent.files for agent in agents), size + sum(agent.bytes for agent in agents)
 
-    def _live_tasks(self, ledger: Ledger) -> list[TaskSnapshot]:
+    def _live_tasks(self, ledger: Ledger) -> Iterator[tuple[int, TaskSnapshot]]:
         totals = ledger.by_task()
-        return [
-            TaskSnapshot(task.name, task.include, task.exclude, task.agent, totals[index].files, totals[index].bytes)
-            for index, task in enumerate(self._tasks)
-        ]
+        for index, task in enumerate(self._tasks):
+            files, size = totals[index].files, totals[index].bytes
+            yield index, TaskSnapshot(task.name, task.include, task.exclude, task.agent, files, size)
 
     def _snapshot(self, name: str, state: str, now: float) -> AgentSnapshot:
         watched = self._agents.get(name)

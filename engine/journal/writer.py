@@ -173,8 +173,12 @@ class Journal(Succession):
                     raise JournalError(
                         f"Task {position} of {self._path} is {known[position]}: it cannot become {plan}."
                     )
-                live = to_json((task.agent, task.files, task.bytes))
-                self._run(f"INSERT INTO tasks VALUES (?, ?, ?) {update}", position, plan, live)
+                self._run(f"INSERT INTO tasks VALUES (?, ?, ?) {update}", position, plan, _live(task))
+
+    def put_live(self, tasks: Mapping[int, TaskSnapshot]) -> None:
+        """Record agent and counts of the tasks given by index; others keep theirs, and all their names and patterns."""
+        for position, task in tasks.items():
+            self._run("UPDATE tasks SET live = ? WHERE position = ?", _live(task), position)
 
     def tasks(self) -> list[TaskSnapshot]:
         """The tasks as last put, in the order of their index."""
@@ -302,6 +306,11 @@ class Journal(Succession):
     def _insert_segment(self, segment: Segment, number: int | None) -> int:
         values = (number, segment.kind, segment.file, segment.rows, segment.bytes, to_json(segment.info))
         return self._run("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", *values)
+
+
+def _live(task: TaskSnapshot) -> str:
+    """What changes of a task, as its column holds it."""
+    return to_json((task.agent, task.files, task.bytes))
 
 
 def _insert_execution(path: Path, execution: Execution, runner: Runner, supersedes: Sequence[str]) -> None:

@@ -215,6 +215,12 @@ class OpenFile(Protocol):
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill ``buffer`` from ``offset``; fewer bytes than asked only at the end of the file. Raises OSError."""
 
+    def is_what_etag_says(self) -> bool:
+        """Whether what was read, all of it, is what its store's own hash says; False if it makes none.
+
+        Raises RequestError if it is something else.
+        """
+
     def confirm(self) -> Identity:
         """Open the same path anew and return its identity now. Raises OSError."""
 

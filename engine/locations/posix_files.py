@@ -85,6 +85,10 @@ class PosixFile:
         """Its extended attributes. Raises OSError."""
         return read_xattrs(self._fd)
 
+    def is_what_etag_says(self) -> bool:
+        """False: a file system keeps no hash."""
+        return False
+
     def confirm(self) -> Identity:
         """Open the path anew, past all remembered folders, and return its identity now. Raises OSError."""
         fd = os.open(self._full_path, _READ_FLAGS)

@@ -16,10 +16,12 @@ import msgspec
 
 from engine.locations.base import Attributes, Kept, RequestError
 from engine.locations.credentials import current_credentials
+from engine.locations.etags import new_hash
 from engine.locations.extras import EXTRAS, MAX_DECODED_BYTES, ExtrasError, decode, encode, reread, side_path
 from engine.locations.metadata import DEFAULT_FOLDER_MODE, DEFAULT_ID, DEFAULT_MODE, FileAttributes, parse_metadata
 from engine.locations.s3_client import Connection, DataPath
 from engine.locations.s3_errors import EXPIRED_CODES
+from engine.locations.s3_hashes import EtagHashes
 from engine.locations.s3_http import Pool, Reply, TransportError
 from engine.locations.s3_pages import Asked, check_page, version_number
 from engine.locations.s3_signing import Signer, quoted
@@ -43,7 +45,9 @@ class S3File:
 
     __slots__ = (
         "_attributes",
+        "_claim",
         "_end",
+        "_hash",
         "_objects",
         "_path",
         "_position",
@@ -70,6 +74,9 @@ class S3File:
         self.kept = Kept(metadata, content, int(tags) if tags.isdigit() else 0, etag)
         self.stored_checksum = full_checksum(headers) if end is None or end <= start else None
         self._attributes: Attributes | None = None
+        is_whole = start == 0 and end is None and self.stored_checksum is None
+        self._claim = objects.hashes.claim_of(headers) if is_whole else None
+        self._hash = new_hash() if self._claim is not None else None
 
     @property
     def attributes(self) -> Attributes:
@@ -90,7 +97,18 @@ class S3File:
         except TransportError as error:
             raise failure_of(error) from error
         self._position += size
+        if self._hash is not None:
+            self._hash.update(buffer[:size])
         return size
+
+    def is_what_etag_says(self) -> bool:
+        """Whether its MD5 is its ETag; see base.OpenFile. False where a stored checksum tells more, too."""
+        if self._claim is None or self._hash is None or self._position != self.identity.size:
+            return False
+        told = self._objects.hashes.judge(self._claim, self._hash.hexdigest())
+        if told is False:
+            raise RequestError("BadDigest", None, "what was received is not what the source's ETag, an MD5, says")
+        return bool(told)
 
     def confirm(self) -> Identity:
         """Its identity: an answer is of one version, whatever has become of the object meanwhile."""
@@ -110,6 +128,7 @@ class S3File:
             raise FileNotFoundError("the object was replaced")
         self._reply, again._reply = again._reply, None
         self._position = offset
+        self._hash = None
 
 
 class Objects:
@@ -118,6 +137,7 @@ class Objects:
     def __init__(self, connection: Connection, spec: LocationSpec) -> None:
         self._connection = connection
         self._spec = spec
+        self.hashes = EtagHashes()
         self._lock = threading.Lock()
         self._way: tuple[Pool, Signer, DataPath] | None = None
 

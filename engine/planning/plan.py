@@ -16,10 +16,10 @@ from engine.planning.hosting import HostRoom
 from engine.planning.network import DataSyncNetwork, Network
 from engine.planning.partition.tasks import (
     BYTES_OF_A_TASK,
-    CORE_OF_A_TASK,
     EVEN,
     MANY_TASKS,
     MOST_TASKS,
+    SECONDS_OF_A_TASK,
     Partition,
     TaskPlan,
 )
@@ -30,6 +30,7 @@ from engine.planning.values import Dataset, Origin, PlanLimit, Roofline, Seconds
 from engine.quantities import (
     format_bytes,
     format_count,
+    format_duration,
     format_duration_range,
     format_percent,
     format_rate,
@@ -290,5 +291,5 @@ def _many(tasks: int) -> str:
         return (
             f"a run has at most {format_count(MOST_TASKS)} tasks, and is refused with {format_count(tasks)}: {instead}"
         )
-    core, memory = format_percent(tasks * CORE_OF_A_TASK), format_bytes(tasks * BYTES_OF_A_TASK)
-    return f"{format_count(tasks)} tasks cost the runner about {core} of a core and {memory} of memory: {instead}"
+    took, memory = format_duration(tasks * SECONDS_OF_A_TASK), format_bytes(tasks * BYTES_OF_A_TASK)
+    return f"{format_count(tasks)} tasks cost the runner about {took} of CPU and {memory} of memory: {instead}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.quantities import format_bytes, format_count, format_share
+from engine.quantities import counted, format_bytes, format_share
 from engine.survey.report import SurveyReport
 
 LARGE_BYTES = 1 << 30
@@ -12,7 +12,7 @@ LARGE_BYTES = 1 << 30
 def answer(report: SurveyReport) -> str:
     """How many files, which sizes rule, and whether something needs attention; a partial survey says so first."""
     start = "PARTIAL, at least " if report.partial else ""
-    what = f"{start}{format_count(report.files)} files, {format_bytes(report.bytes)}"
+    what = f"{start}{counted(report.files, 'file')}, {format_bytes(report.bytes)}"
     said = [text for text in (_small(report), _large(report)) if text]
     shape = f": {', '.join(said)}" if said else ""
     count = len(report.hazards)

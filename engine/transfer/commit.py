@@ -22,7 +22,7 @@ from engine.transfer.writing import write_reason_of
 class Written(NamedTuple):
     """A temporary that waits for its name. ``is_link``: a symlink, whose content is its target.
 
-    ``stored``: the source's own checksum of the content was found to be the same. ``is_hard_link``: its content is
+    ``proven``: how the content was found to be what the source holds, if that tells. ``is_hard_link``: its content is
     under another name already.
     """
 
@@ -32,7 +32,7 @@ class Written(NamedTuple):
     size: int
     checksum: int
     is_link: bool = False
-    stored: bool = False
+    proven: str | None = None
     is_hard_link: bool = False
     is_device: bool = False
 
@@ -166,7 +166,7 @@ class Commit:
             elif entry.is_hard_link:
                 self._rows.linked(entry.row)
             else:
-                how = None if entry.is_device else "stored-checksum" if entry.stored else verified
+                how = None if entry.is_device else entry.proven or verified
                 self._rows.transferred(entry.row, entry.size, entry.checksum, "", how)
 
     def _fail(self, entry: Written, reason: str, detail: str) -> None:

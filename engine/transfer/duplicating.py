@@ -13,7 +13,7 @@ from engine.transfer.copying import FOLDER, SMALL_FILE
 from engine.transfer.crt import Header, crc64nvme
 from engine.transfer.objects import ObjectCopying
 from engine.transfer.put import ticket_of
-from engine.transfer.reading import Reading, TooLargeError, attributes_of, read_whole, same_as_stored
+from engine.transfer.reading import Reading, TooLargeError, attributes_of, proven_by_source, read_whole
 from engine.transfer.retry import SendError
 from engine.transfer.rows import Found
 from engine.transfer.shared import Shared
@@ -76,7 +76,7 @@ class Duplicating(ObjectCopying):
         try:
             buffer = memoryview(bytearray(min(file.identity.size, MAX_DECODED_BYTES)))
             content = bytes(buffer[: file.read_into(buffer, 0)])
-            same_as_stored(file, crc64nvme(content))
+            proven_by_source(file, crc64nvme(content))
             return content
         finally:
             file.close()
@@ -109,7 +109,16 @@ class Forwarding(Duplicating):
         """Read an object and send it with all that it had."""
         shared = self.shared
         try:
-            reading = read_whole(self.source, path, shared.buffers, SMALL_FILE, ticket_of, shared.readers, self.allowed)
+            reading = read_whole(
+                self.source,
+                path,
+                shared.buffers,
+                SMALL_FILE,
+                ticket_of,
+                shared.readers,
+                self.allowed,
+                by_etag=shared.config.options.verify_mode != "NONE",
+            )
         except TooLargeError:
             self.rows.failed(row, "changed while read", "it has become a large object since it was listed")
             return

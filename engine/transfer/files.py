@@ -23,7 +23,7 @@ from engine.transfer.commit import Commit, Written
 from engine.transfer.copying import DEVICE, FILE, FOLDER, SYMLINK, TRANSIENT, Copying
 from engine.transfer.crt import crc64nvme
 from engine.transfer.linking import HARD_LINK, NoLink, make_link
-from engine.transfer.reading import as_file, attributes_of, same_as_stored
+from engine.transfer.reading import as_file, attributes_of, proven_by_source
 from engine.transfer.retry import Fault, Kind
 from engine.transfer.rows import Found
 from engine.transfer.shared import Shared
@@ -175,13 +175,13 @@ class FileCopying(Copying):
             checksum = self._fill(fd, file, found.size, extras.lengths)
             if checksum is None or file.confirm() != file.identity:
                 return False
-            stored = same_as_stored(file, checksum)
+            proven = proven_by_source(file, checksum, by_etag=self._verifies)
             with self._writing():
                 missed = self._attributing.apply(fd, as_file(file, found), atime_ns, extras.xattrs)
                 if self._syncs_each:
                     os.fsync(fd)
             self.rows.links[row] = extras.link or None
-            self._keep(Written(row, folder, temporary, found.size, checksum, stored=stored), found, missed)
+            self._keep(Written(row, folder, temporary, found.size, checksum, proven=proven), found, missed)
             kept = True
             return True
         finally:
@@ -260,11 +260,11 @@ class FileCopying(Copying):
         found, atime_ns = attributes_of(file)
         target = bytearray(found.size)
         checksum = crc64nvme(memoryview(target)[: file.read_into(memoryview(target), 0)])
-        stored = same_as_stored(file, checksum)
+        proven = proven_by_source(file, checksum, by_etag=self._verifies)
         temporary, missed = self._make_symlink(
             bytes(target), folder, as_file(file, found), atime_ns, self.extras(row, file).xattrs
         )
-        self._keep(Written(row, folder, temporary, len(target), checksum, True, stored), found, missed)
+        self._keep(Written(row, folder, temporary, len(target), checksum, True, proven), found, missed)
 
     def _make_symlink(
         self, target: bytes, folder: Folder, found: Found, atime_ns: int, xattrs: Xattrs

@@ -60,13 +60,17 @@ def fault_of(error: OSError) -> Fault | None:
     return None
 
 
-def same_as_stored(file: OpenFile, checksum: int) -> bool:
-    """Whether the source keeps a checksum of the whole file. Raises RequestError if ``checksum`` is another one."""
+def proven_by_source(file: OpenFile, checksum: int, *, by_etag: bool = True) -> str | None:
+    """How a file that was read whole is known to be what its source holds; None where that keeps nothing to tell by.
+
+    ``checksum``: of what was read. Without ``by_etag`` ETags are not believed. Raises RequestError if it is something
+    else.
+    """
     if file.stored_checksum is None:
-        return False
+        return "etag" if by_etag and file.is_what_etag_says() else None
     if file.stored_checksum != checksum:
         raise RequestError("BadDigest", None, "what was received is not what the source's checksum says")
-    return True
+    return "stored-checksum"
 
 
 def attributes_of(file: OpenFile) -> tuple[Found, int]:
@@ -101,11 +105,13 @@ def read_whole(
     watch: Watch,
     allowed: Callable[[], bool],
     extras_of: Callable[[OpenFile], Extras] = lambda _: NOTHING,
+    *,
+    by_etag: bool = True,
 ) -> Reading | None:
     """Read the file at ``path``; None if ``allowed()`` ended while it waited for memory.
 
-    ``ticket_of(size)`` says how much memory a body takes until it is sent. Raises OSError, and TooLargeError over
-    ``limit``.
+    ``ticket_of(size)`` says how much memory a body takes until it is sent. ``by_etag``: see proven_by_source. Raises
+    OSError, and TooLargeError over ``limit``.
     """
     watch.reading()
     file = source.open_file(path)
@@ -125,7 +131,7 @@ def read_whole(
             stable = file.read_into(content, 0) == size and file.confirm() == file.identity
             checksum = crc64nvme(content)
             if stable:
-                same_as_stored(file, checksum)
+                proven_by_source(file, checksum, by_etag=by_etag)
         except BaseException:
             buffers.give(buffer)
             buffers.release(ticket)

@@ -31,7 +31,7 @@ def has_deleted(entries: int, *, since: str) -> Callable[[Snapshot], bool]:
 
 @pytest.mark.timeout(600)
 def test_a_runner_that_is_killed_while_it_deletes(xsync: Xsync, tmp_path: Path) -> None:
-    source, target = make_source(tmp_path / "source", files=20_000), tmp_path / "target"
+    source, target = make_source(tmp_path / "source", files=20_000, sizes=(0, 1, 100)), tmp_path / "target"
     (source / "top0" / "changes").write_bytes(b"a file")
     command = ["run", str(source), str(target), "--delete", "--max-deletions", "1000000"]
     first = xsync.run(*command, seconds=300)

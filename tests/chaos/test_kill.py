@@ -53,12 +53,6 @@ def wait_for_more(xsync: Xsync, left: Snapshot | None) -> Snapshot:
     return xsync.wait_for(lambda now: now.runner_pid != pid and now.totals.files.transferred > files)
 
 
-def lift_limit(xsync: Xsync) -> None:
-    """Let the latest execution, which runs or is about to, go as fast as it can."""
-    xsync.wait_for(lambda now: now.runner_alive and now.status is Status.TRANSFERRING)
-    assert xsync.run("limit", "none").code == 0
-
-
 def kill_agents(xsync: Xsync, times: int) -> None:
     """Kill an agent in the middle of its work, and another one when that is known, until so many are dead.
 
@@ -116,7 +110,7 @@ def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S
     source = make_source(tmp_path / "source", files=500, sizes=SIZES, large=(40 << 20,))
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as process:
         kill_agents(xsync, 5)
-        lift_limit(xsync)
+        xsync.lift_limit()
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
@@ -199,7 +193,7 @@ def test_a_killed_foreground_command_lets_its_runner_drain(
     assert snapshot.status is Status.INTERRUPTED
     assert snapshot.totals.files.pending > 0
     with ended(xsync.start("resume", snapshot.execution)) as process:
-        lift_limit(xsync)
+        xsync.lift_limit()
         assert xsync.finish(process).code == 0
     assert verify(source, s3, bucket).differences == ()
 
@@ -246,7 +240,7 @@ def test_pause_stops_and_resume_goes_on(xsync: Xsync, tmp_path: Path, s3: S3Serv
         paused = xsync.wait_for(lambda now: now.status is Status.PAUSED)
         assert paused.totals.files.pending > 0
         assert xsync.run("resume").code == 0
-        lift_limit(xsync)
+        xsync.lift_limit()
         done = xsync.finish(process)
     assert done.code == 0
     assert done.result["files"]["transferred"] == 500
@@ -260,7 +254,7 @@ def test_agents_come_and_go_while_it_runs(xsync: Xsync, tmp_path: Path, s3: S3Se
         xsync.wait_for(lambda now: any(a.name == "agent-2" and a.files > 0 for a in now.agents))
         assert xsync.run("fleet", "drain", "agent-1").code == 0
         xsync.wait_for(lambda now: any(a.name == "agent-1" and a.state == "gone" for a in now.agents))
-        lift_limit(xsync)
+        xsync.lift_limit()
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     assert verify(source, s3, bucket).differences == ()

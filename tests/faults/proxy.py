@@ -33,6 +33,7 @@ Fault = Literal[
     "untold",
     "corrupt-untold",
     "other-etag",
+    "false-etag",
 ]
 Decide = Callable[["Request"], Fault]
 
@@ -161,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _other_etag(self) -> None:
         self._forward(self._body(), tells_checksums=False, damage=lambda told: _ETAG.sub(b"0" * 32, told))
+
+    def _false_etag(self) -> None:
+        """Tell an ETag that looks like an MD5 and is none."""
+        self._forward(self._body(), {"etag": f'"{"0" * 32}"'})
 
     def _lost_answer(self) -> None:
         """Pass the request on, then cut the connection instead of passing the answer back."""

@@ -54,7 +54,7 @@ def test_a_folder_and_a_bucket_that_will_do(
     assert (ran.code, found["ok"], found["failures"]) == (0, True, 0)
     fine = _texts(found, "ok")
     assert "files in 6 places opened and read" in fine
-    assert "and deleted again" in fine
+    assert "the canary was deleted again" in fine
     assert "credentials: do not end" in fine
     assert "connecting takes" in fine
     assert "clock: " in fine

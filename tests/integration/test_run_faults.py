@@ -60,10 +60,10 @@ def make_tree(folder: Path) -> Path:
     (folder / "empty folder").mkdir()
     (folder / "link").symlink_to("top/plain")
     with open(folder / LARGE, "wb") as file:
-        for place in range(0, 40 << 20, 4 << 20):
+        for place in range(0, 36 << 20, 4 << 20):
             file.seek(place)
             file.write(hashlib.sha256(b"%d" % place).digest() * 32_768)
-        file.truncate(40 << 20)
+        file.truncate(36 << 20)
     for path in (folder / "top" / "plain", folder / "sub"):
         with suppress(OSError):  # where the file system knows none there is nothing to be kept aside
             os.setxattr(path, "user.much", bytes(range(256)) * 12)

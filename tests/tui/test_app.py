@@ -37,11 +37,21 @@ def test_the_first_start_asks_for_the_data_and_surveys_it_at_once(tmp_path: Path
 
     async def play(driver: Driver) -> None:
         await driver.sees("Where is the data?")
+        await driver.until(lambda: "? help" not in driver.read(), lambda: "it would be typed into the field")
         await driver.press(*str(tmp_path / "data"), "enter")
         await driver.sees("[2 Survey ok]")
-        await driver.sees("1 files  1.00 kB")
+        await driver.sees("1 file  1.00 kB")
         await driver.press("backspace")
         await driver.sees("1.00 kB found")
+
+    drive(play)
+
+
+def test_letters_are_keys_again_when_the_field_was_left() -> None:
+    async def play(driver: Driver) -> None:
+        await driver.sees("Where is the data?")
+        await driver.press("escape")
+        await driver.sees("? help")
 
     drive(play)
 

@@ -8,8 +8,9 @@ import pytest
 from engine.model import Bytes, Status, Tally, Totals
 from xsync_tui.drawing.facts import CutoverBrief, Facts, Subject
 from xsync_tui.drawing.frame import Act, Hint, footer_row, journey_row, small_rows, strip_rows, title_row
+from xsync_tui.drawing.help import help_rows
 from xsync_tui.drawing.journey import progress, steps_of, title_of
-from xsync_tui.drawing.rows import Canvas, Row, plain, row, width
+from xsync_tui.drawing.rows import Canvas, Piece, Row, plain, row, width
 from xsync_tui.gallery.executions import ASCII, CANVAS, HOSTILE, NOW, profile, snapshot, survey
 
 LAB = Subject(profile="lab-images")
@@ -124,7 +125,21 @@ def test_a_small_terminal_gets_the_answer_and_the_way_on() -> None:
     ]
 
 
+def test_a_small_terminal_gets_all_of_the_answer() -> None:
+    rows = plain(small_rows([row(Piece(" 4 agents copy 48.1 TB in 6 h 05 - 7 h 10."))], Canvas(30, 9)))
+    assert rows[:2] == [" 4 agents copy 48.1 TB in 6 h", " 05 - 7 h 10."]
+
+
 def test_help_stays_in_a_footer_that_is_too_long() -> None:
     hints = [Hint(letter, "something to do") for letter in "abcdef"]
     (line,) = plain([footer_row([*hints, Hint("?", "help"), Hint("q", "leave")], Canvas(80, 20))])
     assert line.rstrip().endswith("? help  q leave")
+
+
+def test_help_of_many_looks_still_shows_every_move_on_a_small_screen() -> None:
+    looks = [Hint(letter, "looks") for letter in "abcdefghijklmn"]
+    moves = [Hint(f"move {number}", "moves") for number in range(11)]
+    legend = [row(f" glyph {number}") for number in range(5)]
+    shown = "\n".join(plain(help_rows("survey", moves, looks, [Hint("R", "acts")], legend, Canvas(80, 24))))
+    assert "move 10" in shown
+    assert "glyph 4" in shown

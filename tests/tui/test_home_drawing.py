@@ -243,3 +243,9 @@ def test_the_first_start_asks_one_question() -> None:
     assert rows[0] == " Where is the data?"
     assert "   What it finds stays on this host, in /root/.local/state/xsync" in rows
     assert host_text(HOST, CANVAS) == "agent-01  bond0 20.0 Gbps  16 cores"
+
+
+def test_a_pass_that_found_nothing_new_does_not_look_as_if_nothing_had_arrived() -> None:
+    again = execution(snapshot(Status.SUCCESS, totals=totals(done=0.0, files=9)))
+    rows = drawn(CANVAS, FACTS._replace(executions=[again]))
+    assert any("SUCCESS                 nothing was new" in row for row in rows), rows

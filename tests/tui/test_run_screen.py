@@ -167,6 +167,7 @@ def test_what_has_no_runner_any_more_is_ended_from_run_and_from_home(status: Sta
         await user.strip()
         await user.press(*home.name, "enter")
         await user.sees("is cancelled, 248 files left. What it copied counts.")
+        await user.sees("CANCELLED")
         await user.press("C")
         await user.sees("nothing was interrupted")
 

@@ -71,7 +71,7 @@ def test_a_survey_at_80_columns() -> None:
   2023                  3.10 M   11.2 TB  ██▍·······   23 %     16 mo          0
   2022                  3.20 M   9.80 TB  ██········   20 %       2 y          0
   (files in it)              3   1.23 kB  ▏········· <0.1 %         -          0
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -99,7 +99,7 @@ def test_a_survey_in_ascii() -> None:
   2023                  3.10 M   11.2 TB  ##........   23 %     16 mo          0
   2022                  3.20 M   9.80 TB  ##........   20 %       2 y          0
   (files in it)              3   1.23 kB  .......... <0.1 %         -          0
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -127,7 +127,7 @@ def test_a_survey_at_120_columns() -> None:
   2023                                             3.10 M   11.2 TB  █████▍·················   23 %     16 mo          0
   2022                                             3.20 M   9.80 TB  ████▊··················   20 %       2 y          0
   (files in it)                                         3   1.23 kB  ▏······················ <0.1 %         -          0
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -245,7 +245,7 @@ def test_a_survey_that_goes_on_keeps_the_folders_of_the_last_one_below() -> None
 ▶ 2024                  3.00 M   12.9 TB  ██▊·······   27 %       3 d          0
   2023                  3.10 M   11.2 TB  ██▍·······   23 %     16 mo          0
   2022                  3.20 M   9.80 TB  ██········   20 %       2 y          0
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 

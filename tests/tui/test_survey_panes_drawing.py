@@ -36,7 +36,7 @@ def test_folders_are_ranked_by_files_of_one_size() -> None:
 ▶ 2025                  3.00 M    100 GB  █████████▋   96 %
   2024                   100 k   4.00 GB  ▍·········  3.2 %
   (files in it)              3   90.0 kB  ▏········· <0.1 %
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -50,7 +50,7 @@ def test_folders_are_ranked_by_files_of_one_size_in_ascii() -> None:
 > 2025                  3.00 M    100 GB  #########.   96 %
   2024                   100 k   4.00 GB  ..........  3.2 %
   (files in it)              3   90.0 kB  .......... <0.1 %
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -74,7 +74,7 @@ def test_sizes_are_those_of_one_folder() -> None:
  > 1 GB      │▏             <0.1 % │███████████▉    90 % │████████▉       67 %
  Folders in /2024        files   bytes ▼  share of bytes        mtime  ctime 7 d
 ▶ 12                     100 k   44.0 GB  ██████████  100 %      5 mo          0
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -118,7 +118,7 @@ def test_the_map_shows_two_levels_and_how_old_they_are() -> None:
 │███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
 │███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
 │███████████████████│▒▒▒▒▒▒▒▒▒▒▒│▒▒│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│░░░░░░░░░░░░░░░░░│         │
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -140,7 +140,7 @@ def test_the_map_in_ascii() -> None:
 |###################|===========|==|================================|.................|         |
 |###################|===========|==|================================|.................|         |
 |###################|===========|==|================================|.................|         |
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -174,11 +174,11 @@ def test_ages_and_extensions_have_bars() -> None:
  Modified       files                           bytes
 ▶today          ▏                1.00 k <0.1 %  ▏               10.0 GB <0.1 %
  < 7 days       ▏                2.00 k <0.1 %  ▏                100 GB  0.2 %
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
  Extension      files                           bytes
  svs            █▎               1.00 M  8.1 %  ██████████      30.0 TB   62 %
 ▶(none)         ▏                     5 <0.1 %  ▏                 100 B <0.1 %
- ! 15 hazards: 12 unreadable, 3 keys over 1,024 bytes
+ ! 15 hazards: 12 x unreadable, 3 x keys over 1,024 bytes
 """.strip("\n")
     )
 
@@ -191,10 +191,10 @@ def test_hazards_come_with_advice_and_examples() -> None:
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
  Hazards
- ! 12 unreadable
+ ! 12 x unreadable
    xsync reports them as failed: give it the right to read.
    2023/x\x1b[2J
-▶! 3 keys over 1,024 bytes
+▶! 3 x keys over 1,024 bytes
    They cannot be objects: rename them.
    2024/long
 """.strip("\n")
@@ -207,7 +207,7 @@ def test_many_hazards_keep_the_one_under_the_cursor_open() -> None:
         rows = plain(survey_rows(survey_view(report(hazards=many))._replace(pane="hazards", cursor=cursor), NARROW))
         at = next(index for index, line in enumerate(rows) if line.startswith("▶"))
         assert [line.strip() for line in rows[at : at + 3]] == [
-            f"▶! {50 - cursor} kind {cursor}",
+            f"▶! {50 - cursor} x kind {cursor}",
             "Advice.",
             f"path{cursor}",
         ]
@@ -230,4 +230,4 @@ def test_what_compresses_is_shown_where_it_was_sampled() -> None:
 
 def test_one_hazard_is_not_several() -> None:
     one = survey_view(report(hazards=(Hazard("unreadable", 1, ("a",)),)))
-    assert plain(survey_rows(one, NARROW))[-1].strip() == "! 1 hazard: 1 unreadable"
+    assert plain(survey_rows(one, NARROW))[-1].strip() == "! 1 hazard: 1 x unreadable"

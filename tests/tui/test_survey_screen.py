@@ -207,7 +207,7 @@ def test_a_scan_is_cancelled_in_view_and_keeps_what_it_found(app: XsyncApp, monk
         await driver.press("R", "enter")
         await driver.sees("2 folders queued")
         await driver.press("C", "enter")
-        text = await driver.sees("at least 1 files")
+        text = await driver.sees("at least 1 file")
         assert "PARTIAL" in text
         await driver.sees("2 Survey partial")
         await driver.sees("Stopped. What was found is kept")

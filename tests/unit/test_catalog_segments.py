@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from engine.catalog.files import replacing
@@ -28,6 +29,27 @@ def test_row_groups_are_no_larger_than_a_chunk(tmp_path: Path) -> None:
     groups = write_entries(tmp_path / "e.parquet", rows).groups
     assert [group.rows for group in groups] == [CHUNK_ROWS, 1]
     assert read_row_group(tmp_path / "e.parquet", 1).num_rows == 1
+
+
+def test_a_row_group_brings_nothing_of_the_others_and_their_footer_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [entry(b"d", b"%d" % number, task=number) for number in range(50)]
+    written = write_entries(tmp_path / "e.parquet", entries_table(rows))
+    looks: list[Path] = []
+    read = pq.read_metadata
+
+    def counted(path: Path) -> pq.FileMetaData:
+        looks.append(path)
+        return read(path)
+
+    monkeypatch.setattr(pq, "read_metadata", counted)
+    read_back = [read_row_group(written.path, group.number) for group in written.groups]
+    assert [names(table) for table in read_back] == [[b"%d" % number] for number in range(50)]
+    assert {table.schema.metadata for table in read_back} == {None}
+    assert looks == [written.path]
+    other = write_entries(tmp_path / "e.parquet", entries_table(rows[7:9]))
+    assert names(read_row_group(other.path, 1)) == [b"8"]
 
 
 def test_counts_of_a_row_group_are_of_candidates(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_what_was_deleted_and_what_stays_is_said() -> None:
     found = Deletions(files=9, folders=1, foreign_files=2, listed_in="/x/deletions.parquet", versioned=True)
     snapshot = shown(Status.SUCCESS, found, deleted=9)
     text = "\n".join(summary_lines(snapshot, [], {}, Look(80, 24), gone=False))
-    assert "9 files and 1 folders deleted" in text
+    assert "9 files and 1 folder deleted" in text
     assert "2 files and 0 folders at the destination were not put there by xsync and stay: /x/deletions.parquet" in text
     assert "noncurrent" in text
     assert "10 deleted" in "\n".join(view(snapshot, snapshot.heartbeat_at, Look(80, 24)))

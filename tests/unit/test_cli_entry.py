@@ -171,3 +171,17 @@ def test_version_and_status_load_no_command_but_their_own(home: Path) -> None:
     assert "'xsync_tui.cli.status'" in loaded
     assert "'xsync_tui.cli.run'" not in loaded
     assert "'engine.execution" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["plan", "x", "--bandwidth", "20"], "xsync: Invalid value for '--bandwidth': '20' is not a rate: expected a"),
+        (["plan", "x", "--agents", "many"], "'many' is not a whole number. Try 'xsync plan --help'."),
+        (["survey", "a", "b"], "Got unexpected extra argument (b). Try 'xsync survey --help'."),
+    ],
+)
+def test_wrong_usage_names_the_option_and_is_a_sentence(args: list[str], said: str, capsys: Capture) -> None:
+    ran = xsync(capsys, *args)
+    assert ran.code == 2
+    assert said in ran.err

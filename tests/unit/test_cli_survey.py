@@ -146,9 +146,9 @@ def test_a_whole_survey() -> None:
         " widest      2025: 4,000 entries",
         " deepest     2024/12: 4 levels",
         " extensions  tif 100 % of the bytes",
-        " ! 3 key over 1,024 bytes: xxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxxx",
+        " ! 3 x key over 1,024 bytes: xxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxx",
         "   Shorten it.",
-        " ! 1 special file: a/pipe",
+        " ! 1 x special file: a/pipe",
     ]
 
 

@@ -332,6 +332,9 @@ def test_the_plan_of_a_task_is_frozen_and_its_counts_are_not(folder: Path) -> No
         with pytest.raises(JournalError, match=r"Task 1 .*everything else.* cannot become .*2023"):
             journal.put_tasks([task, TaskSnapshot("2023", ("/2023",), (), "a2")])
         assert journal.tasks() == [moved, rest]
+        again = TaskSnapshot("everything else", (), ("/2024",), "a1", Tally(7, 2), Bytes(3, 1, 2))
+        journal.put_live({1: again})
+        assert journal.tasks() == [moved, again]
 
 
 def agent_rows(journal: Journal) -> dict[str, list[float | None]]:

@@ -29,7 +29,7 @@ from engine.journal.writer import Journal
 from engine.model import AgentSnapshot, Failure, Migration, Notify, Status
 from engine.reporting.metrics import render
 from engine.reporting.notify import event_of, notify
-from tests.unit.cli_journals import DONE, make_execution
+from tests.unit.cli_journals import DONE, alive, make_execution
 
 SECRET = "s3cret-path"
 
@@ -176,15 +176,16 @@ async def told_by(folder: Path, migration: Migration, states: list[str]) -> None
     committer = Committer(folder)
     await committer.open()
     try:
-        herald = Herald(folder, migration, committer)
-        for state in states:
+        with alive(folder):
+            herald = Herald(folder, migration, committer)
+            for state in states:
 
-            def put(journal: Journal, state: str = state) -> None:
-                journal.put_agents([AgentSnapshot("agent-1", state)], 1.0)
+                def put(journal: Journal, state: str = state) -> None:
+                    journal.put_agents([AgentSnapshot("agent-1", state)], 1.0)
 
-            await committer.call(put)
-            await herald.look()
-        await herald.end()
+                await committer.call(put)
+                await herald.look()
+            await herald.end()
     finally:
         await committer.close()
 
@@ -224,7 +225,8 @@ def test_metrics_are_whole_and_escaped(tmp_path: Path) -> None:
     migration = msgspec.structs.replace(read_migration(folder), metrics_file=str(path))
     asyncio.run(told_by(folder, migration, []))
     text = path.read_text("utf-8")
-    assert text == render(read_snapshot(folder))
+    with alive(folder):
+        assert text == render(read_snapshot(folder))
     odd = r"l\"a\\b\n"
     name = f'execution="20250513-214800-{odd}-3f2a",profile="{odd}"'
     assert f'xsync_failures{{{name},reason="odd \\"reason\\"\\n"}} 1\n' in text

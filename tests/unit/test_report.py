@@ -218,7 +218,7 @@ def test_report_says_what_is_wrong(capsys: Capture, tmp_path: Path) -> None:
     reported()
     assert xsync(capsys, "report", "--json", "--format", "csv").code == 2
     failed = xsync(capsys, "report", "-o", str(tmp_path / "missing" / "x"))
-    assert failed.code == 1
+    assert failed.code == 2
     assert "cannot be written" in failed.err
     make_execution("later", Status.TRANSFERRING)
     assert "no report yet" in xsync(capsys, "report", "--format", "csv").err

@@ -315,3 +315,16 @@ def test_it_says_that_another_agent_takes_the_place_of_one_that_died_as_long_as_
 def test_missing_ranges_cover_exactly_what_is_missing() -> None:
     assert missing_ranges(10, [1, 2, 5], 3) == [(3, 4), (6, 8), (9, 10)]
     assert missing_ranges(3, [1, 2, 3], 3) == []
+
+
+def test_who_has_work_of_its_own_weighs_no_other_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand tasks that would take most of the runner's time."""
+    state = Coordinator(["a"], {"a": [1]}, 3, [], real_folders=False)
+    state.start()
+    state.handle(m.ChunksCommitted([m.Chunk(task, "s", task, 1, 10) for task in range(3)]))
+    for order in (0, 1):
+        state.handle(m.ChunkExpanded(order, [m.Batch(entries([b"%d" % order], order), 1, 10)], [], 0))
+    monkeypatch.setattr(Coordinator, "_left", lambda *_: pytest.fail("it looked at what others have left"))
+    monkeypatch.setattr("engine.execution.coordination.state.COPIES_PER_AGENT", 1)
+    sent = [each.unit for each in state.handle(m.AgentReady("a")) if isinstance(each, m.Send)]
+    assert [from_ipc(unit.entries)["name"].to_pylist() for unit in sent if isinstance(unit, CopyUnit)] == [[b"1"]]

@@ -57,7 +57,8 @@ def lines(finding: Finding, look: Look) -> list[str]:
     import textwrap
 
     room = max(20, look.width - 20)
-    said = [*textwrap.wrap(finding.text, room), *textwrap.wrap(finding.advice, room)]
+    parts = (textwrap.wrap(text, room, break_on_hyphens=False) for text in (finding.text, finding.advice))
+    said = [line for part in parts for line in part]
     head = f" {_WORDS[finding.level]:<5} {finding.about:<12}"
     return [f"{head if number == 0 else ' ' * len(head)} {text}" for number, text in enumerate(said)]
 

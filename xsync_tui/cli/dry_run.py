@@ -48,5 +48,7 @@ def _lines(plan: DryRun) -> Iterator[str]:
 def _amount(sums: Sums) -> str:
     from engine.quantities import format_bytes, format_count
 
-    files = f"{format_count(sums.files)} files, {format_bytes(sums.bytes)}" if sums.files else ""
-    return "; ".join(filter(None, (files, f"{format_count(sums.folders)} folders" if sums.folders else "")))
+    many = "" if sums.files == 1 else "s"
+    files = f"{format_count(sums.files)} file{many}, {format_bytes(sums.bytes)}" if sums.files else ""
+    folders = f"{format_count(sums.folders)} folder{'s' * (sums.folders != 1)}" if sums.folders else ""
+    return "; ".join(filter(None, (files, folders)))

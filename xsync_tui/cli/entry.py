@@ -76,6 +76,9 @@ def _invoke(args: list[str]) -> int:
 
 def _usage_text(error: click.ClickException) -> str:
     text = error.format_message()
+    for what, said in (("a valid integer range", "a whole number"), ("a valid float range", "a number")):
+        text = text.replace(what, said)
+    text += "" if text.endswith((".", "?", "!")) else "."
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     return f"{text} Try '{ctx.command_path} --help'." if ctx else text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from engine.model import Snapshot, Status
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range
+from engine.quantities import counted, format_bytes, format_count, format_duration, format_duration_range
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.look import Line, Look, Role
 from xsync_tui.cli.outcome import files_left, held_back, work_left
@@ -115,7 +115,7 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
             return f"Ended early, {files_left(snapshot)}. {go_on}"
         case Status.ERROR:
-            return f"{format_count(files.failed)} of {format_count(files.discovered)} files failed. {_moved(snapshot)}"
+            return f"{format_count(files.failed)} of {counted(files.discovered, 'file')} failed. {_moved(snapshot)}"
         case Status.CANCELLED:
             return f"Cancelled with {files_left(snapshot)}. Finished files stay."
         case Status.INTERRUPTED:
@@ -128,7 +128,7 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
 
 def _moved(snapshot: Snapshot) -> str:
     moved, size = snapshot.totals.files.transferred, snapshot.totals.bytes.transferred
-    return f"{format_count(moved)} files, {format_bytes(size)} transferred in {format_duration(snapshot.seconds)}."
+    return f"{counted(moved, 'file')}, {format_bytes(size)} transferred in {format_duration(snapshot.seconds)}."
 
 
 def _estimate(snapshot: Snapshot, now: float, look: Look) -> str:

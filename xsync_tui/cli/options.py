@@ -22,7 +22,9 @@ execution = click.argument("execution", metavar="[EXECUTION]", required=False)
 
 detach = click.option("--detach", is_flag=True, help="Start, print the execution's id, and return at once.")
 
-agents = click.option("--agents", type=click.IntRange(1, 1000), help="Agents that work in parallel.")
+agents = click.option(
+    "--agents", type=click.IntRange(1, 1000), help="Agents that work in parallel; a run has 2 if not said."
+)
 
 
 metrics_file = click.option(
@@ -40,11 +42,17 @@ class Rate(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse it; UsageError says what was expected."""
+        from engine.errors import UsageError
         from engine.quantities import parse_rate
 
         if isinstance(value, int):
             return value
-        return -1 if value.lower() == "none" else parse_rate(value)
+        try:
+            return -1 if value.lower() == "none" else parse_rate(value)
+        except UsageError as error:
+            if param is None:
+                raise
+            self.fail(str(error), param, ctx)
 
 
 class MigrationOptions(TypedDict):
@@ -73,22 +81,25 @@ class MigrationOptions(TypedDict):
 
 
 _REACH = (
-    click.option("--endpoint-url", help="Of an S3-compatible server, such as https://s3.example.com."),
-    click.option("--region", help="Of the bucket."),
-    click.option("--aws-profile", help="Of the AWS configuration, for credentials."),
+    click.option("--endpoint-url", help="Address of an S3 server that is not AWS, such as https://s3.example.com."),
+    click.option("--region", help="Region of the bucket; as the AWS tools find it if not said."),
+    click.option("--aws-profile", help="Profile of the AWS configuration, for credentials."),
 )
 
 _MIGRATION = (
     agents,
     *_REACH,
-    click.option("--storage-class", help="Of the objects written."),
+    click.option("--storage-class", help="Storage class of the objects written; the bucket's default if not said."),
     click.option("--include", multiple=True, metavar="PATTERN", help="Copy only this, as DataSync: '/2024', '/a|/b'."),
     click.option(
         "--exclude", multiple=True, metavar="PATTERN", help="Leave this out, as DataSync: '*.tmp', '/scratch'."
     ),
     click.option("--manifest", type=click.Path(), metavar="FILE", help="Copy only the paths listed in this CSV file."),
     click.option(
-        "--limit", type=Rate(), metavar="RATE|none", help="Bandwidth of all agents together, such as 500Mbit/s."
+        "--limit",
+        type=Rate(),
+        metavar="RATE|none",
+        help="Bandwidth of all agents together, such as 500Mbit/s; none if not said.",
     ),
     click.option("--min-age", metavar="TIME", help="Leave out files modified in the last TIME, such as 15m."),
     click.option("--max-age", metavar="TIME", help="Leave out files last modified longer ago, such as 30d."),
@@ -97,20 +108,26 @@ _MIGRATION = (
     click.option(
         "--verify-mode",
         metavar="MODE",
-        help="POINT_IN_TIME_CONSISTENT (both sides listed again at the end), ONLY_FILES_TRANSFERRED or NONE.",
+        help="ONLY_FILES_TRANSFERRED (default), POINT_IN_TIME_CONSISTENT (both sides listed again at the end) or NONE.",
     ),
     click.option(
-        "--overwrite-mode", metavar="ALWAYS|NEVER|NEWER", help="Which files at the destination may be replaced."
+        "--overwrite-mode",
+        metavar="ALWAYS|NEVER|NEWER",
+        help="Which files at the destination may be replaced: all that differ (default), none, or older ones.",
     ),
     click.option(
         "--delta",
         type=click.Choice(["state", "destination"]),
         metavar="state|destination",
-        help="Take the state's word, or list the destination too.",
+        help="What is at the destination: as earlier runs know it (state, default), or listed anew.",
     ),
     click.option("--checksum", is_flag=True, help="Compare content where size and times agree, too."),
     click.option("--delete", is_flag=True, help="Delete at the destination what is not at the source (REMOVE)."),
-    click.option("--max-deletions", type=click.IntRange(0), help="Delete up to so many, whatever share that is."),
+    click.option(
+        "--max-deletions",
+        type=click.IntRange(0),
+        help="Delete up to so many; 10 % of the destination if not said.",
+    ),
     click.option("--delete-foreign", is_flag=True, help="Delete also what xsync did not put there."),
 )
 

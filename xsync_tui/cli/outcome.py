@@ -10,6 +10,7 @@ import msgspec
 
 from engine.model import Failure, Retry, Snapshot, Status, Tally
 from engine.quantities import (
+    counted,
     format_bytes,
     format_count,
     format_duration,
@@ -250,13 +251,13 @@ def deletion_lines(snapshot: Snapshot) -> list[Line]:
     totals = snapshot.totals
     lines = []
     if totals.files.deleted or totals.folders.deleted:
-        counts = f"{format_count(totals.files.deleted)} files and {format_count(totals.folders.deleted)} folders"
+        counts = f"{counted(totals.files.deleted, 'file')} and {counted(totals.folders.deleted, 'folder')}"
         lines.append(Line(f" {counts} deleted at the destination"))
     found = totals.deletions
     if found is not None and found.versioned:
         lines.append(Line(" The bucket keeps versions: noncurrent ones stay and cost.", Role.LOOK))
     if found is not None and found.foreign_files + found.foreign_folders:
-        counts = f"{format_count(found.foreign_files)} files and {format_count(found.foreign_folders)} folders"
+        counts = f"{counted(found.foreign_files, 'file')} and {counted(found.foreign_folders, 'folder')}"
         lines.append(Line(f" {counts} at the destination were not put there by xsync and stay: {found.listed_in}"))
     return lines
 

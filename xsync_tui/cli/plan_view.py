@@ -6,8 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from engine.quantities import (
+    counted,
     format_bytes,
-    format_count,
     format_count_short,
     format_duration,
     format_duration_range,
@@ -48,7 +48,7 @@ def _head(plan: Plan, look: Look) -> list[Line]:
     agents = "" if plan.hosts == 1 else f"  {plan.agents_per_host} agents a host"
     return [
         Line(f" {look.text(plan.source, 36)} -> {look.text(plan.destination, 36)}"),
-        Line(f" {format_count(data.files)} files  {format_bytes(data.bytes)}  started now done {done}{agents}"),
+        Line(f" {counted(data.files, 'file')}  {format_bytes(data.bytes)}  started now, done {done}{agents}"),
     ]
 
 

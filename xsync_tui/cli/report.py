@@ -45,7 +45,7 @@ def command(execution: str | None, form: str | None, failures: bool, output: str
     if failures and form == "html":
         raise click.UsageError("--failures is for text, csv and json.")
     folder = find_execution(find_home(), execution)
-    to = None if output in (None, "-") else output
+    to = None if output in (None, "-") else str(options.writable(output))
     if failures:
         _failures(folder, form, to)
         return 0

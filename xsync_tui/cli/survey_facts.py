@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_rate, format_share
+from engine.quantities import (
+    counted,
+    format_bytes,
+    format_count,
+    format_count_short,
+    format_duration,
+    format_rate,
+    format_share,
+)
 from xsync_tui.cli.look import Line, Look, Role
 
 if TYPE_CHECKING:
@@ -73,7 +81,10 @@ def _contents(report: SurveyReport, look: Look) -> Iterator[tuple[str, str]]:
     changed = report.changed
     if changed is not None:
         parts = [f"{name} {_changed(each)}" for name, each in (("1 day", changed.day), ("7 days", changed.week))]
-        yield "changed in", f"{', '.join(parts)}, 30 days {_changed(changed.month)} (by times of what is there now)"
+        yield (
+            "changed in",
+            f"{', '.join(parts)}, 30 days {_changed(changed.month)} (by mtime or ctime, of what is there)",
+        )
     if report.extensions:
         shown = [
             f"{look.text(each.extension or '(none)')} {format_share(each.bytes, report.bytes)}"
@@ -95,7 +106,7 @@ def _compressibility(found: Compressibility, look: Look) -> str:
     covered = "" if found.covered > 0.99 else f", which stands for {100 * found.covered:.0f} % of the bytes"
     return (
         f"to {100 * found.ratio:.0f}{error} % (zstd -{found.level}, {format_bytes(found.sampled_bytes)} of "
-        f"{format_count(found.sampled_files)} files{covered}); least: {worst}"
+        f"{counted(found.sampled_files, 'file')}{covered}); least: {worst}"
     )
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_share
+from engine.quantities import counted, format_bytes, format_count, format_count_short, format_duration, format_share
 from engine.survey.answer import answer
 from xsync_tui.cli.look import Line, Look, Role, paint
 from xsync_tui.cli.survey_facts import fact_lines
@@ -44,14 +44,14 @@ def folder_lines(
     """Draw the children of one folder, the largest first, all of them; ``at``: Unix time of the survey, as ``when``."""
     files, size = sum(each.files for each in folders), sum(each.bytes for each in folders)
     of = "PARTIAL survey" if partial else "survey"
-    head = f" {look.text(path or '/')}: {format_count(files)} files, {format_bytes(size)}  ({of} of {when})"
+    head = f" {look.text(path or '/')}: {counted(files, 'file')}, {format_bytes(size)}  ({of} of {when})"
     return paint([Line(head, Role.TITLE), *_folders(folders, size, at, look, own=path, most=len(folders))], look)
 
 
 def counter_line(files: int, entries: int, size: int, seconds: float, look: Look) -> str:
     """What was seen so far; no share, for the total is not known."""
     rate = format_count_short(entries / seconds) if seconds else "?"
-    seen = f" so far: {format_count(files)} files  {format_bytes(size)}  {format_count(entries)} entries  {rate}/s"
+    seen = f" so far: {counted(files, 'file')}  {format_bytes(size)}  {format_count(entries)} entries  {rate}/s"
     return paint([Line(f"{seen}  {format_duration(seconds)}")], look)[0]
 
 
@@ -68,7 +68,7 @@ def hazard_lines(hazards: Sequence[Hazard], look: Look) -> list[Line]:
     """Each kind with some paths, and below it what to do about it."""
     lines = []
     for each in sorted(hazards, key=lambda each: -each.count):
-        start = f" ! {format_count(each.count)} {look.text(each.kind)}: "
+        start = f" ! {format_count(each.count)} x {look.text(each.kind)}: "
         room = max(0, look.width - width_of(start))
         examples = look.text(", ".join(each.examples[:EXAMPLES]))
         if width_of(examples) > room:
@@ -88,10 +88,10 @@ def _totals(report: SurveyReport, look: Look) -> list[Line]:
     took = f"{format_duration(report.seconds)}  {format_count_short(report.entries_per_second)} entries/s"
     place = look.text(report.location, max(8, look.width - width_of(f"   {state}  {took}")))
     counts = [
-        f"{'at least ' if report.partial else ''}{format_count(report.files)} files",
+        f"{'at least ' if report.partial else ''}{counted(report.files, 'file')}",
         format_bytes(report.bytes),
-        f"{format_count(report.directories)} folders",
-        f"{format_count(report.symlinks)} links",
+        f"{counted(report.directories, 'folder')}",
+        f"{counted(report.symlinks, 'link')}",
         *([f"{format_count(report.specials)} special"] if report.specials else []),
     ]
     return [

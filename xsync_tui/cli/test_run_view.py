@@ -12,8 +12,8 @@ from engine.planning.measurement import Step
 from engine.planning.prices import load_prices
 from engine.planning.verdict import Change, Left, number
 from engine.quantities import (
+    counted,
     format_bytes,
-    format_count,
     format_duration,
     format_duration_range,
     format_percent,
@@ -37,7 +37,7 @@ def announcement(prepared: Prepared, look: Look) -> list[Line]:
         Line(
             f" Test run: {look.text(migration.source.url)} {arrow} {look.text(migration.destination.url)}", Role.TITLE
         ),
-        Line(f" Copies up to {format_bytes(most)} in {format_count(prepared.files)} files into the real destination,"),
+        Line(f" Copies up to {format_bytes(most)} in {counted(prepared.files, 'file')} into the real destination,"),
         Line(f" {format_duration_range(*prepared.seconds)} in all{cost}."),
         Line(" What is copied counts: no later run sends it again. Ctrl-C ends a step cleanly."),
     ]
@@ -73,7 +73,7 @@ def result_lines(found: TestRun, look: Look) -> list[Line]:
         lines += [_change(each) for each in found.changes]
     if found.one is not None and found.one.note:
         lines += [Line(f" {text}") for text in _wrapped(found.one.note + ".", look)]
-    copied = f"{format_count(found.files)} files, {format_bytes(found.bytes)}"
+    copied = f"{counted(found.files, 'file')}, {format_bytes(found.bytes)}"
     mix = f"size mix {format_percent(found.mix)} like the whole"
     lines += [Line(""), Line(f" Copied: {copied} in {format_duration(found.seconds)}; {mix}.")]
     left = f" Left {format_bytes(found.left.bytes)}: {_left(found.left)}." if found.left is not None else ""

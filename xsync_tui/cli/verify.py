@@ -75,10 +75,10 @@ def _show(found: Verification, listed: Path, output: str | None) -> None:
     from itertools import islice
 
     from engine.execution.comparing.verification import differences
-    from engine.quantities import format_count
+    from engine.quantities import counted, format_count
 
     how = ", ".join(f"{format_count(count)} {name}" for name, count in sorted(found.verified.items())) or "none"
-    print(f"{format_count(found.files)} files, {format_count(found.folders)} folders compared in {found.seconds:.1f} s")
+    print(f"{counted(found.files, 'file')}, {counted(found.folders, 'folder')} compared in {found.seconds:.1f} s")
     print(f"the same: {how}")
     if found.requests:
         print("requests: " + ", ".join(f"{format_count(count)} {name}" for name, count in found.requests.items()))

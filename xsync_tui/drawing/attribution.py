@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.planning.measurement import Shares, Step
-from engine.quantities import format_percent
+from engine.quantities import counted, format_percent
 from xsync_tui.drawing.bars import bar_piece, number, rate_unit
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import counted, heading
+from xsync_tui.drawing.shapes import heading
 
 _NAMES = (
     ("destination", "network"),

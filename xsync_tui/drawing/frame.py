@@ -154,7 +154,8 @@ def small_rows(answer: Sequence[Row], canvas: Canvas) -> list[Row]:
         f"This terminal is {canvas.width} wide and {canvas.height + FRAME_ROWS} high.",
         "Make it 80x24, or use: xsync status",
     ]
-    rows = [fitted(each, canvas.width) for each in answer]
+    said = [(Role.PLAIN if not each else each[0].role, "".join(piece.text for piece in each)) for each in answer]
+    rows = [row(Piece(f" {line}", role)) for role, text in said for line in wrapped(text, canvas.width - 2)]
     return [*rows, *(row(Piece(cut_end(f" {line}", canvas.width), Role.LOOK)) for line in lines)]
 
 

@@ -9,6 +9,7 @@ from engine.planning.plan import Plan
 from engine.planning.sizes import SizeTimes, decides
 from engine.planning.values import Origin
 from engine.quantities import (
+    counted,
     format_bytes,
     format_count,
     format_duration,
@@ -30,7 +31,7 @@ def plan_handout(plan: Plan, name: str, now: float, zone: tzinfo | None) -> str:
         f"- Source: {safe(plan.source)}",
         f"- Destination: {safe(plan.destination)}",
         (
-            f"- To copy: {format_count(plan.dataset.files)} files, {format_bytes(plan.dataset.bytes)}, "
+            f"- To copy: {counted(plan.dataset.files, 'file')}, {format_bytes(plan.dataset.bytes)}, "
             f"as surveyed {moment(plan.surveyed_at, zone)}"
         ),
         f"- Started {moment(plan.start_at, zone)}, it is done from {done}",
@@ -136,8 +137,8 @@ def survey_handout(
             "",
             f"- Source: {safe(report.location)}",
             (
-                f"- {least}{format_count(report.files)} files with {format_bytes(report.bytes)}, "
-                f"{format_count(report.directories)} folders, {format_count(report.symlinks)} links"
+                f"- {least}{counted(report.files, 'file')} with {format_bytes(report.bytes)}, "
+                f"{counted(report.directories, 'folder')}, {counted(report.symlinks, 'link')}"
             ),
             (
                 f"- Begun {moment(report.surveyed_at, zone)}, listed in {format_duration(report.seconds)}, "

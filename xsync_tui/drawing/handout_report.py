@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from engine.quantities import format_bytes, format_count, format_duration, format_rate, format_share
+from engine.quantities import counted, format_bytes, format_count, format_duration, format_rate, format_share
 from engine.reporting.report_html import VERIFIED
 from xsync_tui.cli.clock import moment
 from xsync_tui.cli.outcome import foretold, remedy_for
@@ -83,7 +83,7 @@ def _compared(report: Mapping[str, Any]) -> list[str]:
     if not (found := report.get("verification")):
         return []
     differs = [f"{format_count(count)} {safe(how)}" for how, count in found["differences"].items()]
-    both = f"{format_count(found['files'])} files and {format_count(found['folders'])} folders were compared"
+    both = f"{counted(found['files'], 'file')} and {counted(found['folders'], 'folder')} were compared"
     unseen = found.get("metadata_unseen")
     said = [both, f"Differences: {', '.join(differs)}" if differs else "Nothing differs"]
     return said + ([f"Mode, owner and times of {format_count(unseen)} objects were not looked at"] if unseen else [])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from engine.planning.measurement import Ended, Step
 from engine.quantities import (
+    counted,
     format_bytes,
-    format_count,
     format_duration,
     format_duration_range,
     format_percent,
@@ -16,7 +16,6 @@ from engine.quantities import (
 )
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.markdown import known, listed, page, safe, table
-from xsync_tui.drawing.shapes import counted
 from xsync_tui.drawing.verdict import range_said
 
 if TYPE_CHECKING:
@@ -76,11 +75,11 @@ def handout_of_test(found: TestRun, name: str, now: float, zone: tzinfo | None) 
 def _copied(found: TestRun) -> list[str]:
     texts = []
     if found.files:
-        size = f"{format_count(found.files)} files with {format_bytes(found.bytes)}"
+        size = f"{counted(found.files, 'file')} with {format_bytes(found.bytes)}"
         texts.append(f"- Copied into the real destination: {size}; no later run sends them again")
     if (left := found.left) is not None:
         took = format_duration_range(left.seconds.low, left.seconds.high)
-        size = f"{format_count(left.files)} files with {format_bytes(left.bytes)}"
+        size = f"{counted(left.files, 'file')} with {format_bytes(left.bytes)}"
         texts.append(f"- Left when it ended: {size}, which take {took} with {counted(left.agents, 'agent')}")
     if found.stopped:
         texts.append("- It was stopped before its end: steps that were not steady count for nothing")
@@ -101,7 +100,7 @@ def _step(step: Step) -> tuple[str, ...]:
         format_rate(step.bytes_per_second / step.agents),
         f"{step.files_per_second:,.0f}",
         steady,
-        f"{format_count(step.moved_files)} files, {format_bytes(step.moved_bytes)}",
+        f"{counted(step.moved_files, 'file')}, {format_bytes(step.moved_bytes)}",
     )
 
 

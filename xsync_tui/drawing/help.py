@@ -25,8 +25,9 @@ def help_rows(
     left, moving = _block("look, nothing changes", looks), _block("move", moves)
     right = _block("ACT, after enter in a strip", acts) if acts else [row(Piece(" nothing acts here", Role.MUTED))]
     glyphs = [row(Piece(" glyphs", Role.STRONG)), *(legend or _states(canvas))]
-    if len(left) + 1 + len(moving) > room and len(left) + 1 + len(glyphs) <= room:
-        left, right = [*left, (), *glyphs], [*right, (), *moving]
+    if len(left) + 1 + len(moving) > room and len(left) + len(glyphs) <= room:
+        gap: list[Row] = [()] if len(left) + len(glyphs) < room else []
+        left, right = [*left, *gap, *glyphs], [*right, (), *moving]
     else:
         left, right = [*left, (), *moving], [*right, (), *glyphs]
     title = row(Piece(f" {screen}: keys", Role.STRONG), "   any key closes")

@@ -312,7 +312,8 @@ def _ended(entry: Entry, snapshot: Snapshot, now: float, canvas: Canvas) -> Entr
         failed=0 if work_left(snapshot) else failed,
     )
     if snapshot.status is Status.SUCCESS:
-        return entry._replace(role=Role.GOOD)
+        nothing = of.source and not of.transferred
+        return entry._replace(role=Role.GOOD, moved="nothing was new" if nothing else entry.moved)
     if snapshot.status is Status.CANCELLED:
         return entry._replace(role=Role.LOOK)
     if snapshot.status is Status.SUPERSEDED:

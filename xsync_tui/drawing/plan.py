@@ -11,13 +11,12 @@ from engine.planning.fleet import spoken
 from engine.planning.plan import WIDE, WIDE_ADVICE, Plan
 from engine.planning.useful import WorkLimit
 from engine.planning.values import Seconds
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range, format_rate
+from engine.quantities import counted, format_bytes, format_count, format_duration, format_duration_range, format_rate
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.evidence import legend, mark
 from xsync_tui.drawing.limits import NO_GAIN, limit_rows, what_if_rows
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, fitted, headed, row, width
-from xsync_tui.drawing.shapes import counted
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.why import why_rows
 from xsync_tui.text import width_of

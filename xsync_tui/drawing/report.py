@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.model import Status, Tally
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_rate
+from engine.quantities import counted, format_bytes, format_count, format_count_short, format_duration, format_rate
 from xsync_tui.cli.clock import clock
 from xsync_tui.cli.outcome import foretold, held, remedy_for
 from xsync_tui.drawing.bars import bar_piece
 from xsync_tui.drawing.figures import check, cross
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, headed
-from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, unsure, within, wrapped
+from xsync_tui.drawing.shapes import heading, lines_of, sentence, unsure, within, wrapped
 from xsync_tui.text import cut_end
 
 _SHOWN = 4

@@ -9,12 +9,12 @@ from engine.execution.cutover.record import STEPS, Cutover, Done
 from engine.planning.cutover import Lever, Readiness
 from engine.planning.freeze import Freeze
 from engine.planning.values import Figure, Seconds
-from engine.quantities import format_bytes, format_count, format_duration, format_duration_range
+from engine.quantities import counted, format_bytes, format_count, format_duration, format_duration_range
 from xsync_tui.cli.clock import moment
 from xsync_tui.drawing.checklist import BACK, HOW, POINT_OF_NO_RETURN
 from xsync_tui.drawing.cutover import View
 from xsync_tui.drawing.markdown import MOST_ROWS, known, listed, page, safe, table
-from xsync_tui.drawing.shapes import counted, number_range
+from xsync_tui.drawing.shapes import number_range
 
 if TYPE_CHECKING:
     from engine.execution.foretelling.passes import History, PastPass

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.quantities import format_percent
+from engine.quantities import counted, format_percent
 from xsync_tui.drawing.bars import wall
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row
-from xsync_tui.drawing.shapes import counted
 from xsync_tui.text import width_of
 
 if TYPE_CHECKING:

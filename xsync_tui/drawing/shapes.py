@@ -53,11 +53,6 @@ def seconds_range(low: float, high: float) -> str:
     return "no time" if high <= 0 else format_duration_range(low, high)
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """``1 agent``, ``4 agents``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def within(rows: Sequence[Row], canvas: Canvas) -> list[Row]:
     """As many rows as the canvas has, none wider than it."""
     return [fitted(row, canvas.width) if width(row) > canvas.width else row for row in rows[: canvas.height]]

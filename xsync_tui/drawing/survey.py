@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.planning.sizes import SizeTime, SizeTimes, decides
 from engine.planning.values import Origin, Roofline, SizeBin
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_share
+from engine.quantities import counted, format_bytes, format_count, format_count_short, format_duration, format_share
 from engine.survey.report import SurveyReport
 from xsync_tui.drawing.evidence import day
 from xsync_tui.drawing.filtered import EVERYTHING, Look
@@ -186,8 +186,8 @@ def _totals(report: SurveyReport, now: float, canvas: Canvas) -> Row:
     is_old = now - report.surveyed_at > OLD_SECONDS
     when = day(report.surveyed_at, canvas)
     pieces = [
-        Piece(f" {least}{format_count(report.files)} files  {format_bytes(report.bytes)}"),
-        Piece(f"  {format_count(report.directories)} folders"),
+        Piece(f" {least}{counted(report.files, 'file')}  {format_bytes(report.bytes)}"),
+        Piece(f"  {counted(report.directories, 'folder')}"),
         Piece("  "),
         state,
         Piece(f"  {format_duration(report.seconds)}  {format_count_short(report.entries_per_second)}/s"),
@@ -204,7 +204,7 @@ def _counter(scanning: Scanning, canvas: Canvas) -> Row:
     rate = f"{format_count_short(scanning.entries / scanning.seconds)}/s" if scanning.seconds else "?"
     pieces = [
         Piece(" PARTIAL", Role.LOOK),
-        Piece(f" {format_count(scanning.files)} files  {format_bytes(scanning.bytes)}", Role.STRONG),
+        Piece(f" {counted(scanning.files, 'file')}  {format_bytes(scanning.bytes)}", Role.STRONG),
         Piece(f"  {rate}  {format_duration(scanning.seconds)}"),
         Piece(f"  ! {format_count(scanning.errors)} unreadable" if scanning.errors else "", Role.LOOK),
     ]
@@ -217,7 +217,7 @@ def _counter(scanning: Scanning, canvas: Canvas) -> Row:
 def _between(scanning: Scanning, report: SurveyReport, canvas: Canvas) -> Row:
     """What it does if it does not list, and what stands below."""
     doing = f" {canvas.text(scanning.step, canvas.width - 54)} " if scanning.step else ""
-    since = f" below: the last survey, of {day(report.surveyed_at, canvas)}: {format_count(report.files)} files"
+    since = f" below: the last survey, of {day(report.surveyed_at, canvas)}: {counted(report.files, 'file')}"
     return fitted(row(Piece(doing, Role.STRONG), Piece(since, Role.MUTED)), canvas.width)
 
 
@@ -251,7 +251,7 @@ def _hazards(report: SurveyReport, view: SurveyView, canvas: Canvas, room: int) 
         text = f" {done} no hazards{wide}{f'; {more}' if more else ''}"
         return fitted(row(Piece(text, Role.GOOD)), canvas.width)
     total = sum(each.count for each in found)
-    said = ", ".join(f"{format_count(each.count)} {canvas.text(each.kind)}" for each in found)
+    said = ", ".join(f"{format_count(each.count)} x {canvas.text(each.kind)}" for each in found)
     text = f" ! {format_count(total)} hazard{'' if total == 1 else 's'}: {said}"
     if len(text) > canvas.width:
         text = text[: canvas.width - 8].rpartition(",")[0] or text[: canvas.width - 8]

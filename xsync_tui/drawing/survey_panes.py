@@ -180,7 +180,7 @@ def _hazards(hazards: Sequence[Hazard], cursor: int | None, canvas: Canvas, room
 
 
 def _hazard(of: Hazard, sign: str, role: Role, canvas: Canvas) -> list[Row]:
-    title = f" ! {format_count(of.count)} {canvas.text(of.kind)}"
+    title = f" ! {format_count(of.count)} x {canvas.text(of.kind)}"
     rows = [fitted(row(Piece(sign, role), Piece(title[1:], role if role is Role.HERE else Role.LOOK)), canvas.width)]
     rows += [row(f"   {text}") for text in textwrap.wrap(canvas.text(of.advice), canvas.width - 4)]
     return rows + [row("   ", Piece(canvas.text(each, canvas.width - 4), Role.MUTED)) for each in of.examples]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from engine.names import text_of
 from engine.planning.measurement import Step
 from engine.quantities import (
+    counted,
     format_bytes,
     format_count,
     format_duration,
@@ -20,7 +21,7 @@ from xsync_tui.drawing.attribution import by_agents, steps_said, where_time_went
 from xsync_tui.drawing.figures import cross
 from xsync_tui.drawing.rows import Canvas, Piece, Role, Row, beside, headed
 from xsync_tui.drawing.scaling import LEFT, Ceiling, Curve, curve_of, link_said, scaling
-from xsync_tui.drawing.shapes import counted, heading, lines_of, sentence, within, wrapped
+from xsync_tui.drawing.shapes import heading, lines_of, sentence, within, wrapped
 from xsync_tui.drawing.verdict import changes_rows, next_step, verdict_rows
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_share
+from engine.quantities import counted, format_bytes, format_count_short, format_duration, format_share
 from xsync_tui.drafting import (
     STEPS,
     Draft,
@@ -155,10 +155,8 @@ def _canary(view: WizardView) -> str:
 def _survey(view: WizardView, canvas: Canvas) -> Row:
     if view.scanning is not None:
         found = view.scanning
-        counted = (
-            f"{format_count(found.files)} files, {format_bytes(found.bytes)} so far, {format_duration(found.seconds)}"
-        )
-        return row(" survey  ", Piece(f"{counted}{f'; {found.step}' if found.step else ''}", Role.GOOD))
+        seen = f"{counted(found.files, 'file')}, {format_bytes(found.bytes)} so far, {format_duration(found.seconds)}"
+        return row(" survey  ", Piece(f"{seen}{f'; {found.step}' if found.step else ''}", Role.GOOD))
     if view.survey_problem:
         return row(" survey  ", Piece(f"failed: {canvas.text(view.survey_problem, canvas.width - 18)}", Role.ALARM))
     if view.survey is not None:
@@ -167,7 +165,7 @@ def _survey(view: WizardView, canvas: Canvas) -> Row:
         used = ""
         if view.draft.step == 1:
             used = " is there and is used" if is_recent(known, view.now) else " is there, and is made anew"
-        text = f"of {when(known.surveyed_at, canvas, view.now)}{used}: {format_count(known.files)} files, "
+        text = f"of {when(known.surveyed_at, canvas, view.now)}{used}: {counted(known.files, 'file')}, "
         return row(" survey  ", Piece(f"{text}{format_bytes(known.bytes)}{part}", Role.GOOD))
     return row(" survey  ", Piece("not begun", Role.MUTED))
 

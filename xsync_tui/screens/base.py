@@ -243,10 +243,11 @@ class BaseScreen(Screen[None], Generic[V]):
             return
         self._guide = self.xsync.guide(self, self.canvas)
         now, canvas = self.xsync.now(), self.canvas
-        drawn = self._drawn(canvas, now)
+        small = canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
+        drawn = self._drawn(canvas._replace(width=max(canvas.width, LEAST_WIDTH)), now)
         title = drawn.title or title_of(self.facts, now, canvas)
         self._head.show([title_row(title, now, canvas), journey_row(steps_of(self.facts, now), self._digit, canvas)])
-        if canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT:
+        if small:
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:
             self._body.show(lettered(drawn.rows, self._letters), drawn.cursor)
@@ -336,7 +337,9 @@ class BaseScreen(Screen[None], Generic[V]):
         home = self.place == "home"
         footed = [key for key in self.all_keys() if key.footer or (key.tier is Tier.LEAVE and home)]
         shown = [key for key in footed if not self.why_not(key)]
-        return [Hint(shown_key(key, keymap), self.words(key), key.brief) for key in shown]
+        hints = [Hint(shown_key(key, keymap), self.words(key), key.brief) for key in shown]
+        # What is a letter goes into what is typed.
+        return [hint for hint in hints if len(hint.key) > 1] if isinstance(self.focused, Entry) else hints
 
     # Filtering.
 

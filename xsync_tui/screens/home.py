@@ -223,6 +223,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         """Let the keys work."""
         if event.entry is self._where:
             self.set_focus(None)
+            self.redraw()
 
     def _move_to(self, row: int) -> None:
         found = self._entries()
@@ -252,6 +253,7 @@ class HomeScreen(BaseScreen[HomeFacts]):
         if not self._where.display:
             self._where.display = True
             self._where.focus()
+            self.call_after_refresh(self.redraw)
 
     def _here(self) -> HomeEntry | None:
         found = self._entries()

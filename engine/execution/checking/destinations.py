@@ -38,7 +38,7 @@ def check_destination(destination: Any, migration: Migration, expected: Expected
 
 def _deletion(trial: Trial, migration: Migration) -> Finding:
     if not trial.cannot_delete:
-        return ok("destination", "and deleted again")
+        return ok("destination", "the canary was deleted again")
     text = f"the canary cannot be deleted: {trial.cannot_delete}"
     if migration.options.preserve_deleted_files == "REMOVE":
         return failure("destination", text, "preserve_deleted_files = REMOVE needs the right to delete: grant it.")

@@ -47,8 +47,9 @@ def check_endpoint(location: Any) -> Iterator[Finding]:
         why = error.strerror or error
         yield failure("network", f"{path.host} cannot be reached: {why}", "Open that port, or set HTTPS_PROXY.")
         return
-    text = f"{host} is {addresses[0]}{f' and {len(addresses) - 1} more' if len(addresses) > 1 else ''}"
-    yield ok("network", f"{text}; connecting takes {seconds * 1_000:.1f} ms{_far(seconds)}")
+    more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+    name = f"{host} answers" if addresses == [host] else f"{host} is {addresses[0]}{more}"
+    yield ok("network", f"{name}; connecting takes {seconds * 1_000:.1f} ms{_far(seconds)}")
     if path.tls:
         yield _certificate(address, path.ca_bundle)
 

@@ -66,7 +66,7 @@ def check_source(source: Any, filters: FilterSpec) -> Iterator[Finding]:
 
 
 def _latency(seconds: float, *, network: bool) -> Finding:
-    text = f"opening a file takes {seconds * 1_000:.1f} ms"
+    text = f"opening a file takes {seconds * 1_000:.2g} ms"
     if network and seconds > SLOW_OPEN_SECONDS:
         return warning(
             "source", text, "The agent is far from the source: place it within single-digit milliseconds of it."

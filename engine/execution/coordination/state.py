@@ -8,7 +8,8 @@ one poisonous file ends up alone and fails alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from engine.execution.coordination import messages as m
 from engine.execution.coordination.deletions import DeletionQueue, only_deletions
@@ -335,10 +336,14 @@ class Coordinator:
 
     def _assign(self) -> None:
         for _ in range(COPIES_PER_AGENT + PARTS_PER_AGENT + 1):
+            sent = False
             for name in self._by_load():
                 piece = self._next(name, self._agents[name])
                 if piece is not None:
                     self._send(name, piece)
+                    sent = True
+            if not sent:
+                return
 
     def _by_load(self) -> list[str]:
         able = [name for name, agent in self._agents.items() if agent.ready and not agent.draining]
@@ -390,8 +395,7 @@ class Coordinator:
     def _next_parts(self, name: str, agent: Agent) -> PartsPiece | None:
         if agent.count(PartsPiece) >= PARTS_PER_AGENT:
             return None
-        for index in self._task_order(name):
-            task = self._tasks[index]
+        for task in self._tasks_with(name, "parts"):
             while task.parts:
                 piece = task.parts.popleft()
                 task.change(0, -piece.bytes)
@@ -403,17 +407,16 @@ class Coordinator:
     def _next_copy(self, name: str, agent: Agent) -> CopyPiece | None:
         if agent.count(CopyPiece) >= COPIES_PER_AGENT:
             return None
-        for index in self._task_order(name):
-            task = self._tasks[index]
-            if task.copies:
-                piece = task.copies.popleft()
-                listed = sum(task.files for task in self._tasks) if self.listing_complete else None
-                if piece.files > (most := fair_batch(agent.batch, listed, COPIES_PER_AGENT * len(self._agents))):
-                    piece, rest = piece.cut(most)
-                    task.copies.appendleft(rest)
-                task.change(-piece.files, -piece.bytes)
-                return piece
-        return None
+        task = next(self._tasks_with(name, "copies"), None)
+        if task is None:
+            return None
+        piece = task.copies.popleft()
+        listed = sum(task.files for task in self._tasks) if self.listing_complete else None
+        if piece.files > (most := fair_batch(agent.batch, listed, COPIES_PER_AGENT * len(self._agents))):
+            piece, rest = piece.cut(most)
+            task.copies.appendleft(rest)
+        task.change(-piece.files, -piece.bytes)
+        return piece
 
     def _next_folders(self, agent: Agent) -> FoldersPiece | None:
         # one batch after the other: a parent's times must be set after its children's
@@ -421,14 +424,13 @@ class Coordinator:
             return None
         return self._folders.popleft()
 
-    def _task_order(self, name: str) -> list[int]:
-        """The agent's own tasks first, then the one with most left."""
-        own = self._preferred.get(name, [])
-        rest = [index for index in range(len(self._tasks)) if index not in own]
-        return own + sorted(rest, key=lambda index: -self._left(index))
+    def _tasks_with(self, name: str, what: Literal["copies", "parts"]) -> Iterator[Task]:
+        """Tasks of which some wait: the agent's own first, then the one with most left."""
+        own = [self._tasks[index] for index in self._preferred.get(name, ())]
+        yield from (task for task in own if getattr(task, what))
+        yield from sorted((task for task in self._tasks if getattr(task, what)), key=self._left, reverse=True)
 
-    def _left(self, index: int) -> int:
-        task = self._tasks[index]
+    def _left(self, task: Task) -> int:
         return task.bytes + self._file_cost * task.files
 
     def _leave(self, agent: Agent) -> None:

@@ -15,7 +15,7 @@ from xsync_tui.demo.verify import verify
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LARGE = 40 << 20
+LARGE = 33 << 20
 NAMES = "abcdef"
 
 

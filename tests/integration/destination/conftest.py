@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
         (root / "d" / name).write_bytes(name.encode() * 100)
         os.utime(root / "d" / name, ns=(1, 1_700_000_000_123_456_789))
     (root / "d" / "link").symlink_to("a")
-    (root / "large").write_bytes(os.urandom(1 << 20) * 40)
+    (root / "large").write_bytes(os.urandom(1 << 20) * 33)
     return root
 
 
