@@ -15,7 +15,7 @@ import pytest
 from engine.catalog.state import read_state
 from engine.execution.prepare import claim_destination
 from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
-from engine.model import Kind, Snapshot, Status
+from engine.model import Action, Kind, Snapshot, Status
 from tests.faults.proxy import fault_proxy
 from tests.support import Xsync, ended, make_source, tree_of
 from xsync_tui.cli.running import read_report
@@ -208,8 +208,10 @@ def test_what_another_run_deleted_since_is_no_fact_of_it(xsync: Xsync, source: P
             f'[destination]\nurl = "file://{target}"\n{more}'
         )
     execution = killed(xsync, ["run", tmp_path / "one.toml", *SLOW], files=100)
-    copied = {path for path in tree_of(target) if path.endswith(".dat")}
-    (lost,) = [path for path in sorted(copied) if ".xsync-" not in path][:1]
+    folder = xsync.home / "executions" / execution
+    files = [folder / segment.file for segment in read_segments(folder, "results")]
+    copied = [row for file in files for row in pq.read_table(file).to_pylist() if row["action"] == Action.TRANSFERRED]
+    lost = os.fsdecode(copied[0]["dir"] + b"/" + copied[0]["name"])
     (source / lost).unlink()
     assert xsync.run("run", tmp_path / "two.toml", "--delete").result["files"]["deleted"] == 1
     assert xsync.run("cancel", execution).code == 0
