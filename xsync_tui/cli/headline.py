@@ -152,7 +152,7 @@ def gone_lines(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> l
             f" {look.cross} The runner (pid {snapshot.runner_pid} on {host}) ended about {beat}. Nothing moves.",
             Role.ALARM,
         ),
-        Line(f"   Safe: {format_count(files.transferred)} files transferred, no half file under its final name."),
+        Line(f"   Safe: {counted(files.transferred, 'file')} transferred, no half file under its final name."),
         Line(f"   {files_left(snapshot)}. {go_on or resume_words(snapshot)}"),
     ]
     if snapshot.message:

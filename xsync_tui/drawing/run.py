@@ -7,7 +7,14 @@ from typing import Literal, NamedTuple
 
 from engine.journal.records import Command
 from engine.model import Event, Snapshot, Status
-from engine.quantities import format_bytes, format_count, format_count_short, format_duration, format_duration_range
+from engine.quantities import (
+    counted,
+    format_bytes,
+    format_count,
+    format_count_short,
+    format_duration,
+    format_duration_range,
+)
 from xsync_tui.cli.clock import clock, clock_range
 from xsync_tui.cli.headline import Life, gone_lines, life_of, sentence
 from xsync_tui.cli.look import Line, look_of
@@ -207,8 +214,8 @@ def _message(snapshot: Snapshot, canvas: Canvas) -> list[Row]:
         return rows
     if snapshot.message in snapshot.failure_counts and (remedy := remedy_for(snapshot.message)):
         rows.append(fitted(row(f"   {remedy}"), canvas.width))
-    done = format_count(snapshot.totals.files.transferred)
-    return [*rows, fitted(row(f"   Safe: {done} files transferred, no half file under its final name."), canvas.width)]
+    done = counted(snapshot.totals.files.transferred, "file")
+    return [*rows, fitted(row(f"   Safe: {done} transferred, no half file under its final name."), canvas.width)]
 
 
 def _full(view: RunView, canvas: Canvas) -> list[Row]:
