@@ -29,7 +29,10 @@ pytestmark = pytest.mark.timeout(300)
 Command = Sequence[str | os.PathLike[str]]
 
 SLOW = ("--limit", "4MB/s")
+IN_PARTS = ("--agents", "1", "--limit", "40MB/s")
 """So that a run is under way when it is killed."""
+
+LARGE = 12 * (16 << 20)
 
 
 @pytest.fixture
@@ -42,10 +45,11 @@ def source(tmp_path: Path) -> Path:
     return make_source(tmp_path / "source", files=1_500)
 
 
-def killed(xsync: Xsync, command: Command, *, files: int = 50, sent: int = 0) -> str:
-    """Start a command and kill its runner when so much is there; returns the execution."""
+def killed(xsync: Xsync, command: Command, *, files: int = 50) -> str:
+    """Start a command and kill its runner when so much is there, or a part of a large file; returns the execution."""
     with ended(xsync.start(*command)) as process:
-        snapshot = xsync.wait_for_bytes(sent) if sent else xsync.wait_for_files(files)
+        in_parts = command[-1] == IN_PARTS[-1]
+        snapshot = xsync.wait_for_parts() if in_parts else xsync.wait_for_files(files)
         assert not snapshot.status.ended
         with suppress(ProcessLookupError):
             os.kill(snapshot.runner_pid, signal.SIGKILL)
@@ -123,8 +127,8 @@ def _objects(boto: S3Client, bucket: str) -> dict[str, str]:
 def test_open_uploads_are_discarded_and_completed_objects_stay(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
 ) -> None:
-    source = make_source(tmp_path / "source", files=20, large=(40 << 20, 600 << 20))
-    execution = killed(xsync, ["run", source, *_bucket(s3.endpoint_url, s3, bucket)], sent=200 << 20)
+    source = make_source(tmp_path / "source", files=20, large=(40 << 20, LARGE))
+    execution = killed(xsync, ["run", source, *_bucket(s3.endpoint_url, s3, bucket), *IN_PARTS])
     folder = xsync.home / "executions" / execution
     boto.create_multipart_upload(Bucket=bucket, Key="of-somebody-else")
     assert read_left_open(folder)[0]
@@ -140,9 +144,9 @@ def test_open_uploads_are_discarded_and_completed_objects_stay(
 def test_without_its_destination_it_ends_says_what_stays_and_can_be_repeated(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
 ) -> None:
-    source = make_source(tmp_path / "source", files=20, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=20, large=(LARGE,))
     with fault_proxy(s3.endpoint_url) as proxy:
-        execution = killed(xsync, ["run", source, *_bucket(proxy.url, s3, bucket)], sent=100 << 20)
+        execution = killed(xsync, ["run", source, *_bucket(proxy.url, s3, bucket), *IN_PARTS])
         folder = xsync.home / "executions" / execution
         proxy.decide = lambda _: "reset"
         done = xsync.run("cancel", execution)
@@ -228,8 +232,8 @@ STEPS = ["set_runner", "write_files_parquet", "fold", "give_up", "end_upload", "
 def test_killed_at_any_step_a_repeat_finishes_it(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client, step: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=300, large=(300 << 20,))
-    execution = killed(xsync, ["run", source, *_bucket(s3.endpoint_url, s3, bucket)], sent=60 << 20)
+    source = make_source(tmp_path / "source", files=20, large=(LARGE,))
+    execution = killed(xsync, ["run", source, *_bucket(s3.endpoint_url, s3, bucket), *IN_PARTS])
     before = seen(xsync, execution).totals.files
     folder = xsync.home / "executions" / execution
     hook = tmp_path / "hook"
