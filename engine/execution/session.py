@@ -327,6 +327,7 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         server_checks=sides.server_checks,
         marker_metadata=sides.marker_metadata,
         folds_names=sides.folds_names,
+        keeps_backslashes=sides.destination.capabilities.keeps_backslashes,
         began_at=execution.started_at,
         task_includes=tuple(task.include for task in tasks),
     )

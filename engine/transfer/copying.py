@@ -167,7 +167,7 @@ class Copying(ABC):
         except LocationError as error:
             self.stop(row, str(error))
         except NameError_ as error:
-            self.rows.failed(row, error.reason)
+            self.rows.failed(row, error.reason, error.detail)
         except Exception as error:
             self.rows.failed(row, "unexpected error", f"{type(error).__name__}: {error}")
 

@@ -69,6 +69,8 @@ class LookingAtObjects(Looking):
     def see(self, row: int) -> Seen | None:
         """What HEAD says of the object, or of the folder's marker."""
         path = self._rows.path(row)
+        if b"\\" in path and not self._location.capabilities.keeps_backslashes:
+            return None  # the server would tell of another object
         try:
             is_marker = path and not self._rows.is_file(row)
             file = self._location.open_file(path + b"/" if is_marker else path, 0, 0)
