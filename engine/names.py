@@ -33,7 +33,7 @@ _SHORT_BACK = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\"}
 
 
 BACKSLASH = "backslash in name"
-BACKSLASH_DETAIL = r"the destination makes a / of \ in names: rename it, or use another server"
+BACKSLASH_DETAIL = r"the destination makes a / of \ in names"
 """Reason and detail of an entry that would land elsewhere."""
 
 

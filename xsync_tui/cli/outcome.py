@@ -42,6 +42,7 @@ _REMEDIES = (
     ("another type", "What is there became something else at the source: a run with --delete removes what it left."),
     ("too large", "The destination cannot hold a file of this size."),
     ("utf-8", 'Rename it, or let xsync escape such names: invalid_names = "escape".'),
+    ("backslash", "Rename it, or use a server that keeps a \\ in names."),
     ("unsafe", "The destination cannot hold such a name: rename it."),
     ("no space", "Free space at the destination, then run again."),
     ("denied", "The server does not let this account do it: check the policy of the bucket."),
