@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.locations.extras import side_path
 from tests.conftest import SpecMaker
 from tests.integration.destination.acts import acted
 from tests.integration.s3_stub import Answer, Request, error, serving
@@ -183,6 +184,8 @@ def test_adopted_objects_get_the_headers_metadata_and_tags_that_they_lack(
     put_particulars(boto, bucket)
     boto.delete_object(Bucket=bucket, Key="caf\u201bE9")
     boto.put_object(Bucket=bucket, Key="b/same", Body=b"same", Metadata={"own": "same"})
+    side = side_path(b"b/same").decode()  # what does not fit into metadata: in a folder where nothing is copied
+    boto.put_object(Bucket=bucket, Key=side, Body=b"aside")
     boto.put_object(Bucket=bucket, Key="b/bare", Body=b"bare", ContentType="text/bare")
     boto.put_object(Bucket=bucket, Key="b/link", Body=b"to", Metadata={"file-permissions": "0120777"})
     other = bucket + "-copy"
@@ -202,6 +205,9 @@ def test_adopted_objects_get_the_headers_metadata_and_tags_that_they_lack(
             "bare": ("transferred", "metadata"),
             "link": ("skipped", "adopted"),
         }
+        assert boto.get_object(Bucket=other, Key=side)["Body"].read() == b"aside"
+        for each in (bucket, other):
+            boto.delete_object(Bucket=each, Key=side)
         assert particulars(boto, other, "") == particulars(boto, bucket, "")
         again = xsync.run("run", f"s3://{bucket}", f"s3://{other}", *reach(s3))
         assert (again.code, again.result["files"]["transferred"]) == (0, 0)
