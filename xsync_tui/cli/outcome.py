@@ -167,6 +167,7 @@ def result_json(snapshot: Snapshot, report: dict[str, Any], report_path: Path | 
         "seconds": snapshot.seconds,
         "transfer_seconds": report.get("transfer_seconds"),
         **counts_json(snapshot),
+        "listed_before": report.get("listed_before"),
         "report": str(report_path) if report_path else None,
         "message": snapshot.message,
         "superseded_by": snapshot.superseded_by or None,
