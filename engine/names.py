@@ -32,12 +32,18 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _SHORT_BACK = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\"}
 
 
+BACKSLASH = "backslash in name"
+BACKSLASH_DETAIL = r"the destination makes a / of \ in names"
+"""Reason and detail of an entry that would land elsewhere."""
+
+
 class NameError_(XsyncError):
     """A path cannot be stored; ``reason`` is the short code of the failure."""
 
-    def __init__(self, reason: str, path: bytes) -> None:
+    def __init__(self, reason: str, path: bytes, detail: str = "") -> None:
         super().__init__(f"{reason}: {text_of(path)}")
         self.reason = reason
+        self.detail = detail
 
 
 def key_of(path: bytes, invalid: Literal["escape", "fail"] = "escape") -> str:

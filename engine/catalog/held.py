@@ -82,10 +82,8 @@ class Held(NamedTuple):
 
     def same(self, there: str, entry: str) -> str:
         """SQL that is true if ``there`` need not be looked at to be taken for a copy of ``entry``."""
-        if self.objects:
-            return f"({entry}.kind = {_FILE} AND {there}.size = {entry}.size AND {there}.etag = {entry}.etag)"
-        if not self._times_compare:
-            return "false"
+        if self.objects or not self._times_compare:
+            return "false"  # a listing of objects says nothing of their metadata
         columns = "".join(f" AND {there}.{column} = {entry}.{column}" for column in self.compared)
         return f"({self._of_files(there, entry, same_mtime(there, entry))}{columns})"
 
@@ -138,7 +136,7 @@ def looking(
         join = f"LEFT JOIN {there} d ON d.dir = c.dir AND d.name = c.name AND {held.of_a_kind('d', 'c')}"
         lost, changed = "d.kind IS NULL", f"NOT coalesce({held.unchanged('d', 'f', 'c')}, false)"
         hidden = held.hides_marker("d", "f", "c") if held.times else "false"  # by its time it is known again
-        same = "false" if compares and not held.objects else f"coalesce({held.same('d', 'c')}, false)"
+        same = "false" if compares else f"coalesce({held.same('d', 'c')}, false)"
         alike = f"coalesce({held.alike('d', 'c')}, false)"
         if differing:
             join += f" LEFT JOIN (SELECT DISTINCT dir, name FROM {differing}) x ON x.dir = c.dir AND x.name = c.name"

@@ -84,4 +84,4 @@ def _report(session: Session, outcome: Outcome, ended_at: float) -> None:
         whole = status is Status.SUCCESS and not session.before.segments
         said = forecast_outcome(session.folder, snapshot.seconds) if whole else None
         mended = session.known.missing + session.known.changed
-        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended)
+        write_report(session.folder, snapshot, reader, transfer_seconds, session.phases, said, mended, session.listed)

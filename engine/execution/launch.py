@@ -20,6 +20,7 @@ import msgspec
 from engine import errors, home
 from engine.errors import JournalError, RefusedError, StorageFullError, UsageError, XsyncError
 from engine.execution.earlier import Earlier, Left, differences, look_back, resumable, telling
+from engine.execution.listed_before import ListedBefore, listed_before
 from engine.locks import runner_lock
 from engine.model import Event, Limit, Migration, Status
 from engine.quantities import format_bytes
@@ -50,13 +51,15 @@ class RunRequest(msgspec.Struct, frozen=True):
 class Launched(msgspec.Struct, frozen=True):
     """A runner that accepted its execution. ``continued``: it goes on with an interrupted one.
 
-    ``changed``: what is new in that, each key with words for it; ``left``: interrupted ones that are not continued.
+    ``listed``: what that does not list again. ``changed``: what is new in that, each key with words for it; ``left``:
+    interrupted ones that are not continued.
     """
 
     execution: str
     folder: Path
     continued: bool
     process: subprocess.Popen[bytes]
+    listed: ListedBefore | None = None
     changed: tuple[tuple[str, str], ...] = ()
     left: tuple[Left, ...] = ()
 
@@ -202,6 +205,7 @@ def _create(migration: Migration, supersedes: Sequence[str]) -> Path:
 def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
     _refuse_after_hand_over(folder)
     (folder / REFUSAL).unlink(missing_ok=True)
+    listed = listed_before(folder) if continued else None
     with open(folder / RUNNER_LOG, "ab") as log:
         process = subprocess.Popen(
             [*scope(detached=detached), sys.executable, "-P", "-m", "engine.execution.launch", os.fspath(folder)],
@@ -212,7 +216,7 @@ def _launch(folder: Path, *, detached: bool, continued: bool) -> Launched:
             env=_DEFAULTS | os.environ | {"XSYNC_FOREGROUND": "" if detached else "1"},
         )
     _await_acceptance(folder, process)
-    return Launched(folder.name, folder, continued, process)
+    return Launched(folder.name, folder, continued, process, listed)
 
 
 def _refuse_after_hand_over(folder: Path) -> None:

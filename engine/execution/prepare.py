@@ -70,16 +70,19 @@ def open_sides(migration: Migration) -> Sides:
     with ThreadPoolExecutor(2) as pool:
         source, destination = pool.submit(_source, migration), pool.submit(_destination, migration)
         (reader, source_identity), (writer, destination_identity) = source.result(), destination.result()
+        checks = pool.submit(_server_checks, writer)
+        markers = pool.submit(_keeps_marker_metadata, writer)
+        _try_backslashes(writer)
     destinations = mounts_in_turn(migration.destination, writer, DestinationError)
     return Sides(
         reader,
         writer,
         source_identity,
         destination_identity,
-        _server_checks(writer),
+        checks.result(),
         source_mounts=mounts_in_turn(migration.source, reader, SourceError),
         destination_mounts=[spec for spec, _ in destinations],
-        marker_metadata=_keeps_marker_metadata(writer),
+        marker_metadata=markers.result(),
         folds_names=_folds_names(writer),
     )
 
@@ -158,6 +161,14 @@ def _keeps_marker_metadata(destination: Any) -> bool:
         return bool(destination.probe_markers())
     except DestinationError:
         return True
+
+
+def _try_backslashes(destination: Any) -> None:
+    """Find out whether names may hold them; what cannot be tried counts as kept."""
+    if destination.capabilities.transport == "objects":
+        with suppress(DestinationError):
+            if not destination.probe_backslashes():
+                destination.lose_backslashes()
 
 
 def _folds_names(destination: Any) -> bool:

@@ -31,6 +31,7 @@ from engine.execution.expand import Before, Expanded, expand
 from engine.execution.foretelling.foretell import foretell
 from engine.execution.ledger import Ledger
 from engine.execution.linking import expand_links, list_links
+from engine.execution.listed_before import ListedBefore, listed_before, words
 from engine.execution.orders import absent_rows
 from engine.execution.prepare import Sides, agent_names, claim_destination, open_sides, plan_tasks, task_snapshots
 from engine.execution.roots import Roots
@@ -56,7 +57,7 @@ class Session:
     ``unclean``: a session between these two sides did not
     end as it should. ``earlier``: results of other executions that the state does not hold yet. ``mounts``: what was
     mounted below the source when the session began. ``phases``: seconds that parts of it took, for the report.
-    ``resources``: closed when the session ends.
+    ``listed``: what is not listed again. ``resources``: closed when the session ends.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Session:
     mounts: Mapping[str, str]
     phases: dict[str, float]
     unclean: bool
+    listed: ListedBefore | None
     resources: ExitStack
 
     @property
@@ -220,6 +222,10 @@ async def _gather(
     entries = await committer.call(lambda journal: journal.segments("entries"))
     results = await committer.call(lambda journal: journal.segments("results"))
     listed, decided = paths(folder, entries), paths(folder, results)
+    listed_then = await asyncio.to_thread(listed_before, folder)
+    if listed_then is not None:
+        text = words(listed_then)
+        await committer.call(lambda journal: journal.add_event(Event(time.time(), "warning", text)))
     real_folders = bool(sides.destination.capabilities.real_folders)
     counted = await asyncio.to_thread(count, listed, decided, folder / SPILL, folders_again=real_folders)
     committer.ledger = Ledger([counted.tasks.get(index, Totals()) for index in range(len(tasks))])
@@ -268,6 +274,7 @@ async def _gather(
         earlier=earlier,
         mounts=await asyncio.to_thread(mounts_below, sides.source),
         phases=phases,
+        listed=listed_then,
         unclean=bool(listed or earlier) or await asyncio.to_thread(cancelled_before, execution.id, identities),
         resources=resources,
     )
@@ -327,6 +334,7 @@ def _agent_config(execution: Execution, tasks: Sequence[TaskSnapshot], sides: Si
         server_checks=sides.server_checks,
         marker_metadata=sides.marker_metadata,
         folds_names=sides.folds_names,
+        keeps_backslashes=sides.destination.capabilities.keeps_backslashes,
         began_at=execution.started_at,
         task_includes=tuple(task.include for task in tasks),
     )

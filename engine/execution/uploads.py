@@ -41,6 +41,7 @@ from engine.locations.etags import etag_of_parts
 from engine.locations.extras import EXTRAS, Extras, decode, encode
 from engine.locations.metadata import metadata_of, parse_metadata
 from engine.model import Action, Identity, Kind, TransferOptions
+from engine.names import BACKSLASH, BACKSLASH_DETAIL
 from engine.transfer import retry
 from engine.transfer.crt import combine_crc64nvme
 from engine.transfer.looking import too_old
@@ -294,6 +295,8 @@ class Uploads:
 
     def _refusal(self, file: LargeFile, seen: _Seen) -> Refusal | None:
         identity = seen.identity
+        if b"\\" in file.path and not self._destination.capabilities.keeps_backslashes:
+            return Action.FAILED, BACKSLASH, BACKSLASH_DETAIL
         most = self._destination.capabilities.max_file_bytes
         if identity.size > most:
             return Action.FAILED, "too large", f"{identity.size:,} bytes; the destination takes {most:,}"

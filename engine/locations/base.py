@@ -15,7 +15,10 @@ from engine.model import Identity
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What the engine may ask of a location. Sizes in bytes; ``max_key_bytes`` bounds a path as it is stored."""
+    """What the engine may ask of a location. Sizes in bytes; ``max_key_bytes`` bounds a path as it is stored.
+
+    ``keeps_backslashes``: a name with one is no path of two names; SeaweedFS makes a slash of it.
+    """
 
     scheme: str
     transport: Literal["files", "objects"]
@@ -27,6 +30,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     max_key_bytes: int
     max_name_bytes: int
     network: bool
+    keeps_backslashes: bool = True
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -92,8 +96,8 @@ class Trial(msgspec.Struct, frozen=True):
 
     ``clock_skew_seconds``: its clock less ours. ``checks_checksums``, ``checks_uploads``: it refused an object, an
     upload, with a wrong checksum. ``hashes_bodies``: its ETags are MD5s. ``keeps_owner``, ``keeps_xattrs``,
-    ``folds_names``: of folders. ``free_bytes``, ``free_files``: what this account may still put there. None: not known,
-    or not asked of that kind of place.
+    ``folds_names``: of folders. ``free_bytes``, ``free_files``: what this account may still put there.
+    ``keeps_backslashes``: see Capabilities. None: not known, or not asked of that kind of place.
     """
 
     write_seconds: float
@@ -106,6 +110,7 @@ class Trial(msgspec.Struct, frozen=True):
     keeps_owner: bool | None = None
     keeps_xattrs: bool | None = None
     folds_names: bool | None = None
+    keeps_backslashes: bool | None = None
     free_bytes: int | None = None
     free_files: int | None = None
 

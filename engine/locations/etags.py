@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from engine.locations.base import PartResult
 
+PLAIN_ETAG = 32
+"""Digits of an ETag that is the MD5 of the content; those of multipart uploads are longer."""
+
 _MD5 = re.compile("[0-9a-f]{32}")
 
 

@@ -41,6 +41,14 @@ class Folder:
         os.close(self.fd)
 
 
+def opened_again(folder: Folder) -> Folder:
+    """The same folder under a descriptor of its own. Raises OSError.
+
+    The kernel tells every opening of a file once of writes that failed, for syncfs since it was opened (syncfs(2)).
+    """
+    return Folder(os.open(b".", FOLDER_FLAGS, dir_fd=folder.fd))
+
+
 class Folders:
     """Open folders below ``root``, the most recently used ones remembered. For many threads.
 

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from engine.errors import DestinationError, LocationError
 from engine.locations.base import Capabilities
 from engine.locations.s3_client import Connection
@@ -53,6 +55,10 @@ class Bucket:
         )
         self._identity: str | None = None
         self._objects = Objects(self.connection, spec)
+
+    def lose_backslashes(self) -> None:
+        """Take it from here on that the server makes a slash of a backslash: no such key is written."""
+        self.capabilities = msgspec.structs.replace(self.capabilities, keeps_backslashes=False)
 
     def _ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
         return self.connection.ask(kind, doing, call)

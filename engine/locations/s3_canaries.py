@@ -92,6 +92,19 @@ class TriedBucket(Bucket):
 
         return self._ask(DestinationError, f"the folder markers of {self.url} cannot be tried", try_marker)
 
+    def probe_backslashes(self) -> bool:
+        """Whether a backslash in a key stays one. Leaves nothing. Raises DestinationError."""
+        key = self._own_key("canary")
+        place: dict[str, Any] = {"Bucket": self._bucket, "Key": key + "\\"}  # as a slash, a marker: nothing stays
+
+        def try_backslash(client: S3Client) -> bool:
+            client.put_object(**place)
+            listed = client.list_objects_v2(Bucket=self._bucket, Prefix=key).get("Contents", [])
+            client.delete_object(**place)
+            return any(item["Key"] == place["Key"] for item in listed) or not listed
+
+        return self._ask(DestinationError, f"the names of {self.url} cannot be tried", try_backslash)
+
     def try_out(self) -> Trial:
         """Write an object, read it, delete it. Raises DestinationError when it cannot be written or read."""
         key = self._own_key("canary")
@@ -126,6 +139,7 @@ class TriedBucket(Bucket):
             checks_checksums=checks_checksums,
             checks_uploads=checks_uploads,
             hashes_bodies=None if checks_checksums else self.probe_hashes(),
+            keeps_backslashes=self.probe_backslashes(),
         )
 
 

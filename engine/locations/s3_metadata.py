@@ -29,12 +29,16 @@ COLD = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Classes that have to be restored before they can be copied."""
 
 _OURS = frozenset({MODE, OWNER, GROUP, MTIME, ATIME, ORIGINAL_PATH, EXTRAS})
+_CONTENT = {
+    "cache-control": "CacheControl",
+    "content-disposition": "ContentDisposition",
+    "content-encoding": "ContentEncoding",
+    "content-language": "ContentLanguage",
+    "content-type": "ContentType",
+}
+"""What boto3 calls CONTENT_HEADERS."""
+
 _KEPT = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
     "Expires",
     "WebsiteRedirectLocation",
     "StorageClass",
@@ -47,9 +51,12 @@ _KEPT = (
 class DescribedBucket(Bucket):
     """A bucket whose objects can be given other metadata. Tags stay, and class, encryption and content headers."""
 
-    def replace_metadata(self, path: bytes, etag: str, metadata: Mapping[str, str]) -> Replaced:
+    def replace_metadata(
+        self, path: bytes, etag: str, metadata: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> Replaced:
         """Give the object at ``path`` the POSIX ``metadata``, if its ETag still is ``etag``; the rest of it stays.
 
+        With content ``headers``, by lower case, these take the place of its own, and ``metadata`` that of all it had.
         Raises DestinationError.
         """
         key = self._key(path)
@@ -60,7 +67,12 @@ class DescribedBucket(Bucket):
         if found.get("StorageClass") in COLD:
             return Replaced(held_back=f"its class {found['StorageClass']} has to be restored first")
         kept = {name: found[name] for name in _KEPT if found.get(name) is not None}
-        others = {name: text for name, text in found["Metadata"].items() if name.lower() not in _OURS}
+        if headers is None:
+            kept |= {name: found[name] for name in _CONTENT.values() if found.get(name) is not None}
+            others = {name: text for name, text in found["Metadata"].items() if name.lower() not in _OURS}
+        else:
+            kept |= {_CONTENT[name]: text for name, text in headers.items()}
+            others = {}
         asked = kept | {"Metadata": others | dict(metadata)}
         copy = self._copy_in_parts if found["ContentLength"] > LARGEST_COPY else self._copy_whole
         size = found["ContentLength"]

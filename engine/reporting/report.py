@@ -139,11 +139,13 @@ def write_report(
     phases: Mapping[str, float] = MappingProxyType({}),
     estimate: Mapping[str, Any] | None = None,
     mended: int = 0,
+    listed_before: Any = None,
 ) -> Path:
     """Write ``report.json`` and ``report.html`` into the execution's folder, after its audit trail.
 
     ``snapshot`` says how it ended; ``estimate``: what was said of it before, and how it came out; ``mended``: entries
-    that were work only because the destination had lost or changed them. Raises OSError, JournalError.
+    that were work only because the destination had lost or changed them; ``listed_before``: what
+    an execution that went on did not list again (listed_before.ListedBefore). Raises OSError, JournalError.
     """
     report = report_of(
         snapshot,
@@ -156,6 +158,7 @@ def write_report(
         phases,
     ) | {"drift": _kept(folder / DRIFT), "verification": _kept(folder / VERIFICATION), "estimate": estimate}
     report["mended"] = mended
+    report["listed_before"] = msgspec.to_builtins(listed_before)
     with replacing(folder / HTML) as file:
         file.write(render(report).encode())
     with replacing(folder / REPORT) as file:

@@ -107,7 +107,17 @@ def _ledger(report: Mapping[str, Any]) -> str:
         f"Files found: {format_count(sizes['source'])} bytes; transferred: {format_count(sizes['transferred'])} bytes."
     )
     listed = "" if report["listing_complete"] else " The listing is not complete: there are more."
+    listed += _listed_before(report.get("listed_before"))
     return f'{_table(["", *_LEDGER], rows, 1)}<p class="soft">{total}{listed}</p>{_deletions(report)}'
+
+
+def _listed_before(found: Mapping[str, Any] | None) -> str:
+    """What a run that went on with an interrupted one could not see."""
+    if not found:
+        return ""
+    what = "The source was listed" if found["complete"] else "It went on, and did not list again what was listed"
+    span = f"{_moment(found['began_at'])} - {_moment(found['ended_at'])}"
+    return f" {what} {span}: what changed there since then is for the next run."
 
 
 def _deletions(report: Mapping[str, Any]) -> str:

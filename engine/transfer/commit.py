@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -40,8 +40,9 @@ class Written(NamedTuple):
 class Commit:
     """Resolves the rows of written temporaries; what gets no name is removed.
 
-    ``folders``: of the destination. ``waits``: what a folder keeps from its name is RELEASED until what is in the
-    folder is deleted.
+    ``devices``: a folder of each file system, opened by the unit alone before it wrote there: who shares one may miss
+    that a write failed. ``folders``: of the destination. ``waits``: what a folder keeps from its name is RELEASED until
+    what is in the folder is deleted.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Commit:
         rows: Rows,
         allowed: Callable[[], bool],
         *,
+        devices: Iterable[Folder],
         replaces: bool,
         verifies: bool,
         folders: Folders,
@@ -56,6 +58,7 @@ class Commit:
     ) -> None:
         self._rows = rows
         self._allowed = allowed
+        self._devices = devices
         self._replaces = replaces
         self._verifies = verifies
         self._folders = folders
@@ -83,8 +86,8 @@ class Commit:
 
     def _sync(self, written: Sequence[Written]) -> Sequence[Written]:
         try:
-            for fd in {os.fstat(entry.folder.fd).st_dev: entry.folder.fd for entry in written}.values():
-                syncfs(fd)
+            for folder in self._devices:
+                syncfs(folder.fd)
         except OSError as error:
             for entry in written:
                 self._fail(entry, *write_reason_of(error))

@@ -132,7 +132,7 @@ class Copying(ABC):
         if self._looking is None or not self._looking.wanted(row):
             self._guarded(row, self.copy)
         elif self.looks_aside:
-            self.shared.lookers.submit(lambda: self._guarded(row, self._look_aside))
+            self.shared.lookers.submit(lambda: self._guarded(row, self.look_aside))
         else:
             self._guarded(row, self._look_and_copy)
 
@@ -140,7 +140,7 @@ class Copying(ABC):
         if self._looking is not None and not self._looking.settle(row):
             self.copy(row)
 
-    def _look_aside(self, row: int) -> None:
+    def look_aside(self, row: int) -> None:
         """On a thread of the crew: one request each, while readers go on with other rows."""
         if not self.shared.gate.enter(self.allowed):
             self.rows.released(row)
@@ -167,7 +167,7 @@ class Copying(ABC):
         except LocationError as error:
             self.stop(row, str(error))
         except NameError_ as error:
-            self.rows.failed(row, error.reason)
+            self.rows.failed(row, error.reason, error.detail)
         except Exception as error:
             self.rows.failed(row, "unexpected error", f"{type(error).__name__}: {error}")
 

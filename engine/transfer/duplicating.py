@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from engine.locations.base import CopiesObjects, OpenFile, RequestError
+from engine.locations.etags import PLAIN_ETAG
 from engine.locations.extras import MAX_DECODED_BYTES
 from engine.transfer.copying import FOLDER, SMALL_FILE
 from engine.transfer.crt import Header, crc64nvme
@@ -19,9 +20,6 @@ from engine.transfer.rows import Found
 from engine.transfer.shared import Shared
 from engine.transfer.sides import put_side
 from engine.transfer.units import CopyUnit, UnitOutcome
-
-PLAIN_ETAG = 32
-"""Digits of an ETag that is the MD5 of the content; those of multipart uploads are longer."""
 
 
 class Duplicating(ObjectCopying):
@@ -47,6 +45,15 @@ class Duplicating(ObjectCopying):
                 self.rows.skipped(row, "no marker")  # what the root has is in a side object
         except SendError as error:
             self.failed(row, error.fault)
+
+    def look_aside(self, row: int) -> None:
+        """Look at what the destination holds; an object that is adopted may need a side object, too."""
+        try:
+            self._bring_sides(self.rows.dirs[row])
+        except SendError as error:
+            self.failed(row, error.fault)
+        else:
+            super().look_aside(row)
 
     def _copy_marker(self, row: int, path: bytes) -> None:
         """Send what a marker has; servers that keep no metadata of markers do not copy them either."""

@@ -48,6 +48,7 @@ from engine.transfer.units import (
 
 if TYPE_CHECKING:
     from engine.locations.posix import PosixLocation
+    from engine.locations.s3 import S3Location
 
 WANTED_DESCRIPTORS = 16_384
 """Open files that many folders, connections and readers may need; the usual limit is 1,024."""
@@ -74,6 +75,8 @@ class Engine:
         self._open: set[Future[UnitOutcome]] = set()
         self._rest: Rest | None = None
         if self._shared.destination.capabilities.transport == "objects":
+            if not config.keeps_backslashes:
+                cast("S3Location", self._shared.destination).lose_backslashes()
             self._shared.crew.submit(self._connect_early)
         else:
             cast("PosixLocation", self._shared.destination).folders.folds = config.folds_names

@@ -16,7 +16,7 @@ from engine.locations.extras import Xattrs
 from engine.locations.listing import LEADER
 from engine.locations.posix import PosixLocation
 from engine.locations.posix_files import temporary_name
-from engine.locations.posix_folders import Folder, Folders
+from engine.locations.posix_folders import Folder, Folders, opened_again
 from engine.model import SAME_CONTENT
 from engine.transfer.buffers import BODY_STEP
 from engine.transfer.commit import Commit, Written
@@ -61,6 +61,7 @@ class FileCopying(Copying):
         self._unsettled: set[int] = set()
         """Rows copied that should be links: their results are about no file, so that the next run tries again."""
         self._written: list[Written] = []
+        self._devices: dict[int, Folder] = {}
         self._lock = threading.Lock()
         self._committing = False
         self._full = 0
@@ -113,6 +114,7 @@ class FileCopying(Copying):
             self.rows.transferred(row, 0, None)
         else:
             folder = self._open_folder(self.rows.dirs[row])
+            self._watch(folder)
             if not self._replaces and _exists(self.rows.names[row], folder.fd):
                 self.rows.skipped(row, "exists")
             elif kind == FILE:
@@ -297,6 +299,15 @@ class FileCopying(Copying):
             remove_obstacle(self._folders, path)
             return self._folders.open(path, create=True)
 
+    def _watch(self, folder: Folder) -> None:
+        """See to it that syncfs tells this unit of writes that fail from now on, whoever else commits there."""
+        if self._syncs_each:
+            return
+        with self._writing(), self._lock:
+            device = os.fstat(folder.fd).st_dev
+            if device not in self._devices:
+                self._devices[device] = opened_again(folder)
+
     def _not_written(self, row: int, error: OSError) -> None:
         if error.errno in NO_SPACE:
             self._full += 1
@@ -312,6 +323,7 @@ class FileCopying(Copying):
         commit = Commit(
             self.rows,
             self.allowed,
+            devices=self._devices.values(),
             replaces=self._replaces,
             verifies=self._verifies,
             folders=self._folders,

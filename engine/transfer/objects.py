@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.locations.metadata import metadata_of
 from engine.locations.s3_options import stored_as
-from engine.names import NameError_, check_key, key_of
+from engine.names import BACKSLASH, BACKSLASH_DETAIL, NameError_, check_key, key_of
 from engine.transfer.copying import FILE, FOLDER, SMALL_FILE, SYMLINK, Copying
 from engine.transfer.crt import Header, crc64nvme
 from engine.transfer.proof import proof_of
@@ -117,6 +117,8 @@ class ObjectCopying(Copying):
     def _place(self, row: int) -> str:
         """The quoted request path of a row; raises NameError_ if the destination cannot hold its key."""
         rows = self.rows
+        if not self.shared.destination.capabilities.keeps_backslashes and b"\\" in self.path(row):
+            raise NameError_(BACKSLASH, self.path(row), BACKSLASH_DETAIL)
         folder = self._folder
         if folder is None or folder.path != rows.dirs[row]:
             folder = self._folder_at(rows.dirs[row])

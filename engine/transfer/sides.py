@@ -41,9 +41,10 @@ def with_extras(
 
 
 def put_side(shared: Shared, path: bytes, side: bytes, allowed: Callable[[], bool]) -> bool:
-    """Write a side object at ``path``; False if no key can be so long. Raises SendError."""
+    """Write a side object at ``path``; False if there can be no such key. Raises SendError."""
     key = key_of(path, shared.config.options.invalid_names)
-    if check_key(key, shared.destination.capabilities.max_key_bytes):
+    can = shared.destination.capabilities
+    if check_key(key, can.max_key_bytes) or (b"\\" in path and not can.keeps_backslashes):
         return False
     if not allowed():
         raise SendError(Fault(Kind.CANCELLED, "stopped", "the unit has to stop"))

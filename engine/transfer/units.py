@@ -71,6 +71,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     server_checks: ServerChecks = "crc64nvme"  # how the destination proves what it received
     marker_metadata: bool = True  # the destination keeps the metadata of folder markers
     folds_names: bool = False  # names of the destination that differ in case or Unicode form alone are one there
+    keeps_backslashes: bool = True  # see Capabilities of the destination
     began_at: float = 0.0  # start of the execution, seconds since the epoch: ages are relative to it
     memory_bytes: int = 128 << 20
     window: int = 64  # requests in flight

@@ -162,6 +162,7 @@ class _Destination:
         (Trial(0.1, 0.1, 0.0, cannot_delete="AccessDenied"), True, "failure", "AccessDenied"),
         (Trial(0.1, 0.1, 0.0), True, "warning", "keeps versions"),
         (Trial(0.1, 0.1, 0.0, checks_checksums=True, checks_uploads=False), False, "warning", "uploads in parts"),
+        (Trial(0.1, 0.1, 0.0, keeps_backslashes=False), False, "warning", "makes a / of \\ in names"),
         (Trial(0.1, 0.1, 0.0, folds_names=True), False, "warning", "are one name there"),
     ],
 )

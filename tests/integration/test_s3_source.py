@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.locations.extras import side_path
 from tests.conftest import SpecMaker
+from tests.integration.destination.acts import acted
 from tests.integration.s3_stub import Answer, Request, error, serving
 from tests.support import Xsync, make_source, tree_of
 from xsync_tui.demo.server import S3Server
@@ -172,6 +174,43 @@ def test_objects_keep_headers_metadata_and_tags(
         assert done.code == 0, (done.errors, done.lines[-1:])
         assert done.result["files"]["transferred"] == done.result["files"]["verified"] == 3
         assert particulars(boto, other, "") == particulars(boto, bucket, "")
+    finally:
+        boto.delete_bucket(Bucket=other)
+
+
+def test_adopted_objects_get_the_headers_metadata_and_tags_that_they_lack(
+    xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
+) -> None:
+    put_particulars(boto, bucket)
+    boto.delete_object(Bucket=bucket, Key="caf\u201bE9")
+    boto.put_object(Bucket=bucket, Key="b/same", Body=b"same", Metadata={"own": "same"})
+    side = side_path(b"b/same").decode()  # what does not fit into metadata: in a folder where nothing is copied
+    boto.put_object(Bucket=bucket, Key=side, Body=b"aside")
+    boto.put_object(Bucket=bucket, Key="b/bare", Body=b"bare", ContentType="text/bare")
+    boto.put_object(Bucket=bucket, Key="b/link", Body=b"to", Metadata={"file-permissions": "0120777"})
+    other = bucket + "-copy"
+    boto.create_bucket(Bucket=other)
+    try:
+        boto.put_object(Bucket=other, Key="a/text", Body=b"content")  # without its tags
+        boto.put_object(Bucket=other, Key="a/packed", Body=b"zip", Metadata={"stale": "1"})
+        boto.put_object(Bucket=other, Key="b/same", Body=b"same", Metadata={"own": "same"})
+        boto.put_object(Bucket=other, Key="b/bare", Body=b"bare", ContentType="text/other", CacheControl="no-cache")
+        boto.put_object(Bucket=other, Key="b/link", Body=b"to", Metadata={"file-permissions": "0120777"})
+        done = xsync.run("run", f"s3://{bucket}", f"s3://{other}", *reach(s3))
+        assert done.code == 0, (done.errors, done.lines[-1:])
+        assert acted(xsync) == {
+            "text": ("transferred", None),
+            "packed": ("transferred", "metadata"),
+            "same": ("skipped", "adopted"),
+            "bare": ("transferred", "metadata"),
+            "link": ("skipped", "adopted"),
+        }
+        assert boto.get_object(Bucket=other, Key=side)["Body"].read() == b"aside"
+        for each in (bucket, other):
+            boto.delete_object(Bucket=each, Key=side)
+        assert particulars(boto, other, "") == particulars(boto, bucket, "")
+        again = xsync.run("run", f"s3://{bucket}", f"s3://{other}", *reach(s3))
+        assert (again.code, again.result["files"]["transferred"]) == (0, 0)
     finally:
         boto.delete_bucket(Bucket=other)
 

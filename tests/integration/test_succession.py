@@ -15,6 +15,7 @@ import pytest
 
 from engine.execution.earlier import Left
 from engine.execution.launch import RunRequest, begin, create
+from engine.execution.listed_before import ListedBefore, words
 from engine.journal.reader import SnapshotReader, read_left_open, read_migration, read_segments, read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Limit, Snapshot, Status
@@ -100,6 +101,35 @@ def test_another_limit_and_number_of_agents_go_on_with_it_and_a_later_resume_kee
     assert xsync.executions() == [first]
     assert tree_of(target) == tree_of(source)
     assert read_migration(folder).options.bytes_per_second == -1
+
+
+def test_what_goes_on_says_when_the_source_was_listed_and_leaves_later_changes_to_the_next_run(
+    xsync: Xsync, source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    with ended(xsync.start("run", source, target, "--agents", "1", *SLOW)):
+        _kill(xsync.wait_for(lambda now: now.totals.listing_complete and now.totals.files.transferred > 50))
+    [execution] = xsync.executions()
+    (source / "made later").write_bytes(b"new")
+    done = xsync.run("run", source, target)
+    listed = done.result["listed_before"]
+    assert (done.code, done.result["execution"], listed["complete"]) == (0, execution, True)
+    snapshot = seen(xsync, execution)
+    assert snapshot.started_at == listed["began_at"] <= listed["ended_at"] < snapshot.ended_at
+    assert started(done)["listed_before"] == listed
+    assert "what changed there since is for the next run" in told(xsync, "status", execution)
+    report = (xsync.home / "executions" / execution / "report.html").read_text()
+    assert "what changed there since then is for the next run" in report
+    assert not (target / "made later").exists()
+    again = xsync.run("run", source, target)
+    assert (again.code, again.result["listed_before"], (target / "made later").read_bytes()) == (0, None, b"new")
+
+
+def test_what_a_person_is_told_of_folders_that_are_not_listed_again() -> None:
+    day = 1_700_000_000.0
+    whole, part = ListedBefore(day, day + 600, True), ListedBefore(day, day + 86_400, False)
+    assert words(whole).startswith("the source was listed 2023-11-14 22:13 - 22:23 UTC, and is not again")
+    assert words(part).startswith("folders listed 2023-11-14 22:13 - 2023-11-15 22:13 UTC are not listed again")
 
 
 def test_what_is_new_is_in_json_and_a_resume_uses_it(xsync: Xsync, source: Path, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pickle
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -286,6 +289,45 @@ def test_names_appear_only_after_everything_is_on_the_device(
     with engine_of(config_of(source, spec_of(destination))) as engine:
         engine.submit(copy_unit(source)).result(SECONDS)
     assert story == ["sync", *["rename"] * 5, "fsync folder"]
+
+
+def test_each_of_two_units_in_one_folder_hears_of_a_write_that_failed(
+    source: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = []
+    for name in ("f", "g"):
+        (source / name).write_bytes(b"x")
+        units.append(copy_unit(source))
+        (source / name).rename(source.parent / name)
+    for name in ("f", "g"):
+        (source.parent / name).rename(source / name)
+    both_wrote = threading.Barrier(2)
+    write = os.pwrite
+
+    def failing_later(fd: int, content: bytes, offset: int) -> int:
+        """As the kernel does: whoever has a folder open by now is told, once for each opening."""
+        for each in map(int, os.listdir("/proc/self/fd")):
+            with suppress(OSError):
+                if stat.S_ISDIR(os.fstat(each).st_mode):
+                    fcntl.fcntl(each, fcntl.F_SETFL, os.O_NONBLOCK)
+        return write(fd, content, offset)
+
+    def telling_once(fd: int) -> None:
+        both_wrote.wait(SECONDS)
+        with telling:
+            owed = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK
+            fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+        if owed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    telling = threading.Lock()
+    monkeypatch.setattr(os, "pwrite", failing_later)
+    monkeypatch.setattr(commit, "syncfs", telling_once)
+    options = TransferOptions(verify_mode="NONE")
+    with engine_of(config_of(source, spec_of(destination), options=options)) as engine:
+        outcomes = [future.result(SECONDS) for future in [engine.submit(unit) for unit in units]]
+    assert [action for outcome in outcomes for action, _ in actions_of(outcome).values()] == [Action.FAILED] * 2
+    assert list(destination.iterdir()) == []
 
 
 def test_each_file_is_synced_where_syncfs_proves_nothing(

@@ -121,10 +121,10 @@ def test_with_checksums_time_adopts_nothing(tmp_path: Path) -> None:
     assert (_adopted(delta), names(delta.work)) == ([], [b"a"])
 
 
-def test_objects_of_one_etag_are_the_same(tmp_path: Path) -> None:
+def test_objects_of_one_etag_are_looked_at_for_what_else_they_have(tmp_path: Path) -> None:
     row = entry(b"d", b"a", etag="e")
     delta = _delta(_known(tmp_path, [row], held={"from_objects": True}), row)
-    assert _adopted(delta) == [b"a"]
+    assert (names(delta.work), _looks(delta)) == ([b"a"], [Look.ADOPT])
 
 
 def test_ctime_alone_is_a_question_of_content(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_committed_file_replaces_itself_and_no_twin(tmp_path: Path, folding: N
         (tmp_path / os.fsdecode(temporary)).write_bytes(b"new")
     written = [Written(0, folder, b".xsync-1", 3, 0), Written(1, folder, b".xsync-2", 3, 0)]
     location.watch_names()
-    commit = Commit(rows, lambda: True, replaces=True, verifies=False, folders=location.folders)
+    commit = Commit(rows, lambda: True, devices=(), replaces=True, verifies=False, folders=location.folders)
     commit.run(written, memoryview(b""), synced=True)
     results = {row["name"]: row for row in rows.table("agent-1").to_pylist()}
     assert results[b"REPORT"]["reason"] == "collides with another name"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from engine.execution.listed_before import words
+
 if TYPE_CHECKING:
     from engine.execution.earlier import Earlier, Left
     from engine.execution.launch import Launched
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 def begun_lines(launched: Launched) -> list[str]:
     """Sentences for a run that has begun."""
     lines = [continued_words(launched.execution, launched.changed)] if launched.continued else []
+    if launched.listed is not None:
+        said = words(launched.listed)
+        lines.append(f"{said[:1].upper()}{said[1:]}.")
     return lines + [left_words(each) for each in launched.left]
 
 

@@ -145,6 +145,7 @@ def _started_json(launched: Launched) -> dict[str, Any]:
         "type": "started",
         "execution": launched.execution,
         "continued": launched.continued,
+        "listed_before": launched.listed,
         "changed": [key for key, _ in launched.changed],
         "not_continued": launched.left,
     }

@@ -78,6 +78,12 @@ def _metadata(trial: Trial, migration: Migration) -> Iterator[Finding]:
         )
     if trial.keeps_xattrs is False:
         yield warning("destination", "extended attributes cannot be set", "They and POSIX ACLs will be lost.")
+    if trial.keeps_backslashes is False:
+        yield warning(
+            "destination",
+            "the server makes a / of \\ in names",
+            "Files and folders with a \\ in their path fail: rename them, or use another server.",
+        )
     if trial.folds_names:
         yield warning(
             "destination",
