@@ -384,7 +384,6 @@ def test_what_the_figures_rest_on_at_80_columns() -> None:
            the longer of both is 7 h 46 of 24 h 52 = 31 % of all rows. Agents
            share it: 3 plans how many
  rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000
- better by nothing: F and B are measured
 """.strip("\n")
     )
 
