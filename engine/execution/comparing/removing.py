@@ -105,7 +105,8 @@ def over_threshold(found: Found, options: TransferOptions, list_path: Path) -> s
         return ""
     return (
         f"{format_count(entries)} of {format_count(found.held)} entries at the destination "
-        f"({100 * entries / held:.1f} %) are not at the source: {counted(found.files, 'file')} and {counted(found.folders, 'folder')}, "
+        f"({100 * entries / held:.1f} %) are not at the source: "
+        f"{counted(found.files, 'file')} and {counted(found.folders, 'folder')}, "
         f"{format_bytes(found.size)}. That is over {limit}. They are listed in {list_path}. To delete them: "
         f"--max-deletions {entries}, or max_deletions = {entries} under [options] of the profile"
     )
