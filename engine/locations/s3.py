@@ -99,8 +99,9 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
             for upload_id in begun:
                 client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
 
-        if self.spec.sse:
-            doing += f' with sse = "{self.spec.sse}"'
+        options = {"storage_class": self.spec.storage_class, "sse": self.spec.sse}
+        if asked := [f'{name} = "{value}"' for name, value in options.items() if value]:
+            doing += f" with {' and '.join(asked)}"
         self._ask(DestinationError, doing, try_upload)
         if self.spec.endpoint_url and (self.spec.storage_class or self.spec.sse):
             self._try_kept(doing)

@@ -143,7 +143,8 @@ def _of_response(error: ClientError, bucket: str, endpoint: str) -> str:
     operation = _PERMISSIONS.get(error.operation_name, error.operation_name)
     found = _SENTENCES.get(_SAME_AS.get(code, code))
     if found is None:
-        return f"{endpoint} answered {code or 'an error'}: {details.get('Message', '')} ({error.operation_name})."
+        said = f"{code or 'an error'}: {details['Message']}" if details.get("Message") else code or "an error"
+        return f"{endpoint} answered {said} ({error.operation_name})."
     return found.format(bucket=bucket, endpoint=endpoint, operation=operation)
 
 

@@ -127,6 +127,20 @@ def test_no_right_to_write_is_found_without_writing(stub: Stub) -> None:
     assert "PUT" not in seen
 
 
+def test_what_was_asked_of_a_server_that_does_not_say_what_it_refuses_is_named(
+    keys: pytest.MonkeyPatch,
+) -> None:
+    def respond(request: Request) -> Answer:
+        silent = Answer(400, b"<Error><Code>InvalidArgument</Code></Error>")
+        return Answer(200, LISTING) if request.method == "GET" else silent
+
+    with serving(respond) as url:
+        spec = LocationSpec(url="s3://b", endpoint_url=url, region="r-1", storage_class="COLDEST", sse="AES256")
+        named = r'with storage_class = "COLDEST" and sse = "AES256": .* answered InvalidArgument \(CreateMultipart'
+        with opened(spec) as location, pytest.raises(DestinationError, match=named):
+            location.check_destination()
+
+
 def test_endpoint_down(keys: pytest.MonkeyPatch) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
