@@ -15,6 +15,7 @@ from engine.catalog.files import replacing
 from engine.catalog.merging import give_back, grouped, merged, newest_rows, read
 from engine.catalog.segments import results_writer
 from engine.catalog.totals import MEMORY_BYTES, NOT_LISTED, reason_in_listing
+from engine.errors import JournalError
 from engine.model import Action, Fate, Kind
 
 FILES_SCHEMA = pa.schema(
@@ -77,8 +78,12 @@ def write_files_parquet(entries: Sequence[Path], results: Sequence[Path], out: P
 
 
 def read_files_parquet(path: Path) -> Iterator[pa.Table]:
-    """The rows of an audit trail in batches, so that memory stays flat. Raises OSError."""
-    yield from read(path, FILES_SCHEMA.names)
+    """The rows of an audit trail in batches, so that memory stays flat. Raises JournalError if it cannot be read."""
+    try:
+        yield from read(path, FILES_SCHEMA.names)
+    except (OSError, pa.ArrowException) as error:
+        why = getattr(error, "strerror", None) or error
+        raise JournalError(f"{path} cannot be read: {why}. The report itself is whole: xsync report") from error
 
 
 def path_of_row(row: dict[str, Any]) -> bytes:

@@ -35,7 +35,7 @@ _FORMULA_STARTS = frozenset("=+-@'\t\r\n＝＋－＠")
 
 
 def write_csv(audit: Path, out: TextIO) -> int:
-    """Write the rows of ``files.parquet`` after a header; returns how many. Raises OSError."""
+    """Write the rows of ``files.parquet`` after a header; returns how many. Raises OSError, JournalError."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0

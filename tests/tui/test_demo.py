@@ -90,6 +90,7 @@ def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothin
         await driver.until(lambda: not victim.is_running())
         await driver.sees("killed by SIGKILL")
         await driver.sees("SUCCESS")
+        await driver.sees("demo 7/8  The run has ended; does the sum hold? Then 7: the report.")
         await driver.press("7")
         await driver.sees("demo 8/8  That was it.")
         totals = read_snapshot(folder).totals.files

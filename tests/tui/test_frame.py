@@ -58,7 +58,7 @@ def test_the_journey_says_what_each_step_has_reached() -> None:
     weeks = FACTS._replace(survey=msgspec.structs.replace(FACTS.survey, surveyed_at=NOW - 8 * 86_400))
     assert " 2 Survey old  3 Plan ok " in text(journey_row(steps_of(weeks, NOW), "1", CANVAS))
     anew = FACTS._replace(survey=msgspec.structs.replace(FACTS.survey, surveyed_at=NOW, partial=True))
-    assert " 2 Survey partial  3 Plan old " in text(journey_row(steps_of(anew, NOW), "1", CANVAS))
+    assert " 2 Survey partial  3 Plan new " in text(journey_row(steps_of(anew, NOW), "1", CANVAS))
     only = FACTS._replace(snapshot=None)
     assert " 2 Survey ok  3 Plan -  4 Test - " in text(journey_row(steps_of(only, NOW), "1", CANVAS))
     listing = FACTS._replace(snapshot=msgspec.structs.replace(snapshot(), totals=_listing()))

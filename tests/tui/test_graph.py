@@ -98,8 +98,8 @@ def test_a_run_of_seconds_that_is_over_fills_the_graph_and_begins_on_the_ground(
 
 def test_nothing_yet() -> None:
     assert _drawn([], SMALL, ceiling([], None, "", SMALL), started=1) == golden("""
-      1│┄┄┄ nothing moved yet ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
-    B/s│
+       │┄┄┄ nothing moved yet ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄
+       │
        │
        │
       0│
@@ -160,9 +160,10 @@ def test_a_hole_shorter_than_a_runners_haste_is_closed_and_a_longer_one_is_not()
 
 
 def test_the_ceiling_is_the_limit_unless_more_was_seen() -> None:
-    assert ceiling([], None, None, CANVAS, moved=True) == Ceiling(1.0, "too short to draw a rate")
-    assert ceiling([0.0], None, "", CANVAS, moved=True) == Ceiling(1.0, "")
-    assert ceiling([None], None, None, CANVAS) == Ceiling(1.0, "nothing moved yet")
+    assert ceiling([], None, None, CANVAS, moved=True) == Ceiling(0.0, "too short to draw a rate")
+    assert ceiling([0.0], None, "", CANVAS, moved=True) == Ceiling(0.0, "")
+    assert ceiling([None], None, "", CANVAS) == Ceiling(0.0, "nothing moved yet")
+    assert ceiling([0.0], None, None, CANVAS) == Ceiling(0.0, "no byte was sent")
     assert ceiling([1e9, None], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
     assert ceiling([2.52e9], 2.5e9, "limit", CANVAS) == Ceiling(2.5e9, "limit")
     assert ceiling([3e9], 2.5e9, "limit", CANVAS, [2.5e9]) == Ceiling(3e9, "best seen 3.00 GB/s, limit", [2.5e9])

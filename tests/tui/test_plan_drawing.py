@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.planning.plan import Plan
-from engine.planning.values import Seconds
+from engine.planning.values import Origin, Seconds
 from tests.tui.reading import page as text
 from xsync_tui.drawing.plan import Knob, PlanView, agents_here, knob_row, plan_rows, starting
 from xsync_tui.drawing.rows import Canvas, plain
@@ -420,6 +420,13 @@ def test_an_unreachable_target_is_said_first() -> None:
     far = msgspec.structs.replace(PLAN, share=0.43, target_bytes_per_second=5e9, next_limit=next_limit)
     answer = plain(plan_rows(VIEW._replace(plan=far), NARROW))[0]
     assert answer.startswith(" ! No number of agents reaches 4.25 GB/s: each agent's path ○ gives 2.15 GB/s")
+    held = msgspec.structs.replace(
+        far.binding_limit, name="rate limit", origin=Origin("profile", ""), bytes_per_second=12e6
+    )
+    limits = msgspec.structs.replace(next_limit, bytes_per_second=12e6)
+    slow = msgspec.structs.replace(far, binding_limit=held, next_limit=limits, bytes_per_second=12e6)
+    answer = plain(plan_rows(VIEW._replace(plan=slow), NARROW))[0].rstrip()
+    assert answer == " ! 4.25 GB/s is not reached: the profile's rate limit ◇ gives 12.0 MB/s."
 
 
 def test_more_tasks_than_rows_are_summed_up() -> None:

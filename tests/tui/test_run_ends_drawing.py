@@ -132,6 +132,11 @@ def test_no_run_says_which_key_starts_it() -> None:
  R starts it, once the strip is confirmed; 3 shows how long it will take, 4
  measures that first.
 """)
+    assert text(no_run("lab-images", CANVAS, tested=True), CANVAS) == golden("""
+ lab-images has not been run yet: only what test runs copied is at the
+ destination by xsync.
+ R starts it, once the strip is confirmed; 3 shows how long it will take.
+""")
     assert text(no_run("lab-images", CANVAS, NOW + 10_073, NOW), CANVAS)[2].endswith("Its schedule begins it at 06:00.")
 
 

@@ -367,6 +367,7 @@ def test_what_the_figures_rest_on_at_80_columns() -> None:
  Bytes decide: 67 % of the files are small, but they take 3.2 % of the time.
  12,301,315 files  47.8 TB  213,044 folders  complete  1 min  172 k/s  14 May
  mtime: the newest file's age. ctime 7 d: bytes written, moved in or chmodded
+ files: beside these a run counts 12 links, 12,301,327 in all
  The answer
  is        8,322,854 of 12,301,315 files lie in rows below the knee and take
            48 min of 24 h 52 = 3.2 %; from 67 % on their number decides, up to
@@ -383,9 +384,19 @@ def test_what_the_figures_rest_on_at_80_columns() -> None:
            the longer of both is 7 h 46 of 24 h 52 = 31 % of all rows. Agents
            share it: 3 plans how many
  rests on  ● measured: a test run, 2023-11-14 22:13:20 +0000
- better by nothing: F and B are measured
 """.strip("\n")
     )
+
+
+def test_the_figures_tell_what_a_run_counts_beside_regular_files() -> None:
+    def told(**others: int) -> list[str]:
+        found = VIEW._replace(one=ONE, why=True, report=msgspec.structs.replace(report(), **others))
+        return [line.strip() for line in plain(survey_rows(found, NARROW)) if line.startswith(" files: ")]
+
+    assert told(symlinks=1, specials=2) == [
+        "files: beside these a run counts 1 link and 2 special files, 12,301,318 in all"
+    ]
+    assert told(symlinks=0, specials=0) == []
 
 
 def test_what_the_figures_rest_on_is_below_the_sizes_on_a_high_screen() -> None:

@@ -341,6 +341,11 @@ def test_a_recent_survey_is_used_and_its_screen_leads_here(source: Path) -> None
         await driver.press("N")
         seen = await driver.sees("is there and is used")
         assert f"/{source.name}" in seen
+        assert "2 Survey ok" in seen
+        await driver.press("x")
+        assert "2 Survey -" in await driver.sees(f"/{source.name}x")
+        await driver.press("backspace")
+        await driver.sees("2 Survey ok")
         await driver.press("enter")
         await driver.sees("[2 destination]")
         assert driver.app.surveying == {}

@@ -20,7 +20,7 @@ from engine.execution.launch import Launched, RunRequest
 from engine.model import FilterSpec, LocationSpec, Migration, Status
 from engine.planning.hosting import HostRoom
 from tests.unit.cli_journals import CLEAN, make_execution, xsync
-from xsync_tui.cli import output, running
+from xsync_tui.cli import options, output, running
 from xsync_tui.cli.block import Block
 from xsync_tui.cli.presenters import BlockPresenter, JsonPresenter, LinePresenter, presenter
 
@@ -315,3 +315,14 @@ def test_more_agents_than_the_host_holds_are_started_as_asked_for_with_a_word_ab
     assert asked == [3, 600]
     assert "more than this host holds" not in said[0]
     assert "! 600 agents are more than this host holds, which is 3 agents (1 slow core)" in said[1]
+
+
+@pytest.mark.parametrize("command", ["run", "check", "verify", "plan", "test-run"])
+def test_help_tells_which_options_a_profile_takes(capsys: Capture, command: str) -> None:
+    told = " ".join(xsync(capsys, command, "--help").out.partition("With a PROFILE, ")[2].split())
+    taken = told.partition("only ")[2].partition(" are taken")[0]
+    known = {f"--{key.replace('_', '-')}" for key in options.ALSO_WITH_PROFILE}
+    assert set(taken.replace(" and", ",").split(", ")) == known - {"--agents"}
+    refused = xsync(capsys, command, "lab", "--include", "/2024")
+    assert refused.code == 2
+    assert "--include: with a profile, this is said in the profile" in refused.err

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from engine.model import AgentSnapshot, Bytes, Event, Snapshot, Status, Tally, Totals
 from xsync_tui.cli.agent_lines import agent_line
-from xsync_tui.cli.headline import Life, life_of
+from xsync_tui.cli.headline import Life, life_of, sentence
 from xsync_tui.cli.look import Look
+from xsync_tui.cli.outcome import summary_lines
 from xsync_tui.cli.plain_view import failed_lines, one_line, view
 from xsync_tui.text import width_of
 
@@ -190,6 +191,21 @@ def test_success() -> None:
  discovered = transferred + skipped + failed + excluded + pending │   verified
  12,412,907    12,412,907         0        0          0         0 │ 12,412,907
 """)
+
+
+def test_a_run_that_had_nothing_to_send_says_so() -> None:
+    unchanged = Totals(Tally(discovered=743, skipped=743), Tally(discovered=9), Bytes(2_000), True)
+    assert sentence(_ended(Status.SUCCESS, totals=unchanged), NOW, LOOK) == (
+        "Nothing had to be sent: 743 files looked at in 5 h 22."
+    )
+    [first, *_] = summary_lines(
+        _ended(Status.SUCCESS, totals=unchanged), [], {"transfer_seconds": 1.0}, LOOK._replace(color=False), gone=False
+    )
+    assert first == " lab-images  SUCCESS  nothing had to be sent, in 5 h 22"
+    empty = Totals(Tally(), Tally(discovered=1), Bytes(), True)
+    assert sentence(_ended(Status.SUCCESS, totals=empty), NOW, LOOK) == (
+        "Nothing had to be sent: no file was found in 5 h 22."
+    )
 
 
 def test_done_but_some_failed() -> None:

@@ -214,6 +214,27 @@ def test_report_prints_each_format(capsys: Capture, tmp_path: Path) -> None:
     assert written.read_text("utf-8") == xsync(capsys, "report", "--format", "csv", "-o", "-").out
 
 
+@pytest.mark.parametrize("arguments", [("--format", "csv"), ("--failures",)])
+def test_what_cannot_be_read_is_named_not_what_is_written(
+    capsys: Capture, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    audit = reported() / "files.parquet"
+    audit.write_bytes(b"PAR1 damaged PAR1")
+    for output in ((), ("-o", str(tmp_path / "out.csv"))):
+        said = xsync(capsys, "report", *arguments, *output)
+        assert said.code == 1
+        assert f"{audit} cannot be read: " in said.err
+        assert "cannot be written" not in said.err
+
+
+def test_a_report_that_cannot_be_read_is_named(capsys: Capture, tmp_path: Path) -> None:
+    folder = reported()
+    (folder / "report.json").unlink()
+    (folder / "report.json").mkdir()
+    said = xsync(capsys, "report", "--json", "-o", str(tmp_path / "out.json"))
+    assert f"{folder / 'report.json'} cannot be read: Is a directory" in said.err
+
+
 def test_report_says_what_is_wrong(capsys: Capture, tmp_path: Path) -> None:
     reported()
     assert xsync(capsys, "report", "--json", "--format", "csv").code == 2

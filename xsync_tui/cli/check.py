@@ -18,7 +18,7 @@ REFUSED = 4
 _WORDS = {"ok": "ok", "warning": "WARN", "failure": "FAIL"}
 
 
-@click.command
+@click.command(epilog=options.FOR_A_PAIR)
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
 @click.option("--iam-policy", is_flag=True, help="Print the least IAM policy that it needs, and check nothing.")

@@ -20,6 +20,7 @@ from engine.quantities import (
 )
 from xsync_tui.cli.clock import moment
 from xsync_tui.cli.look import Look
+from xsync_tui.drawing.shapes import files_range
 
 SHOWN_PASSES = 8
 """The newest; all are in --json."""
@@ -77,7 +78,7 @@ def _passes(history: History, ready: Readiness, look: Look) -> list[str]:
     if ready.changes is not None and ready.next_pass is not None:
         changes = ready.changes
         lines.append(
-            f" next  {_range(changes.files, format_count_short)} files, {_range(changes.bytes, format_bytes)}, "
+            f" next  {files_range(changes.files, format_count_short)}, {_range(changes.bytes, format_bytes)}, "
             f"{_range(changes.deletions, format_count_short)} gone; takes {_seconds(ready.next_pass)}"
         )
     return lines

@@ -130,7 +130,7 @@ def _play(base: Path, scale: float, *, headless: bool, to_folder: bool, as_json:
         code = in_foreground(lambda detached: start(request, detached=detached), as_json=as_json, lines=headless)
         if code:
             return code
-        say("4  Check, without xsync's own code: every name, size, checksum, mode, owner and time")
+        say("4  Check by other code: every name, size, checksum, mode, owner and time")
         return _tell(_verify(made.folder, stage), as_json=as_json)
 
 
@@ -152,7 +152,7 @@ def _lead(base: Path, scale: float, settings: Path, *, to_folder: bool) -> int:
             if code or not opening.completed():
                 say("No run was completed: there is nothing to compare.")
                 return code
-            say("Check, without xsync's own code: every name, size, checksum, mode, owner and time")
+            say("Check by other code: every name, size, checksum, mode, owner and time")
             return _tell(_verify(made.folder, stage), as_json=False)
 
 

@@ -107,9 +107,9 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
         case Status.CANCELLING:
             return "Agents finish what they hold, then all ends. Finished files stay."
         case Status.SUCCESS:
-            return _moved(snapshot)
+            return _nothing_new(snapshot) or _moved(snapshot)
         case Status.ERROR if held_back(snapshot):
-            return f"All is copied, nothing was deleted. {_moved(snapshot)}"
+            return f"All is copied, nothing was deleted. {_nothing_new(snapshot) or _moved(snapshot)}"
         case Status.ERROR if not work_left(snapshot) and not snapshot.failure_counts and files.discovered:
             return f"Nothing is left to copy, but it failed. {_moved(snapshot)}"
         case Status.ERROR if work_left(snapshot) or not snapshot.failure_counts:
@@ -124,6 +124,15 @@ def sentence(snapshot: Snapshot, now: float, look: Look, go_on: str = "") -> str
             return f"Superseded by {snapshot.superseded_by}: what it had copied counts there."
         case _:
             return _estimate(snapshot, now, look)
+
+
+def _nothing_new(snapshot: Snapshot) -> str:
+    """What a run tells that had nothing to send; empty if it sent a file."""
+    files = snapshot.totals.files
+    if files.transferred or snapshot.totals.bytes.transferred:
+        return ""
+    found = f"{counted(files.discovered, 'file')} looked at" if files.discovered else "no file was found"
+    return f"Nothing had to be sent: {found} in {format_duration(snapshot.seconds)}."
 
 
 def _moved(snapshot: Snapshot) -> str:

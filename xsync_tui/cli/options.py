@@ -132,6 +132,18 @@ _MIGRATION = (
 )
 
 
+ALSO_WITH_PROFILE = ("agents", "limit", "delta", "delete", "max_deletions", "delete_foreign")
+"""What may be said on the command line for one run of a profile."""
+
+FOR_A_PAIR = (
+    "\b\n"
+    "With a PROFILE, of the options from --endpoint-url to --delete-foreign only\n"
+    "--limit, --delta, --delete, --max-deletions and --delete-foreign are taken:\n"
+    "the others are for SOURCE DESTINATION; a profile says them itself."
+)
+"""The end of the help of commands that take a profile too."""
+
+
 def reach(command: _Command) -> _Command:
     """Add the options that say how to reach a bucket."""
     return _with(command, _REACH)

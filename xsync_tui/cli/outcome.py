@@ -269,6 +269,8 @@ def _first_line(snapshot: Snapshot, report: dict[str, Any], look: Look, *, gone:
     name = look.text(snapshot.profile or snapshot.execution)
     moved = f"{format_bytes(size)} in {format_duration(seconds)}"
     sending = report.get("transfer_seconds")
+    if snapshot.status is Status.SUCCESS and not size and not snapshot.totals.files.transferred:
+        moved, sending = f"nothing had to be sent, in {format_duration(seconds)}", None
     rate = f", {format_rate(size / sending)} while transferring" if sending else ""
     return f" {name}  {ended_status(snapshot, gone=gone)}  {moved}{rate}"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from profiles.schema import Profile
 
 
-@click.command
+@click.command(epilog=options.FOR_A_PAIR)
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
 @click.option("--bandwidth", type=options.Rate(), help="Of the link, such as 20Gbps; else what the profile says.")

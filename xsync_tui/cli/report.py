@@ -88,7 +88,7 @@ def _existing(folder: Path, name: str) -> None:
 
 @contextmanager
 def _opened(output: str | None) -> Iterator[TextIO]:
-    """Where the report goes, always in UTF-8. Raises XsyncError for a file that cannot be written."""
+    """Where the report goes, always in UTF-8. Raises XsyncError for a file that cannot be written or read."""
     from engine.errors import XsyncError
 
     if output is None:
@@ -104,6 +104,8 @@ def _opened(output: str | None) -> Iterator[TextIO]:
         with open(output, "w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
+        if error.filename not in (None, output):
+            raise XsyncError(f"{error.filename} cannot be read: {error.strerror}") from error
         raise XsyncError(f"{output} cannot be written: {error.strerror}") from error
 
 

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from engine.model import Migration
     from profiles.schema import Profile
 
-_ALSO_WITH_PROFILE = ("agents", "limit", "delta", "delete", "max_deletions", "delete_foreign")
-"""What may be said on the command line for one run of a profile."""
 
-
-@click.command
+@click.command(epilog=options.FOR_A_PAIR)
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
 @options.metrics_file
@@ -129,7 +126,8 @@ def migration_of(what: tuple[str, ...], chosen: MigrationOptions) -> tuple[Migra
 def _load(name: str, chosen: MigrationOptions) -> Profile:
     from xsync_tui.cli.profile_names import load_profile
 
-    said = [f"--{key.replace('_', '-')}" for key, value in chosen.items() if value and key not in _ALSO_WITH_PROFILE]
+    refused = [key for key, value in chosen.items() if value and key not in options.ALSO_WITH_PROFILE]
+    said = [f"--{key.replace('_', '-')}" for key in refused]
     if said:
         raise click.UsageError(
             f"{', '.join(said)}: with a profile, this is said in the profile: xsync profiles path {name}"

@@ -25,7 +25,7 @@ DEFAULT_LADDER = 4
 LEAST_SECONDS = 8.0
 
 
-@click.command
+@click.command(epilog=options.FOR_A_PAIR)
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
 @click.option("--folder", "folders", multiple=True, metavar="FOLDER", help="Of the source, for the first step.")

@@ -20,7 +20,7 @@ SHOWN = 20
 """Differences that a person is shown; the file has all."""
 
 
-@click.command
+@click.command(epilog=options.FOR_A_PAIR)
 @click.argument("what", metavar="PROFILE | SOURCE DESTINATION", nargs=-1, required=True)
 @options.migration
 @click.option("--read-source", is_flag=True, help="Read all content and compare checksums.")

@@ -29,7 +29,7 @@ HELD_RATE = 12_000_000
 """Bytes/s of all agents together, from the test run on: as if all shared one link.
 
 A host that runs agents and their server would measure how these get in each other's way, another time each time. At
-this rate a run takes about a minute, and can be watched.
+this rate a run of scale 1 takes about a minute, and can be watched.
 """
 
 _AGENT = "xsync agent-"

@@ -56,7 +56,7 @@ STEPS = (
     ),
     Step(
         "run",
-        "R, then enter: copies what is left at 12 MB/s, about a minute.",
+        "R, then enter: copies what is left, at 12 MB/s.",
         "What does the plan say now? 3 shows it. Then 5: the run.",
         "started",
     ),
@@ -99,6 +99,8 @@ def said_of(reached: Reached) -> str:
         )
     if reached.testing and step.done in ("linked", "tested"):
         return "It copies and measures: 4 shows it. Look around, it goes on."
+    if reached.ended and step.done == "told" and reached.place != step.place:
+        return "The run has ended; does the sum hold? Then 7: the report."
     if reached.on_link and step.done == "linked" and reached.place == step.place:
         return "enter, then 20, enter: what if it had 20 Gbps? i says why."
     return step.here if step.place in ("", reached.place) else step.elsewhere

@@ -32,7 +32,7 @@ class Title(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step of the journey: its digit, its name, and what it has reached (``ok``, ``old``, ``61 %``, ``-``)."""
+    """A step of the journey: its digit, its name, what it has reached (``ok``, ``new``, ``old``, ``61 %``, ``-``)."""
 
     digit: str
     label: str

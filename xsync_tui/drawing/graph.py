@@ -52,6 +52,7 @@ class Window(NamedTuple):
 class Ceiling(NamedTuple):
     """Bytes/s at the top of a graph, the words in it, and the limit of each bucket, to be drawn where it lay.
 
+    A ``rate`` of 0: nothing gives the graph a scale.
     ``steps``: the top is a limit that did not always hold, so that its line has gaps.
     """
 
@@ -110,8 +111,12 @@ def ceiling(
         words = f"best seen {rate(best, canvas)}"
         return Ceiling(best, f"{words}, {limited}" if limited else words, limits)
     if highest <= 0:
-        words = "too short to draw a rate" if moved and limited is None else "" if moved else "nothing moved yet"
-        return Ceiling(1.0, ", ".join(part for part in (words, limited) if part))
+        over = limited is None
+        if moved:
+            words = "too short to draw a rate" if over else ""
+        else:
+            words = "no byte was sent" if over else "nothing moved yet"
+        return Ceiling(0.0, ", ".join(part for part in (words, limited) if part))
     stepped = any(each is None or each < 0.99 * highest for each in limits)
     if limit is not None and limit >= 0.99 * highest:
         return Ceiling(highest, limited or "", limits, stepped)
@@ -127,8 +132,8 @@ def graph(values: Sequence[float | None], shown: Window, top: Ceiling, now: floa
     height, cells = max(1, canvas.height - 2), _cells(canvas)
     known = _mended(values, shown, now)
     draw = _braille if canvas.unicode else _ascii
-    drawn = draw(known, top.rate, height, cells)
-    number, unit = _scale(top.rate, canvas)
+    drawn = draw(known, top.rate or 1.0, height, cells)
+    number, unit = _scale(top.rate, canvas) if top.rate else ("", "")
     edge = divider(canvas)
     dash = "┄" if canvas.unicode else "-"
     marks = _marks(top, height, cells, canvas)
@@ -150,8 +155,9 @@ def _marks(top: Ceiling, height: int, cells: int, canvas: Canvas) -> list[int]:
     """The row in which each cell's limit lies; -1 for the ceiling itself, ``height`` where there was none."""
     each = 2 if canvas.unicode else 1
     limits = [None if at >= len(top.limits) else top.limits[at] for at in range(0, cells * each, each)]
+    rate = top.rate or 1.0
     return [
-        height if limit is None else -1 if limit >= 0.99 * top.rate else height - 1 - int(limit / top.rate * height)
+        height if limit is None else -1 if limit >= 0.99 * rate else height - 1 - int(limit / rate * height)
         for limit in limits
     ]
 

@@ -73,10 +73,10 @@ def _survey(facts: Facts, now: float) -> str:
 
 
 def _plan(facts: Facts) -> str:
-    """A plan is made anew whenever it is looked at: what counts is whether a run was started by what is known."""
+    """A plan is made anew whenever it is looked at: ``ok`` where the last run began by this survey, ``new`` before."""
     if facts.snapshot is None:
         return "-"
-    return "old" if facts.survey is not None and facts.survey.surveyed_at > facts.snapshot.started_at else "ok"
+    return "new" if facts.survey is not None and facts.survey.surveyed_at > facts.snapshot.started_at else "ok"
 
 
 def _test(facts: Facts) -> str:

@@ -202,7 +202,8 @@ def _unreached_sentences(plan: Plan, limit: str, took: str, was: str) -> list[st
     rate = format_rate(plan.bytes_per_second)
     if plan.next_limit.bytes_per_second <= plan.bytes_per_second * NO_GAIN:
         said = f"! No number of agents reaches {wanted}: {limit} gives {rate}"
-        return [f"{said}, {took}{was}.", f"{said}, {took}.", f"{said}."]
+        short = f"! {wanted} is not reached: {limit} gives {rate}."
+        return [f"{said}, {took}{was}.", f"{said}, {took}.", f"{said}.", short]
     said = f"! {_who(plan)} at {rate}, not {wanted}: {took}"
     return [f"{said}{was}. The limit is {limit}", f"{said}{was}.", f"{said}."]
 

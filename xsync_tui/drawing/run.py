@@ -189,10 +189,12 @@ def limit_sentence(view: RunView, canvas: Canvas) -> str:
     return words
 
 
-def no_run(name: str, canvas: Canvas, due: float | None = None, now: float = 0.0) -> list[Row]:
-    """The screen of a profile that has not been run; ``due``: when its schedule begins it."""
-    said = f"{canvas.text(name, 24)} has not been run yet: nothing is at the destination by xsync."
-    how = "R starts it, once the strip is confirmed; 3 shows how long it will take, 4 measures that first."
+def no_run(name: str, canvas: Canvas, due: float | None = None, now: float = 0.0, *, tested: bool = False) -> list[Row]:
+    """The screen of a profile not run yet; ``due``: when its schedule begins it; ``tested``: a test run was made."""
+    there = "only what test runs copied" if tested else "nothing"
+    said = f"{canvas.text(name, 24)} has not been run yet: {there} is at the destination by xsync."
+    how = "R starts it, once the strip is confirmed; 3 shows how long it will take"
+    how += "." if tested else ", 4 measures that first."
     if due is not None:
         how += f" Its schedule begins it at {clock_range(due, due, canvas.zone, now)}."
     cells = canvas.width - 2

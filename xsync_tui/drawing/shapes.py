@@ -74,6 +74,14 @@ def lines_of(texts: Iterable[str], role: Role = Role.PLAIN) -> list[Row]:
     return [(Piece(text, role),) for text in texts]
 
 
+def files_range(found: Range, text: Callable[[float], str]) -> str:
+    """``1 file``, ``up to 1 file``, ``2.88 - 4.50 k files``: a range in the words of ``text``, with its noun."""
+    low, high = text(found.low), text(found.high)
+    if high == "1":
+        return "1 file" if low == high else "up to 1 file"
+    return f"{number_range(found, text)} files"
+
+
 def number_range(found: Range, text: Callable[[float], str]) -> str:
     """``21 - 64 GB``: in the words of ``text``, the unit once where both ends have the same."""
     low, high = text(found.low), text(found.high)

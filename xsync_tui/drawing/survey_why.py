@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.planning.sizes import RULES, SizeTime, SizeTimes
 from engine.planning.values import Origin, Roofline
 from engine.quantities import (
+    counted,
     format_bytes,
     format_count,
     format_count_short,
@@ -34,7 +35,17 @@ def survey_why_rows(
     found[:0] = [] if filtered else [_answer(times, report)]
     pieces = [piece for name, text in _TIMES for piece in (Piece(name, Role.STRONG), Piece(text))]
     reasons = [each for reason in found for each in reason_rows(reason, canvas)]
-    return [fitted(row(" ", *pieces), canvas.width), *reasons]
+    return [fitted(row(" ", *pieces), canvas.width), *_besides(report, canvas), *reasons]
+
+
+def _besides(report: SurveyReport, canvas: Canvas) -> list[Row]:
+    """Why a run discovers more files than the survey tells: it counts what is not a regular file, too."""
+    kinds = ((report.symlinks, "link"), (report.specials, "special file"))
+    if not (found := [counted(count, kind) for count, kind in kinds if count]):
+        return []
+    whole = format_count(report.files + report.symlinks + report.specials)
+    said = Piece(f": beside these a run counts {' and '.join(found)}, {whole} in all")
+    return [fitted(row(" ", Piece("files", Role.STRONG), said), canvas.width)]
 
 
 def _answer(times: SizeTimes, report: SurveyReport) -> Reason:

@@ -95,7 +95,7 @@ def _graph(
 
 def _empty_graph(canvas: Canvas) -> list[Row]:
     canvas = canvas._replace(height=9)
-    return graph([], window(runs.NOW - 1, runs.NOW, HOUR, canvas), Ceiling(1.0, "nothing moved yet"), runs.NOW, canvas)
+    return graph([], window(runs.NOW - 1, runs.NOW, HOUR, canvas), Ceiling(0.0, "nothing moved yet"), runs.NOW, canvas)
 
 
 _STEADY: list[float | None] = [2.1e9 + 3e7 * (index * 5 % 11) for index in range(144)]

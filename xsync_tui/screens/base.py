@@ -119,6 +119,10 @@ class BaseScreen(Screen[None], Generic[V]):
         """What is shown before the first sample."""
         return Drawn([(Piece(" Reading.", Role.MUTED),)])
 
+    def journey_facts(self) -> Facts:
+        """Whose steps the journey tells."""
+        return self.facts
+
     def subject_here(self) -> Subject | None:
         """What the cursor is on, if that is another subject than the app's."""
         return None
@@ -246,7 +250,8 @@ class BaseScreen(Screen[None], Generic[V]):
         small = canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
         drawn = self._drawn(canvas._replace(width=max(canvas.width, LEAST_WIDTH)), now)
         title = drawn.title or title_of(self.facts, now, canvas)
-        self._head.show([title_row(title, now, canvas), journey_row(steps_of(self.facts, now), self._digit, canvas)])
+        steps = steps_of(self.journey_facts(), now)
+        self._head.show([title_row(title, now, canvas), journey_row(steps, self._digit, canvas)])
         if small:
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:

@@ -120,7 +120,9 @@ class RunScreen(BaseScreen[RunFacts]):
         """The dashboard."""
         snapshot = value.snapshot
         if snapshot is None:
-            return Drawn(no_run(self.facts.subject.name, canvas, value.past.due, now))
+            profile = self.facts.profile
+            tested = profile is not None and profile.measured.date is not None
+            return Drawn(no_run(self.facts.subject.name, canvas, value.past.due, now, tested=tested))
         self._look(snapshot, now)
         view = RunView(
             snapshot,

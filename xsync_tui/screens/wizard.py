@@ -30,7 +30,7 @@ from xsync_tui.drafting import (
     source_of,
     with_bucket,
 )
-from xsync_tui.drawing.facts import Subject, SurveyBrief, plain_url
+from xsync_tui.drawing.facts import Facts, Subject, SurveyBrief, plain_url
 from xsync_tui.drawing.frame import FRAME_ROWS, LEAST_HEIGHT, LEAST_WIDTH, Act, Title
 from xsync_tui.drawing.rows import Canvas, Role
 from xsync_tui.drawing.wizard import wizard_rows
@@ -44,6 +44,11 @@ from xsync_tui.surveying import Reports, SurveyJob, found_by, found_so_far
 if TYPE_CHECKING:
     from engine.survey.matching import Kept
     from engine.survey.report import SurveyReport
+
+
+def _url_of(draft: Draft) -> str:
+    """The plain URL of a draft's source; empty where none was typed."""
+    return plain_url(location(draft.source)) if draft.source.strip() else ""
 
 
 class Known(NamedTuple):
@@ -99,7 +104,7 @@ class WizardScreen(AnsweringScreen[Known]):
         """Keep the draft, look for a survey of its source, count over it."""
         draft = self.draft
         self._keep(draft)
-        source = plain_url(location(draft.source)) if draft.source.strip() else ""
+        source = _url_of(draft)
         self._reports = self._reports or Reports(bridge.home.surveys)
         report = self._reports.latest(source) if source else None
         brief = None
@@ -136,9 +141,14 @@ class WizardScreen(AnsweringScreen[Known]):
         title = Title("new migration", source, destination, state, role=Role.MUTED)
         return Drawn(drawn.rows, None, title)
 
+    def journey_facts(self) -> Facts:
+        """Only what is known of the source that stands there now, not of what the app was about before."""
+        known = self.value
+        survey = known.survey if known is not None and known.source == _url_of(self.draft) else None
+        return Facts(Subject(draft=self.draft.id), survey=survey)
+
     def _view(self, value: Known, now: float) -> WizardView:
-        draft = self.draft
-        about = plain_url(location(draft.source)) if draft.source.strip() else ""
+        draft, about = self.draft, _url_of(self.draft)
         job = self._survey_job(draft)
         path, toml, canary = "", "", ""
         try:

@@ -37,6 +37,7 @@ from engine.model import Fate, Kind, Look, Migration
 from engine.names import is_safe_relative, text_of
 from engine.planning.prices import load_prices
 from engine.planning.requests import Requests, pages
+from engine.quantities import counted
 from engine.survey.listing import Listing, list_entries
 from engine.transfer.looking import NEWER
 from engine.transfer.selecting import selected
@@ -307,8 +308,9 @@ class _Planner:
         files = [state / file.name for file in read_state(state).files]
         out = self._folder / "deletions.parquet"
         found = write_deletions(listing, Source(source.files, files, list(earlier)), rules, out)
-        share = (found.files + found.folders) / max(found.held, 1)
-        self._notes.append(f"deletions: {found.files + found.folders:,} of {found.held:,} entries there ({share:.1%})")
+        gone = found.files + found.folders
+        share = f"{100 * gone / max(found.held, 1):.1f} %"
+        self._notes.append(f"deletions: {gone:,} of {counted(found.held, 'entry', 'entries')} there ({share})")
         for rows in read(out):
             yield pa.Table.from_pylist([_deletion(row) for row in rows.to_pylist()], schema=PLAN_SCHEMA)
 

@@ -25,7 +25,7 @@ from engine.filters import Filters
 from engine.locations.registry import open_location
 from engine.model import Deletions, Fate, FilterSpec, LocationSpec, Status, TransferOptions
 from engine.names import is_safe_relative, text_of
-from engine.quantities import format_bytes, format_count
+from engine.quantities import counted, format_bytes, format_count
 from engine.survey.listing import list_entries
 
 LIST = "deletions.parquet"
@@ -66,7 +66,9 @@ def find_deletions(
         return Removal(None, notes=[("note", "a run of listed paths alone deletes nothing")])
     errors = listing_errors(entries, spill)
     if errors:
-        return _held_back(f"{format_count(errors)} folders or entries of the source could not be read", refused=False)
+        return _held_back(
+            f"{counted(errors, 'folder or entry', 'folders or entries')} of the source could not be read", refused=False
+        )
     try:
         found = _found(session, entries, results, old_forms=old_forms)
     except LocationError as error:
@@ -102,8 +104,9 @@ def over_threshold(found: Found, options: TransferOptions, list_path: Path) -> s
     if few or not entries:
         return ""
     return (
-        f"{format_count(entries)} of {format_count(found.held)} entries at the destination ({entries / held:.1%}) are "
-        f"not at the source: {format_count(found.files)} files and {format_count(found.folders)} folders, "
+        f"{format_count(entries)} of {format_count(found.held)} entries at the destination "
+        f"({100 * entries / held:.1f} %) are not at the source: "
+        f"{counted(found.files, 'file')} and {counted(found.folders, 'folder')}, "
         f"{format_bytes(found.size)}. That is over {limit}. They are listed in {list_path}. To delete them: "
         f"--max-deletions {entries}, or max_deletions = {entries} under [options] of the profile"
     )
@@ -132,7 +135,7 @@ def _found(session: Session, entries: Sequence[Path], results: Sequence[Path], *
     try:
         listed = list_entries(migration.destination, migration.filters, aside)
         if listed.errors:
-            return f"{format_count(listed.errors)} folders of the destination could not be listed"
+            return f"{counted(listed.errors, 'folder')} of the destination could not be listed"
         sort_listing(listed.files, listing)
         state = [session.state / file.name for file in read_state(session.state).files]
         rules = _rules(session, not_entered(entries, folder / SPILL), old_forms=old_forms)
@@ -202,7 +205,7 @@ def _decided(session: Session, found: Found, entries: Sequence[Path]) -> Removal
     why = _refusal(session, found, list_path)
     if why:
         return _held_back(why, deletions, notes)
-    text = f"{format_count(found.files)} files and {format_count(found.folders)} folders are not at the source"
+    text = f"{counted(found.files, 'file')} and {counted(found.folders, 'folder')} are not at the source"
     if not found.files + found.folders:
         text = "what changed its type at the source finds its old form in the way"
     notes.append(("deleting", f"{text}: deleting, see {list_path}"))
@@ -259,7 +262,7 @@ def _foreign_note(session: Session, deletions: Deletions) -> list[tuple[str, str
     if not deletions.foreign_files + deletions.foreign_folders:
         return []
     text = (
-        f"{format_count(deletions.foreign_files)} files and {format_count(deletions.foreign_folders)} folders at the "
+        f"{counted(deletions.foreign_files, 'file')} and {counted(deletions.foreign_folders, 'folder')} at the "
         f"destination were not put there by xsync and stay; they are listed in {deletions.listed_in}"
     )
     if session.migration.options.delete_foreign and _folds(session):

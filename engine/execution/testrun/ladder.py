@@ -40,6 +40,9 @@ KEPT_CANDIDATES = 50
 
 _AWS = "https://s3.amazonaws.com"
 
+_NAMED = 5
+"""Folders that are named to whoever asked for one that is not there."""
+
 _RESERVE = 0.9
 """Share of the dataset that steps divide among themselves by agents, if it is small."""
 
@@ -269,9 +272,18 @@ def _chosen(request: Request, mixes: Sequence[FolderMix], whole: FolderMix) -> C
     known = {mix.path: mix for mix in mixes}
     for path in request.folders:
         if path not in known or not known[path].files:
-            names = ", ".join(text_of(mix.path) for mix in mixes[1:6])
-            raise UsageError(f"{text_of(path)}: nothing to copy is known of such a folder; there are {names}")
+            raise UsageError(f"{text_of(path)}: nothing to copy is known of such a folder; {_folders(mixes)}")
     return choice_of([known[path] for path in request.folders], whole, request.before)
+
+
+def _folders(mixes: Sequence[FolderMix]) -> str:
+    """Which folders there are, the least deep first, and how many more, as a person can read it."""
+    paths = sorted((mix.path for mix in mixes if mix.path and mix.files), key=lambda path: (path.count(b"/"), path))
+    if not paths:
+        return "the source has none with files in it"
+    named = ", ".join(text_of(path) for path in paths[:_NAMED])
+    more = len(paths) - _NAMED
+    return f"there {'is' if len(paths) == 1 else 'are'} {named}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _why(candidate: Candidate) -> str:

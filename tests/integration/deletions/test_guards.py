@@ -126,7 +126,7 @@ def test_a_folder_of_the_destination_that_cannot_be_listed_holds_everything_back
         raise DestinationError("it does not answer")
 
     monkeypatch.setattr(removing, "list_entries", with_error)
-    held_back(run(source, target), "1 folders of the destination could not be listed")
+    held_back(run(source, target), "1 folder of the destination could not be listed")
     monkeypatch.setattr(removing, "list_entries", no_answer)
     held_back(run(source, target), "it does not answer")
     assert (target / "top0" / "sub0" / "file-000000.dat").exists()
