@@ -63,7 +63,7 @@ def kill_agents(xsync: Xsync, times: int) -> None:
         below = psutil.Process(snapshot.runner_pid).children(recursive=True)
         alive = {one.name(): one for one in below if one.status() != psutil.STATUS_ZOMBIE}
         alive[f"xsync {_busy(snapshot)[kill % 2 - 1]}"].kill()
-    _wait_for_work(xsync, times)
+    xsync.wait_for(lambda now: _lost(now) == times)
 
 
 def _wait_for_work(xsync: Xsync, dead: int) -> Snapshot:

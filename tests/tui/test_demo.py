@@ -43,6 +43,12 @@ def app(tmp_path: Path) -> Iterator[DemoApp]:
     end_all(set(psutil.Process().children(recursive=True)) - before)
 
 
+def shows_a_live_run(app: DemoApp) -> bool:
+    """Whether the screen has looked since the runner began: it does so once a second."""
+    run = app.screen.facts.snapshot if isinstance(app.screen, BaseScreen) else None
+    return run is not None and run.runner_alive and not run.status.ended
+
+
 def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothing(app: DemoApp) -> None:
     async def play(driver: Driver) -> None:
         await driver.sees("demo 1/8  R, then enter")
@@ -83,6 +89,7 @@ def test_the_story_goes_on_step_by_step_and_an_agent_that_is_killed_costs_nothin
         await driver.until(both_run)
         (victim,) = found
         assert victim is not None
+        await driver.until(lambda: shows_a_live_run(app))
         await driver.press("K")
         await driver.sees(f"process {victim.pid}")
         assert victim.is_running()

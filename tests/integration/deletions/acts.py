@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
 
 from engine.execution.comparing import removing
 from engine.home import find_home, list_execution_folders
@@ -59,7 +60,18 @@ def held_back(snapshot: Snapshot, why: str, *, refused: bool = True) -> None:
 def keys(boto: S3Client, bucket: str) -> set[str]:
     pages = boto.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     found = {item["Key"] for page in pages for item in page.get("Contents", [])}
-    return {key for key in found if ".xsync-" not in key}  # attributes that this server keeps aside
+    found = {key for key in found if ".xsync-" not in key}  # attributes that this server keeps aside
+    folders = {key[: end + 1] for key in found for end, letter in enumerate(key) if letter == "/"}
+    return found | {folder for folder in folders - found if _has_marker(boto, bucket, folder)}
+
+
+def _has_marker(boto: S3Client, bucket: str, folder: str) -> bool:
+    """Whether a folder that is not listed is there: this server forgets to list some that it made twice at once."""
+    try:
+        boto.head_object(Bucket=bucket, Key=folder)
+    except ClientError:
+        return False
+    return True
 
 
 def expected(source: Path) -> set[str]:
