@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,37 +21,74 @@ THREADS = 1
 BATCH_ROWS = 30_000
 """Rows of a batch that is streamed out of a query, and so of a row group written from one."""
 
+_SILENT = "SET enable_progress_bar = false"
+
+_idle: list[Connection] = []
+"""The database that the last block left, if any; a list, so that threads take it without a lock."""
+
+atexit.register(_idle.clear)
+
 
 @contextmanager
-def database(spill: Path, memory_bytes: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that is closed at the end of the block, see ``connect``. Raises JournalError if a query fails."""
-    connection = connect(spill, memory_bytes)
+def database(spill: Path, memory_bytes: int) -> Iterator[Connection]:
+    """An empty database for the block, as ``connect`` makes one. Raises JournalError if a query fails.
+
+    Making one takes 15 ms of CPU, so what a block leaves is kept for the next one, with nothing in it and no footer of
+    a file remembered.
+    """
+    instance = _take()
+    kept = False
     try:
-        yield connection
+        with instance.cursor() as connection:
+            connection.execute(
+                f"ATTACH ':memory:' AS block; USE block; SET memory_limit = '{memory_bytes}B'; "
+                f"SET temp_directory = {_quoted(spill)}; {_SILENT}"
+            )
+            yield connection
+        instance.execute("DETACH block")
+        kept = not spill.exists()  # what has spilled keeps to that folder, and removes it when it is closed
     except duckdb.Error as error:
         raise JournalError(f"the catalog beside {spill} cannot be queried: {error}") from error
     finally:
-        connection.close()
+        _give_back(instance) if kept else instance.close()
 
 
-def connect(spill: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
+def connect(spill: Path, memory_bytes: int) -> Connection:
     """An empty database that keeps about ``memory_bytes`` in memory and the rest in ``spill``, made when first needed.
 
-    Its peak is up to half above that. For one thread at a time.
+    Its peak is up to half above that. For one thread at a time. It remembers the footers of files, which saves 40 us
+    each time one is read again, and is therefore nobody else's.
     """
-    connection = duckdb.connect(
+    connection = _new({"temp_directory": str(spill), "memory_limit": f"{memory_bytes}B"})
+    connection.execute(f"{_SILENT}; SET parquet_metadata_cache = true")
+    return connection
+
+
+def _new(config: dict[str, str]) -> Connection:
+    return duckdb.connect(
         ":memory:",
         config={
-            "temp_directory": str(spill),
-            "memory_limit": f"{memory_bytes}B",
+            **config,
             "threads": THREADS,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "enable_external_file_cache": False,
         },
     )
-    connection.execute("SET enable_progress_bar = false; SET parquet_metadata_cache = true")
-    return connection
+
+
+def _take() -> Connection:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _new({})
+
+
+def _give_back(instance: Connection) -> None:
+    _idle.append(instance)
+    while len(_idle) > 1:
+        _take().close()
 
 
 def read_files(files: Sequence[Path], *, filename: bool = False) -> str:
