@@ -17,7 +17,6 @@ from engine.journal.reader import read_snapshot
 from engine.journal.writer import Journal
 from engine.model import Event, Migration, Snapshot, Status
 from engine.reporting.metrics import write_metrics
-from engine.reporting.notify import event_of, notify
 
 PERIOD_SECONDS = 15.0
 """How often metrics are written and stalled agents looked for."""
@@ -88,6 +87,8 @@ class Herald:
         wanted = settings is not None and (kind in settings.on or (kind == "failure" and "end" in settings.on))
         if settings is None or not wanted:
             return
+        from engine.reporting.notify import event_of, notify  # urllib3 takes 20 ms to import
+
         event = event_of(kind, snapshot, self._folder, message)
         for problem in await asyncio.to_thread(notify, settings, event):
             await self._warn(problem)
