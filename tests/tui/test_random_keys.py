@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import string
 import time
 from collections.abc import Callable, Iterable
@@ -37,6 +38,9 @@ SECONDS = float(os.environ.get("XSYNC_RANDOM_SECONDS", "0.5"))
 """How long keys are pressed on a screen, and more than LEAST of them."""
 
 LEAST = 100
+
+DRAWN = re.compile("help|survey it")
+"""What stands in the footer of a screen that is drawn; the other of the first start, once it asks for the data."""
 
 SIZES = [(80, 23), (120, 40), (60, 15), (200, 60)]
 
@@ -117,7 +121,7 @@ def _press(seed: int, place: str, subject: Subject | None = None) -> list[str]:
 
     async def play(driver: Driver) -> None:
         await driver.until(
-            lambda: bool(driver.app.screen_stack[-1].query(Lines)) and "help" in driver.read(), driver.read
+            lambda: bool(driver.app.screen_stack[-1].query(Lines)) and bool(DRAWN.search(driver.read())), driver.read
         )
         until = time.monotonic() + SECONDS
         while time.monotonic() < until or len(pressed) < LEAST:
