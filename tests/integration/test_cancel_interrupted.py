@@ -17,7 +17,7 @@ from engine.execution.prepare import claim_destination
 from engine.journal.reader import read_left_open, read_migration, read_segments, read_snapshot
 from engine.model import Action, Kind, Snapshot, Status
 from tests.faults.proxy import fault_proxy
-from tests.support import Xsync, ended, make_source, tree_of
+from tests.support import SIZES, Xsync, ended, make_source, tree_of
 from xsync_tui.cli.running import read_report
 from xsync_tui.demo.server import S3Server
 
@@ -42,7 +42,7 @@ def xsync(tmp_path: Path) -> Xsync:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path / "source", files=1_500)
+    return make_source(tmp_path / "source", files=500, sizes=SIZES)
 
 
 def killed(xsync: Xsync, command: Command, *, files: int = 50) -> str:
@@ -93,7 +93,7 @@ def test_a_killed_run_between_folders_is_ended_and_what_it_copied_is_not_sent_ag
     assert again.result["execution"] != execution
     assert (again.result["files"]["skipped"], again.result["files"]["transferred"]) == (
         before.transferred,
-        1_500 - before.transferred,
+        500 - before.transferred,
     )
     assert tree_of(target) == tree_of(source)
 
@@ -221,7 +221,7 @@ def test_what_another_run_deleted_since_is_no_fact_of_it(xsync: Xsync, source: P
     assert xsync.run("cancel", execution).code == 0
     (state,) = xsync.home.glob("state/*/state.json")
     known = [row for file in read_state(state.parent).names for row in pq.read_table(state.parent / file).to_pylist()]
-    assert len({(row["dir"], row["name"]) for row in known if row["kind"] == Kind.FILE}) == 1_499
+    assert len({(row["dir"], row["name"]) for row in known if row["kind"] == Kind.FILE}) == 499
     assert Path(lost).name.encode() not in {row["name"] for row in known}
 
 

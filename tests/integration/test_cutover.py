@@ -15,6 +15,7 @@ import pytest
 
 from engine.journal.writer import Journal
 from engine.model import Status
+from tests.indoors import Indoors
 from tests.privileges import mounted
 from tests.support import Finished, Xsync, make_source, tree_of
 from xsync_tui.demo.server import S3Server
@@ -36,7 +37,7 @@ main()
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from engine.model import Action, TransferOptions
 from engine.transfer.units import CopyUnit, to_ipc
 from tests.chaos.test_links import groups_of
 from tests.faults.agents import SECONDS, config_of, engine_of, entries_of, results_of, spec_of
-from tests.support import Xsync, tree_of
+from tests.indoors import Indoors
+from tests.support import tree_of
 
 LINKED = (Action.TRANSFERRED, "link", 0)
 THERE = (Action.SKIPPED, "same content", 0)
@@ -134,7 +135,7 @@ def test_never_overwrites_a_name(source: Path, destination: Path) -> None:
 
 
 def test_groups_that_change_between_runs(tmp_path: Path) -> None:
-    xsync = Xsync(tmp_path / "home")
+    xsync = Indoors(tmp_path / "home")
     source, target = tmp_path / "source", tmp_path / "target"
     for folder in ("a", "b", "c"):
         (source / folder).mkdir(parents=True)
@@ -175,7 +176,7 @@ def test_groups_that_change_between_runs(tmp_path: Path) -> None:
 
 
 def test_links_of_an_adopted_destination_are_mended(tmp_path: Path) -> None:
-    xsync = Xsync(tmp_path / "home")
+    xsync = Indoors(tmp_path / "home")
     source, target = tmp_path / "source", tmp_path / "target"
     for folder in (source, target):
         folder.mkdir()

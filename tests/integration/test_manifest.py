@@ -9,13 +9,14 @@ import pytest
 
 from engine.execution.launch import RunRequest, create
 from engine.model import FilterSpec, LocationSpec, Migration
+from tests.indoors import Indoors
 from tests.support import Xsync, make_source, tree_of
 
 
 @pytest.fixture
 def xsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Xsync:
     monkeypatch.setenv("XSYNC_HOME", str(tmp_path / "home"))
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 @pytest.fixture

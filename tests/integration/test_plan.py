@@ -17,6 +17,7 @@ from engine.home import Home
 from engine.model import FilterSpec, LocationSpec, Migration
 from engine.planning.plan import Plan
 from engine.quantities import in_duration_range
+from tests.indoors import Indoors
 from tests.support import Xsync, make_source
 from xsync_tui.cli.look import Look
 from xsync_tui.cli.plan_view import plan_lines
@@ -48,7 +49,7 @@ shared_scope = "link"
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.indoors import Indoors
 from tests.privileges import mounted, needs_root
 from tests.shapes import differences, different_holes, make_shapes
 from tests.support import Xsync
@@ -18,7 +19,7 @@ pytestmark = needs_root
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 def test_file_to_file(xsync: Xsync, tmp_path: Path) -> None:

@@ -130,8 +130,8 @@ def test_idle_agents_help_where_one_task_has_everything(
 def test_parts_of_one_large_file_are_sent_by_several_agents(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=0, large=(192 << 20,))
-    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3", "--limit", "60MB/s")
+    source = make_source(tmp_path / "source", files=0, large=(96 << 20,))
+    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3", "--limit", "30MB/s")
     assert done.code == 0, done.errors
     agents = {agent["name"] for line in done.lines for agent in line.get("agents", ()) if agent["bytes"] > 0}
     assert len(agents) > 1  # a third may have nothing left to do where it starts late

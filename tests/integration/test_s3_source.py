@@ -11,6 +11,7 @@ import pytest
 
 from engine.locations.extras import side_path
 from tests.conftest import SpecMaker
+from tests.indoors import Indoors
 from tests.integration.destination.acts import acted
 from tests.integration.s3_stub import Answer, Request, error, serving
 from tests.support import Xsync, make_source, tree_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 def reach(server: S3Server) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from engine.execution.scheduling.schedule import MOST_IDENTICAL_FAILURES, Ended, ScheduleRecord, after_end
 from engine.execution.scheduling.timers import Crontab, SystemdTimers, command_of
 from engine.recurrence import Recurrence
+from tests.indoors import Indoors
 from tests.support import Xsync, make_source
 
 _CRONTAB = """\
@@ -48,7 +49,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def xsync(tmp_path: Path, programs: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 def _profile(xsync: Xsync, source: Path, destination: Path, extra: str = "") -> None:

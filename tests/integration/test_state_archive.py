@@ -18,6 +18,7 @@ from engine.catalog.state import read_state
 from engine.errors import UsageError
 from engine.execution.state_archive import import_state
 from engine.locks import runner_lock
+from tests.indoors import Indoors
 from tests.support import SIZES, SLOW, Xsync, make_source
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
@@ -25,12 +26,12 @@ Members = list[tuple[tarfile.TarInfo, bytes]]
 
 @pytest.fixture
 def one(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "one")
+    return Indoors(tmp_path / "one")
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "other")
+    return Indoors(tmp_path / "other")
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_without_a_state_there_is_nothing_to_export(one: Xsync, archive: Path, t
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive to make bad ones of."""
     folder = tmp_path_factory.mktemp("good")
-    xsync = Xsync(folder / "home")
+    xsync = Indoors(folder / "home")
     assert xsync.run("run", make_source(folder / "source", files=30), folder / "target").code == 0
     assert xsync.run("state", "export", folder / "good.tar.zst").code == 0
     return folder / "good.tar.zst"

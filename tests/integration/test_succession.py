@@ -322,11 +322,9 @@ def test_killed_between_any_two_steps_it_says_the_truth_and_goes_on(
 def test_what_was_to_be_taken_over_is_given_up_with_the_newer_one(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str, step: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=300, large=(600 << 20,))
+    source = make_source(tmp_path / "source", files=300, large=(12 * PART,))
     command: Command = ["run", source, *_bucket(s3, bucket), "--agents", "1"]
-    with ended(xsync.start(*command)) as process:
-        _kill(xsync.wait_for_bytes(100 << 20))
-        xsync.finish(process)
+    killed_amid_parts(xsync, command)
     older = xsync.executions()[-1]
     sent = seen(xsync, older).totals.files.transferred
     assert killed_at(xsync, step, [*command, "--exclude", "*.none"], tmp_path).code != 0

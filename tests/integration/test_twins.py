@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.indoors import Indoors
 from tests.support import Finished, Xsync
 from xsync_tui.demo.server import S3Server
 
@@ -23,7 +24,7 @@ def at(folder: Path, name: bytes) -> Path:
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 @pytest.fixture

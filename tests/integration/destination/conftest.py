@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.indoors import Indoors
 from tests.integration.destination.acts import NAMES
 from tests.support import Xsync
 from xsync_tui.demo.server import S3Server
@@ -14,7 +15,7 @@ from xsync_tui.demo.server import S3Server
 
 @pytest.fixture
 def xsync(tmp_path: Path) -> Xsync:
-    return Xsync(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from engine.model import LocationSpec, Migration, Status
 from engine.transfer import looking
 from tests.conftest import SpecMaker
 from tests.in_process import run_in_process
+from tests.indoors import Indoors
 from tests.integration.destination.acts import NAMES, acted, differing, report, spoil
 from tests.support import Xsync, tree_of
 from xsync_tui.demo.server import S3Server
@@ -78,7 +79,7 @@ def test_every_so_many_runs_list_the_destination_by_themselves(xsync: Xsync, sou
 def test_what_a_bucket_holds_already_is_adopted_and_known_from_then_on(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str, boto: S3Client
 ) -> None:
-    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, *place).code == 0
     spoil(boto, bucket)
     (source / "d" / "c").write_bytes(b"C" * 100)  # same size, another time
     first = xsync.run("run", source, *place)
@@ -94,7 +95,7 @@ def test_what_a_bucket_holds_already_is_adopted_and_known_from_then_on(
 def test_what_is_adopted_by_its_time_gets_the_attributes_that_it_lacks(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, *place).code == 0
     (source / "d" / "a").chmod(0o600)
     (source / "large").chmod(0o640)
     assert xsync.run("run", source, *place).code == 0
@@ -111,7 +112,7 @@ def test_checksum_compares_what_was_adopted_by_its_time(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
     copy = tmp_path / "copy"
-    other = Xsync(tmp_path / "other home")
+    other = Indoors(tmp_path / "other home")
     for to in (place, [str(copy)]):
         assert other.run("run", source, *to).code == 0
     status = (source / "d" / "a").stat()
@@ -160,7 +161,7 @@ def test_metadata_that_changes_before_content_is_compared_is_kept(
 def test_with_checksum_only_content_adopts(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, *place).code == 0
     status = (source / "d" / "a").stat()
     (source / "d" / "a").write_bytes(b"A" * 100)
     os.utime(source / "d" / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -174,7 +175,7 @@ def test_with_checksum_only_content_adopts(
 
 def test_files_of_equal_size_and_time_are_adopted(xsync: Xsync, source: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    assert Xsync(tmp_path / "other home").run("run", source, copy).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, copy).code == 0
     second = (source / "d" / "a").stat().st_mtime_ns // 10**9 * 10**9
     os.utime(copy / "d" / "a", ns=(second, second))  # as a file system that knows whole seconds has it
     os.utime(copy / "d" / "b", ns=(second, second + 1))
@@ -250,7 +251,7 @@ def test_checksum_reads_the_source_and_sends_what_differs(xsync: Xsync, source: 
 def test_newer_never_replaces_what_is_newer_or_of_unknown_age(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, bucket: str, boto: S3Client
 ) -> None:
-    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, *place).code == 0
     for name in ("d/a", "large"):  # older than what is there
         (source / name).write_bytes(b"old" + (source / name).read_bytes())
         os.utime(source / name, ns=(1, 1_600_000_000_000_000_000))
@@ -278,7 +279,7 @@ def test_newer_compares_times_of_files(xsync: Xsync, source: Path, tmp_path: Pat
 def test_objects_that_a_folder_holds_already_are_adopted_by_the_time_of_their_files(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, bucket: str, s3: S3Server
 ) -> None:
-    other, copy = Xsync(tmp_path / "other home"), tmp_path / "copy"
+    other, copy = Indoors(tmp_path / "other home"), tmp_path / "copy"
     assert other.run("run", source, *place).code == 0
     restore = [f"s3://{bucket}/data", str(copy), "--endpoint-url", s3.endpoint_url, "--region", s3.region]
     assert other.run("run", *restore).code == 0
@@ -295,7 +296,7 @@ def test_objects_that_a_folder_holds_already_are_adopted_by_the_time_of_their_fi
 def test_objects_of_one_etag_in_another_bucket_are_adopted(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path, bucket: str, s3: S3Server
 ) -> None:
-    other = Xsync(tmp_path / "other home")
+    other = Indoors(tmp_path / "other home")
     assert other.run("run", source, *place).code == 0
     copy = [f"s3://{bucket}/data", f"s3://{bucket}/copy", "--endpoint-url", s3.endpoint_url, "--region", s3.region]
     assert other.run("run", *copy).code == 0

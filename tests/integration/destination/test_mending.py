@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.indoors import Indoors
 from tests.integration.destination.acts import acted, differing, report, spoil, told
 from tests.support import Finished, Xsync, make_source, tree_of
 from xsync_tui.demo.server import S3Server
@@ -114,7 +115,7 @@ def test_it_is_remembered_beside_other_facts_and_travels_with_them(xsync: Xsync,
     _rot(source / "x", copy / "x")
     assert xsync.run("verify", source, copy, "--read-source").lines[-1]["doubted"] == 1
     assert xsync.run("state", "export", tmp_path / "out").code == 0
-    elsewhere = Xsync(tmp_path / "elsewhere")
+    elsewhere = Indoors(tmp_path / "elsewhere")
     imported = elsewhere.run("state", "import", tmp_path / "out")
     assert imported.code == 0, imported.lines
     elsewhere.settle()

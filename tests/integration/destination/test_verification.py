@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.proxy import Fault, FaultProxy, Request, fault_proxy
+from tests.indoors import Indoors
 from tests.integration.destination.acts import LARGE, acted, spoil
 from tests.support import Xsync
 from xsync_tui.demo.server import S3Server
@@ -123,7 +124,7 @@ def test_changed_metadata_is_found_by_asking_and_said_not_to_be_without(
 def test_verify_without_a_state_asks_for_each_object(
     xsync: Xsync, source: Path, place: list[str], tmp_path: Path
 ) -> None:
-    assert Xsync(tmp_path / "other home").run("run", source, *place).code == 0
+    assert Indoors(tmp_path / "other home").run("run", source, *place).code == 0
     (source / "d" / "a").chmod(0o600)
     done = xsync.run("verify", source, *place)
     assert (done.code, done.lines[-1]["requests"], done.lines[-1]["verified"]) == (3, {"HEAD": 8}, {"size-only": 7})
