@@ -20,7 +20,7 @@ demo: $(READY) ## the app, leading through a migration of made-up data; ARGS=--h
 	$(BIN)/xsync demo $(ARGS)
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 check: $(READY) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

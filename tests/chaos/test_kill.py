@@ -107,14 +107,14 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
 
 
 def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=500, sizes=SIZES, large=(40 << 20,))
+    source = make_source(tmp_path / "source", files=900, sizes=SIZES, large=(40 << 20,))
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as process:
         kill_agents(xsync, 5)
         xsync.lift_limit()
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
-    assert done.result["files"]["transferred"] == 501
+    assert done.result["files"]["transferred"] == 901
     assert verify(source, s3, bucket).differences == ()
 
 
