@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from engine.errors import (
     DestinationError,
     ExistsError,
+    LocationError,
     SourceError,
     UploadGoneError,
     WrongDestinationError,
@@ -154,7 +155,7 @@ class PosixLocation:
             with os.scandir(self.root) as entries:
                 names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except OSError as error:
-            raise SourceError(f"the source {self._text} cannot be listed: {_sentence(error)}") from error
+            raise self._unlisted(error, SourceError, WrongSourceError) from error
         return sorted(name for name in names if not is_excluded_name(name, at_root=True))
 
     def scan(self, folders: Sequence[bytes], limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
@@ -162,14 +163,14 @@ class PosixLocation:
         try:
             return scan_folders(self.root, folders, limit, selector, listing)
         except OSError as error:
-            raise SourceError(f"the source {self._text} cannot be listed: {_sentence(error)}") from error
+            raise self._unlisted(error, SourceError, WrongSourceError) from error
 
     def scan_rest(self, rest: Rest, limit: ScanLimit, selector: Selector, listing: int) -> ScanBatch:
         """Go on with a folder; see base.ListsSlices. Raises SourceError if the root itself cannot be opened."""
         try:
             return scan_folders(self.root, (), limit, selector, listing, rest)
         except OSError as error:
-            raise SourceError(f"the source {self._text} cannot be listed: {_sentence(error)}") from error
+            raise self._unlisted(error, SourceError, WrongSourceError) from error
 
     def open_file(self, path: bytes, start: int = 0, end: int | None = None) -> PosixFile:
         """Open a regular file; never waits for the other end of a FIFO. Raises OSError."""
@@ -319,13 +320,19 @@ class PosixLocation:
             try:
                 batch = scan_folders(self.root, folders, ScanLimit(), _Everything(), 0)
             except OSError as error:
-                raise DestinationError(f"{self._text} cannot be listed: {_sentence(error)}") from error
+                raise self._unlisted(error, DestinationError, WrongDestinationError) from error
             failed = batch.rows.filter(pc.is_valid(batch.rows["error"]))
             if failed.num_rows:
                 row = failed.select(["dir", "name", "error"]).slice(0, 1).to_pylist()[0]
                 raise DestinationError(f"{text_of(row['dir'] + b'/' + row['name'])} cannot be listed: {row['error']}")
             folders = batch.folders_left
             yield batch.rows.filter(pc.not_equal(batch.rows["kind"], int(Kind.LISTED)))
+
+    def _unlisted(self, error: OSError, kind: type[LocationError], wrong: type[LocationError]) -> LocationError:
+        """Why the root cannot be listed; ``wrong`` if it is not there. Either side may be listed as a source is."""
+        if isinstance(error, FileNotFoundError):
+            return wrong(f"{self._text} does not exist. Check the path, and that its file system is mounted.")
+        return kind(f"{self._text} cannot be listed: {_sentence(error)}")
 
     def head(self, path: bytes) -> StoredObject | None:
         """What is at ``path``: size and attributes; nothing is read. Raises DestinationError."""

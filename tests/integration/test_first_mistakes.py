@@ -42,6 +42,15 @@ def test_no_profile_is_saved_of_a_place_that_is_none(
     assert not (xsync.home / "profiles" / "lab.toml").exists()
 
 
+@pytest.mark.parametrize("command", ["verify", "cleanup"])
+def test_a_destination_that_is_not_there_is_named_and_not_called_a_source(
+    xsync: Xsync, tmp_path: Path, source: Path, command: str
+) -> None:
+    missing = tmp_path / "missing"
+    done = xsync.run(*(["verify", source] if command == "verify" else ["cleanup"]), missing)
+    assert (done.code, done.message.split(". ")[0]) == (2, f"{missing} does not exist")
+
+
 def test_a_full_disk_is_no_defect(xsync: Xsync, source: Path) -> None:
     xsync.home.mkdir()
     with mounted(xsync.home, "-t", "tmpfs", "-o", "size=64k", "tmpfs"):
