@@ -128,7 +128,7 @@ def test_other_ends(status: Status, said: str, key: str) -> None:
 
 def test_no_run_says_which_key_starts_it() -> None:
     assert text(no_run("lab-images", CANVAS), CANVAS) == golden("""
- lab-images has not been run yet: nothing is at the destination by xsync.
+ lab-images has not been run yet.
  R starts it, once the strip is confirmed; 3 shows how long it will take, 4
  measures that first.
 """)

@@ -191,8 +191,8 @@ def limit_sentence(view: RunView, canvas: Canvas) -> str:
 
 def no_run(name: str, canvas: Canvas, due: float | None = None, now: float = 0.0, *, tested: bool = False) -> list[Row]:
     """The screen of a profile not run yet; ``due``: when its schedule begins it; ``tested``: a test run was made."""
-    there = "only what test runs copied" if tested else "nothing"
-    said = f"{canvas.text(name, 24)} has not been run yet: {there} is at the destination by xsync."
+    said = f"{canvas.text(name, 24)} has not been run yet"
+    said += ": only what test runs copied is at the destination by xsync." if tested else "."
     how = "R starts it, once the strip is confirmed; 3 shows how long it will take"
     how += "." if tested else ", 4 measures that first."
     if due is not None:
