@@ -9,7 +9,7 @@ from engine.model import AgentSnapshot, AgentTimes, Snapshot
 from engine.planning.attribution import between, shares_of
 from engine.planning.measurement import Waits
 
-_WAITS_SECONDS = 30.0
+_WAITS_SECONDS = 10.0
 
 
 @dataclass(slots=True)
