@@ -37,7 +37,6 @@ def database(spill: Path, memory_bytes: int) -> Iterator[Connection]:
     a file remembered.
     """
     instance = _take()
-    kept = False
     try:
         with instance.cursor() as connection:
             connection.execute(
@@ -45,12 +44,12 @@ def database(spill: Path, memory_bytes: int) -> Iterator[Connection]:
                 f"SET temp_directory = {_quoted(spill)}; {_SILENT}"
             )
             yield connection
-        instance.execute("DETACH block")
-        kept = not spill.exists()  # what has spilled keeps to that folder, and removes it when it is closed
-    except duckdb.Error as error:
-        raise JournalError(f"the catalog beside {spill} cannot be queried: {error}") from error
-    finally:
-        _give_back(instance) if kept else instance.close()
+    except BaseException as error:
+        instance.close()
+        if isinstance(error, duckdb.Error):
+            raise JournalError(f"the catalog beside {spill} cannot be queried: {error}") from error
+        raise
+    _give_back(instance)
 
 
 def connect(spill: Path, memory_bytes: int) -> Connection:
@@ -86,6 +85,11 @@ def _take() -> Connection:
 
 
 def _give_back(instance: Connection) -> None:
+    try:
+        instance.execute("DETACH block; SET temp_directory = ''")
+    except duckdb.Error:  # it has spilled: it keeps to that folder, and removes it when it is closed
+        instance.close()
+        return
     _idle.append(instance)
     while len(_idle) > 1:
         _take().close()

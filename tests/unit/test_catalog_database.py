@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -44,6 +45,14 @@ def test_what_does_not_fit_is_spilled_to_the_folder_of_each_block_and_leaves_not
             connection.execute("CREATE TABLE rows AS SELECT range AS value, hash(range) AS hash FROM range(3000000)")
             assert any(spill.iterdir())
         assert not spill.exists()
+
+
+def test_a_folder_that_is_removed_under_a_block_is_no_matter_to_the_next(tmp_path: Path) -> None:
+    for number in range(2):
+        spill = tmp_path / f"spill{number}"
+        with database(spill, 20_000_000) as connection:
+            connection.execute("CREATE TABLE rows AS SELECT range AS value, hash(range) AS hash FROM range(3000000)")
+            shutil.rmtree(spill)
 
 
 def test_blocks_of_several_threads_are_apart(tmp_path: Path) -> None:
