@@ -42,6 +42,14 @@ def test_what_an_agent_waits_for_is_of_late_not_since_its_start(late: AgentTimes
     assert seen.waits(latest) == waits
 
 
+def test_what_it_waited_for_a_quarter_of_a_minute_ago_is_no_matter() -> None:
+    seen = Seen()
+    readings = [AgentTimes(0), AgentTimes(12, destination=12), AgentTimes(23, destination=23, limited=10)]
+    for times in readings:
+        seen.add(run(agents=(agent(1, times=times),)), START + times.clock)
+    assert seen.waits(agent(1, times=readings[-1])) == "limit"
+
+
 def test_at_the_first_look_it_is_since_the_start_and_without_a_clock_unknown() -> None:
     seen, first = Seen(), agent(1)
     seen.add(run(agents=(first,)), START)
