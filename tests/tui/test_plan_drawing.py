@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 import msgspec
 import pytest
 
 from engine.planning.plan import Plan
 from engine.planning.values import Origin, Seconds
+from tests.tui.plan_at_ten import ASCII, HOUR, NARROW, PLAN, VIEW, WIDE
 from tests.tui.reading import page as text
 from xsync_tui.drawing.plan import Knob, PlanView, knob_row, plan_rows
 from xsync_tui.drawing.rows import Canvas, plain
 from xsync_tui.drawing.timeline import Slow, timeline_rows
 from xsync_tui.drawing.why import figure_count, why_rows
 from xsync_tui.gallery.planning import KNOBS, NOW, plan_at_ten
-
-NARROW = Canvas(zone=UTC)
-ASCII = NARROW._replace(unicode=False)
-WIDE = NARROW._replace(width=120, height=36)
-PLAN = plan_at_ten()
-HOUR = 3_600
-VIEW = PlanView(NOW, PLAN, KNOBS, 2, window_ends=NOW + 11 * HOUR)
 
 
 def test_a_plan_at_80_columns() -> None:

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
+from tests.tui.plan_at_ten import ASCII, NARROW, PLAN, WIDE
 from tests.tui.reading import page as text
 from xsync_tui.drawing.plan import PlanView, agents_here, plan_rows, starting
-from xsync_tui.drawing.rows import Canvas
-from xsync_tui.gallery.planning import KNOBS, NOW, little_work, plan_at_ten, too_large_for_here
-
-NARROW = Canvas(zone=UTC)
-ASCII = NARROW._replace(unicode=False)
-WIDE = NARROW._replace(width=120, height=36)
-PLAN = plan_at_ten()
-HOUR = 3_600
-VIEW = PlanView(NOW, PLAN, KNOBS, 2, window_ends=NOW + 11 * HOUR)
+from xsync_tui.gallery.planning import KNOBS, NOW, little_work, too_large_for_here
 
 
 def test_little_work_is_its_own_limit() -> None:
