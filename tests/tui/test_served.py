@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -66,14 +67,24 @@ async def browser(served: Served, *, inside: bool) -> AsyncIterator[aiohttp.Clie
     pem = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", served.port))
     trust = ssl.create_default_context(cadata=pem)
     jar = aiohttp.CookieJar(unsafe=True)
+    sockets: list[socket.socket] = []
+
+    def made(address: aiohttp.AddrInfoType) -> socket.socket:
+        sockets.append(socket.socket(*address[:3]))
+        return sockets[-1]
+
+    connector = aiohttp.TCPConnector(ssl=trust, socket_factory=made)
     async with aiohttp.ClientSession(
-        served.origin, connector=aiohttp.TCPConnector(ssl=trust), cookie_jar=jar, timeout=aiohttp.ClientTimeout(SECONDS)
+        served.origin, connector=connector, cookie_jar=jar, timeout=aiohttp.ClientTimeout(SECONDS)
     ) as session:
         if inside:
             async with session.get("/", params={"token": served.token}) as answer:
                 assert answer.status == 200
                 served.room = answer.url.path.rstrip("/")
         yield session
+    async with asyncio.timeout(SECONDS):  # the session does not wait for what a page that was closed has still to say
+        while any(each.fileno() >= 0 for each in sockets):
+            await asyncio.sleep(0.01)
 
 
 async def read_until(page: aiohttp.ClientWebSocketResponse, text: bytes) -> bytes:
