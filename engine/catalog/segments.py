@@ -84,8 +84,9 @@ def entries_writer(file: BinaryIO, schema: pa.Schema = ENTRY_SCHEMA, *, fast: bo
         schema,
         compression="lz4" if fast else "zstd",
         compression_level=None if fast else COMPRESSION_LEVEL,
-        use_dictionary=[name for name in _REPEATING if name in schema.names],
+        use_dictionary=False if fast else [name for name in _REPEATING if name in schema.names],
         write_statistics=not fast,
+        write_batch_size=CHUNK_ROWS if fast else None,
     )
 
 

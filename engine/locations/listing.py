@@ -49,9 +49,14 @@ LEADER = "leader"
 """Column beside those of ENTRY_SCHEMA: of a file with several names, the path of the one copied; null in its row."""
 
 
+def _never() -> bool:
+    return False
+
+
 class ScanLimit(NamedTuple):
     """When a scan hands back what it has: after so many rows or so many seconds, looked at between two folders.
 
+    And soon after ``is_awaited``, which is asked now and then: others have nothing to do.
     A folder of more than ``slice_rows`` names ends the scan too, after so many of them; the rest is a scan of its own.
     Columns of ENTRY_SCHEMA that are not in ``columns`` may be left out; None: all are wanted.
     """
@@ -60,6 +65,7 @@ class ScanLimit(NamedTuple):
     seconds: float = 1.0
     slice_rows: int = sys.maxsize
     columns: Sequence[str] | None = None
+    is_awaited: Callable[[], bool] = _never
 
 
 class Rest(NamedTuple):

@@ -368,6 +368,8 @@ def _device(pair: int) -> int:
 
 def _device_column(pairs: pa.Array, own: int | None = None) -> pa.Array:
     """Device numbers; ``own`` becomes 0: a number that the next mount changes identifies nothing."""
+    if own is not None and pc.all(pc.equal(pairs, own)).as_py():
+        return pa.repeat(pa.scalar(0, pa.uint64()), len(pairs))
     encoded = pairs.dictionary_encode()
     numbers = [0 if pair == own else _device(pair) for pair in encoded.dictionary.to_pylist()]
     return pa.array(numbers, pa.uint64()).take(encoded.indices)

@@ -18,6 +18,9 @@ from engine.model import Fate
 MAX_OPEN_FOLDERS = 128
 """Ancestors kept open while descending; deeper folders are opened from the root again, name by name."""
 
+_SHORTEST_SECONDS = 0.002
+"""How long a scan goes on before it asks whether others wait for the folders left: handing over takes as long."""
+
 _NAMES_AT_ONCE = 10_000
 """Names of a large folder that are encoded at once."""
 
@@ -78,7 +81,9 @@ class _Scan:
         self.rows = Rows(self._device, limit.columns)
         self._mounts: set[bytes] = set()
         self._limit = limit
-        self._deadline = time.monotonic() + limit.seconds
+        now = time.monotonic()
+        self._deadline = now + limit.seconds
+        self._ask_at = now + _SHORTEST_SECONDS
         self._selector = selector
         self._open: list[_Folder] = []
         self.rest: Rest | None = None
@@ -109,8 +114,14 @@ class _Scan:
 
     def _is_full(self) -> bool:
         done = self.rows.count
-        is_due = done >= self._limit.rows or time.monotonic() >= self._deadline
-        return self.rest is not None or (done > 0 and is_due)
+        if self.rest is not None or not done:
+            return self.rest is not None
+        now = time.monotonic()
+        is_over = done >= self._limit.rows or now >= self._deadline
+        if is_over or now < self._ask_at:
+            return is_over
+        self._ask_at = now + _SHORTEST_SECONDS
+        return self._limit.is_awaited()
 
     def _start(self, path: bytes, rest: Rest | None = None) -> None:
         """List a folder that is known by its path alone, or ``rest`` of it."""

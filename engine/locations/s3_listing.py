@@ -90,7 +90,7 @@ class Listing:
 
     def is_full(self, rows: int) -> bool:
         """Whether a thread that has found ``rows`` has reached its share of the limit."""
-        return rows >= self._share or time.monotonic() >= self._deadline
+        return rows >= self._share or time.monotonic() >= self._deadline or self.limit.is_awaited()
 
     def pages(self, asked: Asked) -> Iterator[Page]:
         """A page after the other, each asked for before the one before it is taken apart."""

@@ -18,7 +18,7 @@ from engine.errors import LocationError, XsyncError
 from engine.locations.base import Location
 from engine.locations.registry import open_location
 from engine.model import LocationSpec
-from engine.survey.worker import SURVEYED, Finished, Scanned, ScanRequest, Wanted, work
+from engine.survey.worker import SHARE, SURVEYED, Finished, Message, Scanned, ScanRequest, Wanted, work
 
 EXIT_SECONDS = 5.0
 """How long a process may take to exit before it is killed."""
@@ -46,6 +46,7 @@ class Crew:
         members = [start(spec, catalog / f"entries-{number:04d}.parquet", wanted) for number in range(count)]
         self._idle: list[_Member] = []
         self._busy = {member.connection: member for member in members}
+        self._sharing: set[Connection] = set()
 
     @property
     def idle(self) -> int:
@@ -67,7 +68,14 @@ class Crew:
         """Give an idle worker something to do. Raises LocationError if it died."""
         member = self._idle.pop()
         self._busy[member.connection] = member
+        self._sharing.discard(member.connection)
         _send(member.connection, request)
+
+    def share(self) -> None:
+        """Let the busy ones answer soon, with the folders that are left. Raises LocationError if one died."""
+        for connection in self._busy.keys() - self._sharing:
+            self._sharing.add(connection)
+            _send(connection, SHARE)
 
     def answers(self, seconds: float) -> list[Scanned]:
         """What workers have found; waits up to ``seconds`` for the first answer.
@@ -141,7 +149,7 @@ def _start_thread(location: Location, spec: LocationSpec, path: Path, wanted: Wa
     return _Member(ours, None, thread)
 
 
-def _send(connection: Connection, request: ScanRequest | None) -> None:
+def _send(connection: Connection, request: Message) -> None:
     try:
         connection.send(request)
     except OSError:

@@ -27,13 +27,10 @@ from engine.survey.worker import SURVEYED, Scanned, ScanRequest
 THREADS_PER_PROCESS = 16
 """Threads in the place of one process where latency rules: they wait for the network, not for each other."""
 
-UNIT_ROWS = 10_000
-"""Rows of a request when there are folders enough for all: tens of milliseconds of work."""
-
-FIRST_UNIT_ROWS = 2_000
-"""Rows of a request while folders are few: what is left of it is soon there for the others."""
-
+UNIT_ROWS = 40_000
 UNIT_SECONDS = 0.5
+"""How much is asked for at once, unless another worker has nothing to do: it is soon enough to tell of progress."""
+
 UNIT_FOLDERS = 256
 PROGRESS_SECONDS = 0.2
 
@@ -174,11 +171,11 @@ class _Progress:
             now.sizes.plus(answer.sizes),
         )
 
-    def tell(self, waiting: int, *, always: bool = False) -> None:
+    def tell(self, waiting: int) -> None:
         """Bring the seconds and the folders that wait up to date, and report unless that was done just before."""
         now = time.monotonic()
         self.found = self.found._replace(seconds=now - self._started, waiting=waiting)
-        if always or now - self._told >= PROGRESS_SECONDS:
+        if now - self._told >= PROGRESS_SECONDS:
             self._told = now
             self._tell(self.found)
 
@@ -211,20 +208,22 @@ def scan_all(
                 break
         if time.monotonic() < until:
             _hand_out(waiting, crew)
+            if crew.idle and not waiting:
+                crew.share()
         for answer in crew.answers(PROGRESS_SECONDS):
             waiting += answer.folders_left
             progress.add(answer)
         progress.tell(len(waiting))
     partial = partial or bool(crew.busy)
+    progress.tell(len(waiting))
     segments, all_finished = crew.finish(CANCEL_SECONDS if partial else FINISH_SECONDS)
-    progress.tell(len(waiting), always=True)
+    on_progress(progress.found)
     return CrewScan(segments, progress.found, partial or not all_finished, waiting)
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:
-    """Give the idle workers their share of the folders, in small requests while there are few."""
+    """Give the idle workers their share of the folders."""
     while waiting and crew.idle:
-        rows = UNIT_ROWS if len(waiting) > 4 * crew.size else FIRST_UNIT_ROWS if len(waiting) > 1 else 1
         share = min(UNIT_FOLDERS, -(-len(waiting) // crew.size))
-        crew.ask(ScanRequest(waiting[-share:], ScanLimit(rows, UNIT_SECONDS)))
+        crew.ask(ScanRequest(waiting[-share:], ScanLimit(UNIT_ROWS, UNIT_SECONDS)))
         del waiting[-share:]

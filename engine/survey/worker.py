@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +40,12 @@ class ScanRequest(NamedTuple):
 
     folders: Sequence[bytes]
     limit: ScanLimit
+
+
+SHARE: Final = "share"
+"""Said to a worker that lists: others are idle, hand back the folders that are left."""
+
+Message = ScanRequest | Literal["share"] | None
 
 
 class Scanned(NamedTuple):
@@ -82,8 +89,9 @@ def work(
 ) -> None:
     """Say that nothing is scanned yet, then answer each ScanRequest, and None with Finished once all is in files.
 
-    They are ``path``, and others named after it: what is in files is not lost if this process dies. An XsyncError or
-    OSError ends the work and is the last answer. If nobody listens any more the files are completed all the same.
+    SHARE has the answer to the request before it come soon, and none of its own. The files are ``path``, and others
+    named after it: what is in files is not lost if this process dies. An XsyncError or OSError ends the work and is the
+    last answer. If nobody listens any more the files are completed all the same.
     ``location``: of ``spec``, open already.
     """
     with connection, suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -102,6 +110,8 @@ def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) 
     columns = schema.names
     nothing = location.scan((), ScanLimit(columns=columns), selector, 0)  # loads all that is needed
     gathered = [nothing.rows.select(columns)]
+    with entries_writer(io.BytesIO(), schema, fast=True) as writer:
+        writer.write_table(pa.table([pa.nulls(1, field.type) for field in schema], schema=schema))
     connection.send(Scanned([], 0, 0, 0))
     files: list[Path] = []
     going = True
@@ -116,7 +126,8 @@ def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) 
                     going = False
                     break
                 try:
-                    batch = location.scan(request.folders, request.limit._replace(columns=columns), selector, 0)
+                    limit = request.limit._replace(columns=columns, is_awaited=connection.poll)
+                    batch = location.scan(request.folders, limit, selector, 0)
                 except (XsyncError, OSError) as error:
                     going, failure = False, error
                     break
@@ -145,11 +156,13 @@ def _told(connection: Connection, answer: Scanned) -> bool:
 
 def _next(connection: Connection) -> ScanRequest | None:
     """The next request; None at the end, also if whoever asks is gone."""
+    message: Message = SHARE
     try:
-        request: ScanRequest | None = connection.recv()
+        while message == SHARE:  # that crossed the answer
+            message = connection.recv()
     except (EOFError, OSError):
         return None
-    return request
+    return message
 
 
 def _counted(rows: pa.Table, folders_left: list[bytes], wanted: Wanted) -> Scanned:

@@ -186,7 +186,11 @@ def test_a_listing_asks_the_selector(side: Side) -> None:
     }
 
 
-@pytest.mark.parametrize("limit", [ScanLimit(), ScanLimit(1), ScanLimit(slice_rows=3)], ids=["all", "small", "slices"])
+@pytest.mark.parametrize(
+    "limit",
+    [ScanLimit(), ScanLimit(1), ScanLimit(slice_rows=3), ScanLimit(is_awaited=lambda: True)],
+    ids=["all", "small", "slices", "awaited"],
+)
 @pytest.mark.parametrize("filters", [FilterSpec(), FilterSpec((), ("tmp",))], ids=["trivial", "filtered"])
 def test_every_entry_has_the_task_of_its_path(side: Side, limit: ScanLimit, filters: FilterSpec) -> None:
     files = [b"a/b/c/x", b"a/b/d", b"a/e/f", b"a/g", b"other/a/b/x", b"top"]

@@ -96,7 +96,7 @@ def test_a_survey_that_was_stopped_goes_on(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from engine.survey import scan\n"
-        "scan.UNIT_ROWS = scan.FIRST_UNIT_ROWS = 1\n"
+        "scan.UNIT_ROWS = 1\n"
         "scan.UNIT_FOLDERS = 1\n"
         "real = scan._hand_out\n"
         "turns = iter(range(50))\n"

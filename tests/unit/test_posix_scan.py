@@ -206,6 +206,21 @@ def test_time_is_a_limit_too_but_one_folder_is_always_finished(tree: Path) -> No
     assert batch.folders_left == [b"a"]
 
 
+def test_what_is_left_is_handed_back_once_others_wait_for_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posix_scan, "_SHORTEST_SECONDS", 0.0)
+    answers = iter([False, True])
+    limit = ScanLimit(1_000, 60.0, is_awaited=lambda: next(answers))
+    batch = scan_folders(os.fsencode(tree), [b"empty", b"a", b"b"], limit, _Selector(), 7)
+    assert list(_listed(batch.rows)) == [b"empty", b"a"]
+    assert batch.folders_left[0] == b"b"
+
+
+def test_a_scan_goes_on_for_a_while_before_it_is_handed_back(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posix_scan, "_SHORTEST_SECONDS", 60.0)
+    batch = scan_folders(os.fsencode(tree), [b""], ScanLimit(1_000, 60.0, is_awaited=lambda: True), _Selector(), 7)
+    assert not batch.folders_left
+
+
 def test_a_folder_larger_than_a_block_and_the_limit_is_finished(tmp_path: Path) -> None:
     count = 2 * posix_rows.BLOCK + 1
     for number in range(count):

@@ -7,17 +7,20 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import LocationError, SourceError, UsageError
+from engine.locations.listing import ScanBatch
 from engine.locations.posix import PosixLocation
 from engine.locations.registry import open_location
 from engine.model import Kind, LocationSpec
 from engine.planning.values import Dataset, SizeBin
 from engine.survey import scan
+from engine.survey.crew import Crew
 from engine.survey.dataset import dataset_of
 from engine.survey.facts import FolderSize
 from engine.survey.report import SurveyReport, earlier_surveys, latest_survey, reading, save, survey_folder
@@ -108,8 +111,34 @@ def test_work_is_shared_in_small_pieces_and_nothing_is_lost(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "UNIT_ROWS", 1)
-    monkeypatch.setattr(scan, "FIRST_UNIT_ROWS", 1)
     _check(survey(_spec(source), tmp_path / "surveys", processes=1), tmp_path / "surveys", source)
+
+
+@pytest.mark.usefixtures("in_threads")
+def test_idle_workers_get_a_share_of_what_another_has(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one would list all, but is told that two others wait: then they get the folders left."""
+    monkeypatch.setattr("engine.locations.posix_scan._SHORTEST_SECONDS", 0.0)
+    real_scan, real_share = PosixLocation.scan, Crew.share
+    asked: list[list[bytes]] = []
+    shared = threading.Event()
+
+    def scan_then(self: PosixLocation, folders: list[bytes], *more: Any) -> ScanBatch:
+        if folders:
+            asked.append(folders)
+            shared.wait(60)
+        return real_scan(self, folders, *more)
+
+    def share(self: Crew) -> None:
+        real_share(self)
+        shared.set()
+
+    monkeypatch.setattr(PosixLocation, "scan", scan_then)
+    monkeypatch.setattr(Crew, "share", share)
+    _check(survey(_spec(source), tmp_path / "surveys", processes=1), tmp_path / "surveys", source)
+    assert asked[0] == [b""]
+    assert sorted(asked[1:4]) == [[b"d0"], [b"d1"], [b"d2"]]
 
 
 @pytest.mark.usefixtures("in_threads")
@@ -157,7 +186,7 @@ def test_a_cancelled_survey_is_partial_and_does_not_replace_a_complete_one(sourc
 def test_a_survey_cancelled_midway_says_what_it_found(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "FIRST_UNIT_ROWS", 1)
+    monkeypatch.setattr(scan, "UNIT_ROWS", 1)
     asked = iter([False, False, True])
     report = survey(_spec(source), tmp_path / "surveys", processes=1, cancelled=lambda: next(asked, True))
     assert report.partial
@@ -183,7 +212,7 @@ def test_a_hanging_mount_does_not_stop_a_cancelled_survey(
 ) -> None:
     release = _one_worker_never_answers(monkeypatch)
     monkeypatch.setattr(scan, "CANCEL_SECONDS", 0.1)
-    monkeypatch.setattr(scan, "FIRST_UNIT_ROWS", 1)
+    monkeypatch.setattr(scan, "UNIT_ROWS", 1)
     told: list[SurveyProgress] = []
     monkeypatch.setattr(scan, "PROGRESS_SECONDS", 0.01)
     report = survey(

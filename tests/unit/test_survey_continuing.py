@@ -58,7 +58,6 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     monkeypatch.setattr(PosixLocation, "scan", noted)
     monkeypatch.setattr(scan, "THREADS_PER_PROCESS", 2)
     monkeypatch.setattr(scan, "UNIT_ROWS", 1)
-    monkeypatch.setattr(scan, "FIRST_UNIT_ROWS", 1)
     monkeypatch.setattr(scan, "UNIT_FOLDERS", 1)
     return asked
 
@@ -139,7 +138,7 @@ import os, signal
 from pathlib import Path
 from engine.model import LocationSpec
 from engine.survey import scan
-scan.UNIT_ROWS = scan.FIRST_UNIT_ROWS = scan.UNIT_FOLDERS = 1
+scan.UNIT_ROWS = scan.UNIT_FOLDERS = 1
 asked = iter(range(12))
 def kill():
     if next(asked, None) is None:
