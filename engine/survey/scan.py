@@ -222,8 +222,8 @@ def scan_all(
 
 
 def _hand_out(waiting: list[bytes], crew: Crew) -> None:
-    """Give the idle workers their share of the folders."""
+    """Give the idle workers all folders there are: those who find none left get a share of theirs."""
     while waiting and crew.idle:
-        share = min(UNIT_FOLDERS, -(-len(waiting) // crew.size))
+        share = min(UNIT_FOLDERS, -(-len(waiting) // crew.idle))
         crew.ask(ScanRequest(waiting[-share:], ScanLimit(UNIT_ROWS, UNIT_SECONDS)))
         del waiting[-share:]

@@ -93,9 +93,9 @@ def _body(tree: str, result: Result) -> str:
         for name, runs in result.runs.items()
     ]
     text = (
-        f"{tree}, {result.entries:,} entries, all in the page cache. xsync writes them into a catalog; its "
-        "rate is that of the scan until the catalog is written, the command adds the start of the processes and the "
-        "statistics."
+        f"{tree}, {result.entries:,} entries, all in the page cache. xsync writes them into a catalog while "
+        "it scans; its rate is until the last folder is listed. The command adds the start of the processes, the last "
+        "rows and their sync to disk (about 10 ms), and the statistics."
     )
     figures = table(["", "entries/s while scanning", "whole command, s"], rows)
     return "\n\n".join([text, figures, targets(_ratios(result))])
