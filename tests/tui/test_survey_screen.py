@@ -200,6 +200,7 @@ def test_a_scan_is_cancelled_in_view_and_keeps_what_it_found(app: XsyncApp, monk
         given.append(len(waiting))
 
     monkeypatch.setattr(scan, "_hand_out", first_only)
+    monkeypatch.setattr(scan, "UNIT_ROWS", 1)
 
     async def play(driver: Driver) -> None:
         await driver.press("2")
