@@ -8,6 +8,7 @@ import msgspec
 
 from engine.locations.storage_classes import storage_class
 from engine.model import Fate, Kind
+from engine.names import BACKSLASH
 from engine.survey.columns import IS_ENTRY, IS_FILE, PATH
 
 WIDE_ENTRIES = 1_000_000
@@ -103,7 +104,15 @@ def entry_rules(target: Target) -> list[Rule]:
             "All holes, or moved to tape: then reading recalls it, slowly. Ask who runs the archive; recall ahead.",
         ),
     ]
-    if not target.objects:
+    if target.objects:
+        rules.append(
+            Rule(
+                BACKSLASH,
+                r"unusual AND contains(name::VARCHAR, '\x5C')",
+                "Amazon S3 keeps it. Where a server makes a slash of it, the file is reported as failed: rename it.",
+            )
+        )
+    else:
         rules.append(
             Rule(
                 f"name over {target.max_name_bytes} bytes",

@@ -210,6 +210,7 @@ def test_hazards_are_named_with_examples(tmp_path: Path) -> None:
         entry(b"", b"\xff"),
         entry(b"", "ä\u200b".encode()),
         entry(b"", b"new\nline"),
+        entry(b"", rb"back\slash"),
         entry(b"", b"pipe", Kind.SPECIAL),
         entry(b"", b"u", fate=int(Fate.UNREADABLE)),
         entry(b"", b"mounted", Kind.FOLDER, dev=2),
@@ -225,6 +226,7 @@ def test_hazards_are_named_with_examples(tmp_path: Path) -> None:
         ("unreadable", 1, ("u",)),
         ("special file", 1, ("pipe",)),
         ("nested mount", 1, ("mounted",)),
+        ("backslash in name", 1, (r"back\\slash",)),
         ("folder not listed", 1, ("closed",)),
         ("names differ in case alone", 2, ("README", "Readme")),
     ]
