@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import msgspec
 import psutil
 import pytest
 
+from engine import locks
 from engine.execution.launch import RunRequest, start
-from engine.home import find_home
+from engine.home import find_home, prepare_home
 from engine.journal.reader import read_snapshot
+from engine.locations.registry import destination_key
 from engine.model import LocationSpec
 from profiles import store
 from profiles.convert import to_migration
@@ -123,6 +127,25 @@ def test_the_demo_holds_its_profile_to_a_rate_that_can_be_watched_unless_it_has_
         assert screen.facts.profile == store.load("demo")  # what a test run would be made of
 
     drive(play, app)
+
+
+def test_a_run_that_is_refused_was_not_started(app: DemoApp, tmp_path: Path) -> None:
+    holder = locks.Holder("20250513-test", None, "me", "here", os.getpid(), time.time())
+    there = destination_key(LocationSpec(f"file://{tmp_path}/destination"))
+
+    async def play(driver: Driver) -> None:
+        await driver.sees("demo 1/8")
+        app.reached = app.reached._replace(tested=True)
+        await driver.press("5")
+        await driver.sees("demo 5/8  R, then enter")
+        await driver.press("R", "enter")
+        await driver.sees("Execution 20250513-test writes to this destination")
+        assert "This terminal is" not in driver.read()
+        await driver.press("escape")
+        await driver.sees("demo 5/8  R, then enter")
+
+    with locks.destination_lock(prepare_home().locks, *there, holder):
+        drive(play, app)
 
 
 def test_it_ends_its_runs_and_agents(app: DemoApp) -> None:

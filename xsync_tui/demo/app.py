@@ -119,12 +119,14 @@ class DemoApp(XsyncApp):
             ended = run.status.ended
             told = was.told or (ended and screen.place == "report")
             reached = reached._replace(started=True, ended=ended, told=told)
-        elif screen.place in ("test", "run") and found.profile is not None and not self._held:
-            self._held = True
-            try:
-                screen.facts = found._replace(profile=hold(found.profile.name))  # the next key may be T
-            except XsyncError as error:
-                self._say(str(error))
+        elif found.profile is not None:
+            reached = reached._replace(started=False, ended=False)  # what was started was refused
+            if screen.place in ("test", "run") and not self._held:
+                self._held = True
+                try:
+                    screen.facts = found._replace(profile=hold(found.profile.name))  # the next key may be T
+                except XsyncError as error:
+                    self._say(str(error))
         self.reached = reached
 
     def _live(self) -> Snapshot | None:

@@ -246,13 +246,14 @@ class BaseScreen(Screen[None], Generic[V]):
         if not self.is_mounted or not self.size.width:
             return
         self._guide = self.xsync.guide(self, self.canvas)
+        if self._is_small(self.canvas):
+            self._guide = []  # it gives way to what is said
         now, canvas = self.xsync.now(), self.canvas
-        small = canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
         drawn = self._drawn(canvas._replace(width=max(canvas.width, LEAST_WIDTH)), now)
         title = drawn.title or title_of(self.facts, now, canvas)
         steps = steps_of(self.journey_facts(), now)
         self._head.show([title_row(title, now, canvas), journey_row(steps, self._digit, canvas)])
-        if small:
+        if self._is_small(canvas):
             self._body.show(small_rows(drawn.rows[:1], canvas))
         else:
             self._body.show(lettered(drawn.rows, self._letters), drawn.cursor)
@@ -261,6 +262,10 @@ class BaseScreen(Screen[None], Generic[V]):
         self.xsync.tell_terminal(self.facts, self.runs(), now)
         if self.early and self.is_read:
             self.call_later(self._press_early)
+
+    @staticmethod
+    def _is_small(canvas: Canvas) -> bool:
+        return canvas.width < LEAST_WIDTH or canvas.height + FRAME_ROWS < LEAST_HEIGHT
 
     async def _press_early(self) -> None:
         """Press the next key that waited; the others when it was heeded."""
