@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -132,6 +133,7 @@ def _start_process(spec: LocationSpec, path: Path, wanted: Wanted) -> _Member:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, spec, path, wanted), name=f"survey {path.stem}", daemon=True)
+    resource_tracker.ensure_running()  # else it starts below, and lets signals through again
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()  # Ctrl-C reaches the whole process group, and must not end those who bring in the rest

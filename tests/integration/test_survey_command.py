@@ -88,8 +88,10 @@ def test_the_command_from_the_first_survey_to_the_next(tmp_path: Path) -> None:
     assert [each["path"] for each in json.loads(shown.stdout)["folders"]] == ["2025"]
 
 
-def test_a_survey_that_was_stopped_goes_on(tmp_path: Path) -> None:
-    """Stopped by SIGTERM while it lists: what it says is partial, and the next one has all."""
+@pytest.mark.parametrize("stop", ["os.kill(os.getpid(), signal.SIGTERM)", "os.killpg(0, signal.SIGINT)"])
+def test_a_survey_that_was_stopped_goes_on(tmp_path: Path, stop: str) -> None:
+    """Stopped while it lists, also by Ctrl-C, which its workers get too: what it says is partial, the next one has all.
+    """
     data, home = tmp_path / "data", tmp_path / "home"
     for number in range(4_000):
         (data / f"{number % 40}" / f"{number}").mkdir(parents=True)
@@ -102,7 +104,7 @@ def test_a_survey_that_was_stopped_goes_on(tmp_path: Path) -> None:
         "turns = iter(range(50))\n"
         "def hand_out(waiting, crew):\n"
         "    if next(turns, None) == 49:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        {stop}\n"
         "    real(waiting, crew)\n"
         "scan._hand_out = hand_out\n"
         "if __name__ == '__main__':\n"
@@ -112,7 +114,9 @@ def test_a_survey_that_was_stopped_goes_on(tmp_path: Path) -> None:
     (tmp_path / "stopped.py").write_text(script)
     environment = os.environ | {"XSYNC_HOME": str(home), "PYTHONPATH": os.getcwd()}
     command = [sys.executable, str(tmp_path / "stopped.py"), "survey", str(data), "--processes", "1", "--json"]
-    stopped = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    stopped = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=100, start_new_session=True
+    )
     assert stopped.returncode == 5, stopped.stderr
     partial = json.loads(stopped.stdout)
     assert partial["partial"]

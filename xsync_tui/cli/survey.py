@@ -123,7 +123,8 @@ def survey_and_show(spec: LocationSpec, processes: int | None, *, as_json: bool,
     if report.partial:
         say("Stopped before the end: these figures are of what was found so far. The same command goes on from here.")
     elif cancelled:
-        say("Stopped after the scan: its figures are complete, samples are of what was read so far.")
+        samples = ", samples are of what was read so far" if wishes.sample else ""
+        say(f"Stopped after the scan: its figures are complete{samples}.")
     return STOPPED if report.partial or cancelled else 0
 
 
