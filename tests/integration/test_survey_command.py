@@ -90,8 +90,7 @@ def test_the_command_from_the_first_survey_to_the_next(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", ["os.kill(os.getpid(), signal.SIGTERM)", "os.killpg(0, signal.SIGINT)"])
 def test_a_survey_that_was_stopped_goes_on(tmp_path: Path, stop: str) -> None:
-    """Stopped while it lists, also by Ctrl-C, which its workers get too: what it says is partial, the next one has all.
-    """
+    """Stopped while it lists, also by Ctrl-C, which its workers get too: it says it is partial; the next has all."""
     data, home = tmp_path / "data", tmp_path / "home"
     for number in range(4_000):
         (data / f"{number % 40}" / f"{number}").mkdir(parents=True)
