@@ -6,8 +6,8 @@ import os
 import sys
 
 _ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL", "system"
-"""For Arrow, in this process and all that it starts: malloc. Its own choice, mimalloc, takes memory in huge pages, and
-to zero one took 10 to 30 ms, several times what a survey's worker then did in it."""
+"""For Arrow, in this process and all that it starts: malloc. Its own choice, mimalloc, takes memory in huge pages; to
+zero them took 10 to 30 ms at a time, several times what a survey's worker then did in them."""
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def work(
 def _serve(connection: Connection, location: Lists, path: Path, wanted: Wanted) -> list[Path]:
     schema, selector = wanted.schema, TaskSelector(wanted.filters)
     columns = schema.names
-    nothing = location.scan((), ScanLimit(columns=columns), selector, 0)  # loads all that is needed
+    nothing = location.scan((), ScanLimit(columns=columns), selector, 0)  # loads what is needed, as does this row:
     gathered = [nothing.rows.select(columns)]
     with entries_writer(io.BytesIO(), schema, fast=True) as writer:
         writer.write_table(pa.table([pa.nulls(1, field.type) for field in schema], schema=schema))
