@@ -125,6 +125,12 @@ class Xsync:
         assert not snapshot.status.ended, "it ended before enough was sent: make the source larger"
         return snapshot
 
+    def wait_for_agents(self, count: int) -> Snapshot:
+        """Poll until so many agents have sent something; the execution must not have ended by then."""
+        snapshot = self.wait_for(lambda now: now.status.ended or sum(a.bytes > 0 for a in now.agents) >= count)
+        assert not snapshot.status.ended, "it ended before all had begun: make the source larger"
+        return snapshot
+
     def stored_parts(self) -> int:
         """Parts of large files that the latest execution has recorded, and whose upload is not complete."""
         with closing(connect(self.folder(), "ro")) as db:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support import SIZES, Xsync, make_source, tree_of
+from engine.execution.coordination.largefiles import RANGE_BYTES
+from tests.support import SIZES, SLOW, Xsync, ended, make_source, tree_of
 from xsync_tui.demo.server import S3Server
 from xsync_tui.demo.verify import verify
 
@@ -120,8 +121,11 @@ def test_filters_choose_and_are_counted(xsync: Xsync, tmp_path: Path, s3: S3Serv
 def test_idle_agents_help_where_one_task_has_everything(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=400, sizes=SIZES, folders=1)
-    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3", "--limit", "4MB/s")
+    source = make_source(tmp_path / "source", files=800, sizes=SIZES, folders=1)
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as run:
+        xsync.wait_for_agents(3)
+        xsync.lift_limit()
+        done = xsync.finish(run)
     assert done.code == 0, done.errors
     audit = pq.read_table(xsync.folder() / "files.parquet", columns=["agent", "kind"]).to_pylist()
     assert len({row["agent"] for row in audit if row["kind"] == "file"}) == 3
@@ -130,9 +134,11 @@ def test_idle_agents_help_where_one_task_has_everything(
 def test_parts_of_one_large_file_are_sent_by_several_agents(
     xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
-    source = make_source(tmp_path / "source", files=0, large=(96 << 20,))
-    done = xsync.run("run", source, *to_bucket(s3, bucket), "--agents", "3", "--limit", "30MB/s")
+    """Three times what an agent is given at once, and two times that is the most that one holds."""
+    source = make_source(tmp_path / "source", files=0, large=(3 * RANGE_BYTES,))
+    with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "2", *SLOW)) as run:
+        xsync.wait_for_agents(2)
+        xsync.lift_limit()
+        done = xsync.finish(run)
     assert done.code == 0, done.errors
-    agents = {agent["name"] for line in done.lines for agent in line.get("agents", ()) if agent["bytes"] > 0}
-    assert len(agents) > 1  # a third may have nothing left to do where it starts late
     assert verify(source, s3, bucket, "data").differences == ()
