@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,10 @@ import pyarrow as pa
 
 from engine.filters import Filters
 from engine.model import Fate, FilterSpec, Kind
+from engine.planning.partition.selector import TaskSelector
 
-
-class FilesAndTasks:
-    """Real filters, and tasks by top-level folder."""
-
-    def __init__(self, filters: FilterSpec | None = None, tasks: dict[bytes, int] | None = None) -> None:
-        self._filters = Filters(filters or FilterSpec())
-        self._tasks = tasks or {}
-        self.asked: list[bytes] = []
-
-    def fate(self, path: bytes, is_folder: bool) -> Fate:
-        self.asked.append(path)
-        return self._filters.fate(path, is_folder)
-
-    def enters(self, path: bytes) -> bool:
-        return self._filters.enters(path)
-
-    def trivial(self, folder: bytes) -> bool:
-        return self._filters.trivial(folder)
-
-    def task(self, path: bytes) -> int:
-        return self._tasks.get(path.partition(b"/")[0], 0)
-
-    def tasks_inside(self, folder: bytes) -> Callable[[bytes], int] | None:
-        return None if folder else self.task
+EVERYTHING = TaskSelector(Filters(FilterSpec()))
+"""Only what is always left out is excluded, and there is but one task."""
 
 
 def by_path(table: pa.Table) -> dict[bytes, dict[str, Any]]:

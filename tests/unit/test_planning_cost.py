@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import msgspec
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,8 +38,7 @@ def test_the_table_says_its_date_and_region() -> None:
 
 def test_the_wheel_has_the_table(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
-    wheels = pytest.importorskip("hatchling.builders.wheel")  # what builds the package need not be installed
-    (wheel,) = wheels.WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
+    (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
     with ZipFile(wheel) as archive:
         assert archive.read("engine/planning/prices.toml") == (root / "engine/planning/prices.toml").read_bytes()
 

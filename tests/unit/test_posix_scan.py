@@ -14,24 +14,26 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from engine.filters import Filters
 from engine.locations import posix_rows, posix_scan
 from engine.locations.listing import ENTRY_SCHEMA, ScanLimit
 from engine.locations.posix_scan import scan_folders
 from engine.model import Fate, FilterSpec, Kind
-from tests.listings import FilesAndTasks, assert_like_lstat, by_path, listed, paths_of
+from engine.planning.partition.selector import TaskSelector
+from tests.listings import EVERYTHING, assert_like_lstat, by_path, listed, paths_of
 from tests.privileges import as_nobody
 
 _LIMIT = ScanLimit()
 
 
 def _scan(
-    root: Path, folders: list[bytes] | None = None, limit: ScanLimit = _LIMIT, selector: FilesAndTasks | None = None
+    root: Path, folders: list[bytes] | None = None, limit: ScanLimit = _LIMIT, selector: TaskSelector = EVERYTHING
 ) -> pa.Table:
     """All that is below ``folders``, asked for until nothing is left."""
     left = [b""] if folders is None else folders
     tables = []
     while left:
-        batch = scan_folders(os.fsencode(root), left, limit, selector or FilesAndTasks(), 7)
+        batch = scan_folders(os.fsencode(root), left, limit, selector, 7)
         assert batch.rows.schema.equals(ENTRY_SCHEMA)
         tables.append(batch.rows)
         left = batch.folders_left
@@ -108,7 +110,7 @@ def test_each_folder_is_closed_by_one_row_that_counts_its_rows(tree: Path) -> No
 
 @pytest.mark.parametrize("rows", [1, 3, 10])
 def test_a_limit_cuts_between_folders_and_nothing_is_lost_or_doubled(tree: Path, rows: int) -> None:
-    first = scan_folders(os.fsencode(tree), [b""], ScanLimit(rows, 60.0), FilesAndTasks(), 7)
+    first = scan_folders(os.fsencode(tree), [b""], ScanLimit(rows, 60.0), EVERYTHING, 7)
     assert first.folders_left
     assert set(listed(first.rows)) | set(first.folders_left) <= set(listed(_scan(tree)))
     table = _scan(tree, limit=ScanLimit(rows, 60.0))
@@ -117,7 +119,7 @@ def test_a_limit_cuts_between_folders_and_nothing_is_lost_or_doubled(tree: Path,
 
 
 def test_time_is_a_limit_too_but_one_folder_is_always_finished(tree: Path) -> None:
-    batch = scan_folders(os.fsencode(tree), [b"empty", b"a"], ScanLimit(1_000, 0.0), FilesAndTasks(), 7)
+    batch = scan_folders(os.fsencode(tree), [b"empty", b"a"], ScanLimit(1_000, 0.0), EVERYTHING, 7)
     assert listed(batch.rows) == {b"empty": (0, None)}
     assert batch.folders_left == [b"a"]
 
@@ -126,14 +128,14 @@ def test_what_is_left_is_handed_back_once_others_wait_for_it(tree: Path, monkeyp
     monkeypatch.setattr(posix_scan, "_SHORTEST_SECONDS", 0.0)
     answers = iter([False, True])
     limit = ScanLimit(1_000, 60.0, is_awaited=lambda: next(answers))
-    batch = scan_folders(os.fsencode(tree), [b"empty", b"a", b"b"], limit, FilesAndTasks(), 7)
+    batch = scan_folders(os.fsencode(tree), [b"empty", b"a", b"b"], limit, EVERYTHING, 7)
     assert list(listed(batch.rows)) == [b"empty", b"a"]
     assert batch.folders_left[0] == b"b"
 
 
 def test_a_scan_goes_on_for_a_while_before_it_is_handed_back(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posix_scan, "_SHORTEST_SECONDS", 60.0)
-    batch = scan_folders(os.fsencode(tree), [b""], ScanLimit(1_000, 60.0, is_awaited=lambda: True), FilesAndTasks(), 7)
+    batch = scan_folders(os.fsencode(tree), [b""], ScanLimit(1_000, 60.0, is_awaited=lambda: True), EVERYTHING, 7)
     assert not batch.folders_left
 
 
@@ -279,7 +281,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_listed(shared: Path) -> Non
 
 
 def test_excluded_entries_are_rows_and_excluded_folders_are_not_entered(tree: Path) -> None:
-    table = _scan(tree, selector=FilesAndTasks(FilterSpec(exclude=("/a/deep", "*.tmp", "/empty", "/-rf"))))
+    table = _scan(tree, selector=TaskSelector(Filters(FilterSpec(exclude=("/a/deep", "*.tmp", "/empty", "/-rf")))))
     entries = by_path(table)
     excluded = {path for path, row in entries.items() if row["fate"] == Fate.EXCLUDED}
     assert excluded == {b"a/deep", b"empty", b"-rf"}
@@ -288,7 +290,7 @@ def test_excluded_entries_are_rows_and_excluded_folders_are_not_entered(tree: Pa
 
 
 def test_only_included_folders_are_entered(tree: Path) -> None:
-    table = _scan(tree, selector=FilesAndTasks(FilterSpec(include=("/a/deep",))))
+    table = _scan(tree, selector=TaskSelector(Filters(FilterSpec(include=("/a/deep",)))))
     candidates = {path for path, row in by_path(table).items() if row["fate"] == Fate.CANDIDATE}
     assert candidates == {b"", b"a", b"a/deep", b"a/deep/er", b"a/deep/er/last"}
     assert set(listed(table)) == {b"", b"a", b"a/deep", b"a/deep/er"}
@@ -299,7 +301,7 @@ def test_an_excluded_entry_that_cannot_be_read_is_no_failure(shared: Path) -> No
     (shared / "d" / "file").touch()
     (shared / "d").chmod(0o744 if os.geteuid() == 0 else 0o444)
     with as_nobody():
-        entries = by_path(_scan(shared, selector=FilesAndTasks(FilterSpec(exclude=("/d/file",)))))
+        entries = by_path(_scan(shared, selector=TaskSelector(Filters(FilterSpec(exclude=("/d/file",))))))
     assert (entries[b"d/file"]["fate"], entries[b"d/file"]["error"]) == (Fate.EXCLUDED, None)
 
 
@@ -307,15 +309,21 @@ def test_without_filters_only_names_with_a_dot_are_asked_about(tmp_path: Path) -
     (tmp_path / "d" / ".snapshot" / "hourly").mkdir(parents=True)
     (tmp_path / "d" / ".hidden").touch()
     (tmp_path / "d" / "file").touch()
-    selector = FilesAndTasks()
-    entries = by_path(_scan(tmp_path, selector=selector))
-    assert selector.asked == [b"d/.hidden"]
+    asked: list[bytes] = []
+
+    class Asked(TaskSelector):
+        def fate(self, path: bytes, is_folder: bool) -> Fate:
+            asked.append(path)
+            return super().fate(path, is_folder)
+
+    entries = by_path(_scan(tmp_path, selector=Asked(Filters(FilterSpec()))))
+    assert asked == [b"d/.hidden"]
     assert entries[b"d/.snapshot"]["fate"] == Fate.EXCLUDED
     assert set(entries) == {b"", b"d", b"d/.snapshot", b"d/.hidden", b"d/file"}
 
 
 def test_the_task_is_that_of_the_top_level_folder(tree: Path) -> None:
-    selector = FilesAndTasks(tasks={b"a": 2, b"empty": 300})
+    selector = TaskSelector(Filters(FilterSpec()), [(), (), ("/a",), *[()] * 297, ("/empty",)])
     table = _scan(tree, selector=selector)
     tasks = {path: row["task"] for path, row in by_path(table).items()}
     assert tasks == {path: {b"a": 2, b"empty": 300}.get(path.split(b"/")[0], 0) for path in tasks}

@@ -14,16 +14,16 @@ import pytest
 from engine.locations import posix_rows
 from engine.locations.listing import ScanBatch, ScanLimit
 from engine.locations.posix_scan import scan_folders
-from tests.listings import FilesAndTasks, assert_like_lstat, by_path, listed, paths_of
+from tests.listings import EVERYTHING, assert_like_lstat, by_path, listed, paths_of
 
 
 def _slices(root: Path, slice_rows: int, *, keep_names: bool, folders: Sequence[bytes] = (b"",)) -> list[ScanBatch]:
     """All batches of a scan in slices; without its names a rest is read again, as by another agent."""
     limit = ScanLimit(10 * slice_rows, 60.0, slice_rows)
-    batches = [scan_folders(os.fsencode(root), folders, limit, FilesAndTasks(), 7)]
+    batches = [scan_folders(os.fsencode(root), folders, limit, EVERYTHING, 7)]
     while (last := batches[-1]).rest or last.folders_left:
         rest = last.rest if keep_names or not last.rest else last.rest._replace(names=None)
-        batches.append(scan_folders(os.fsencode(root), last.folders_left, limit, FilesAndTasks(), 7, rest))
+        batches.append(scan_folders(os.fsencode(root), last.folders_left, limit, EVERYTHING, 7, rest))
     return batches
 
 
@@ -61,7 +61,7 @@ def test_flat_folders_of_one_scan_are_sliced_one_after_the_other(tmp_path: Path,
 def test_a_root_in_slices_has_its_own_row_once_and_its_subfolders_are_left(tmp_path: Path) -> None:
     for number in range(7):
         (tmp_path / str(number)).mkdir()
-    first = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(3, 60.0, 3), FilesAndTasks(), 7)
+    first = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(3, 60.0, 3), EVERYTHING, 7)
     assert first.rest is not None
     assert sorted(first.folders_left) == [b"0", b"1", b"2"]
     table = pa.concat_tables([batch.rows for batch in _slices(tmp_path, 3, keep_names=True)])
@@ -76,7 +76,7 @@ def test_a_slice_that_fails_closes_its_folder(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(posix_rows.Rows, "add", failing)
-    batch = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(2, 60.0, 2), FilesAndTasks(), 7)
+    batch = scan_folders(os.fsencode(tmp_path), [b""], ScanLimit(2, 60.0, 2), EVERYTHING, 7)
     assert batch.rest is None
     assert listed(batch.rows) == {b"": (1, "Input/output error")}
 
@@ -85,11 +85,11 @@ def test_a_slice_that_fails_closes_its_folder(tmp_path: Path, monkeypatch: pytes
 def test_a_folder_that_is_lost_between_its_slices_is_closed(tmp_path: Path, gone: bool) -> None:
     for name in "abc":
         (tmp_path / "d" / name).mkdir(parents=True)
-    rest = scan_folders(os.fsencode(tmp_path), [b"d"], ScanLimit(2, 60.0, 2), FilesAndTasks(), 7).rest
+    rest = scan_folders(os.fsencode(tmp_path), [b"d"], ScanLimit(2, 60.0, 2), EVERYTHING, 7).rest
     assert rest is not None
     shutil.rmtree(tmp_path / "d")
     if not gone:
         (tmp_path / "d").touch()
-    last = scan_folders(os.fsencode(tmp_path), [], ScanLimit(2, 60.0, 2), FilesAndTasks(), 7, rest)
+    last = scan_folders(os.fsencode(tmp_path), [], ScanLimit(2, 60.0, 2), EVERYTHING, 7, rest)
     assert last.rest is None
     assert listed(last.rows) == {b"d": (0, None if gone else "Not a directory")}
