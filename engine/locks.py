@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.decoding import from_json
 from engine.errors import BusyError, JournalError
 
 PROBE_GRACE_SECONDS = 1.0
@@ -180,7 +181,7 @@ def _check_other(path: Path, identity: str, prefix: bytes) -> None:
         path.unlink(missing_ok=True)
         return
     try:
-        other = msgspec.json.decode(path.read_bytes(), type=DestinationRecord)
+        other = from_json(path.read_bytes(), DestinationRecord)
     except FileNotFoundError:
         return
     except (OSError, msgspec.MsgspecError) as error:

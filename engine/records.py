@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.errors import XsyncError
 from engine.home import private_folder
 
@@ -33,7 +34,7 @@ class Records(Generic[T]):
         """The record of that name, None if there is none. Raises XsyncError with ``advice`` if it cannot be read."""
         path = self._path(name)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=self._kind)
+            return from_json(path.read_bytes(), self._kind)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:

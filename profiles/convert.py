@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import msgspec
-
+from engine.decoding import from_builtins
 from engine.filters import split_patterns
 from engine.model import FilterSpec, LimitRule, LocationSpec, Migration, Notify, TransferOptions
 from engine.quantities import parse_bytes, parse_days, parse_duration, parse_hours, parse_rate
@@ -61,4 +60,4 @@ def _options(section: OptionSection) -> TransferOptions:
     said: dict[str, Any] = {
         field: value for field in TransferOptions.__struct_fields__ if (value := getattr(section, field)) is not None
     }
-    return msgspec.convert(said, TransferOptions)
+    return from_builtins(said, TransferOptions)

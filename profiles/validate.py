@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from engine import quantities
+from engine.decoding import from_builtins
 from engine.errors import ProfileError, UsageError
 from engine.filters import parse_pattern, split_patterns
 from engine.recurrence import Recurrence, every
@@ -54,7 +55,7 @@ def validate(table: Mapping[str, Any], origin: str) -> Profile:
     """The profile in a parsed TOML ``table``; raises ProfileError with every problem, after ``origin`` (its file)."""
     problems = [*_secrets(table, ""), *wrong_types(Profile, table, "")]
     if not problems:
-        profile = msgspec.convert(table, Profile)
+        profile = from_builtins(table, Profile)
         problems = list(_wrong_values(profile))
         if not problems:
             return profile
@@ -119,7 +120,7 @@ def _wrong_type(kind: Any, value: Any, key: str) -> Iterator[Problem]:
         yield key, f"expected {' or '.join(map(str, allowed))}, got {_shown(value)}{_nearest(str(value), allowed)}"
         return
     try:
-        msgspec.convert(value, kind)
+        from_builtins(value, kind)
     except msgspec.ValidationError as error:
         yield _explained(str(error), key, value)
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from engine import cgroups
+from engine.decoding import from_json
 from engine.errors import JournalError, ProfileError
 from engine.home import JOURNAL_NAME, Home, account_name, find_home, list_execution_folders
 from engine.journal.agent_rates import Rates
@@ -251,7 +252,7 @@ class Bridge:
 
     def _cutover(self, profile: str) -> CutoverBrief | None:
         try:
-            return msgspec.json.decode((self.home.cutovers / f"{profile}.json").read_bytes(), type=CutoverBrief)
+            return from_json((self.home.cutovers / f"{profile}.json").read_bytes(), CutoverBrief)
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -285,6 +286,6 @@ def _load(name: str) -> Profile | str:
 
 def _brief(path: Path) -> SurveyBrief | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=SurveyBrief)
+        return from_json(path.read_bytes(), SurveyBrief)
     except (OSError, msgspec.DecodeError):
         return None

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.decoding import from_builtins
 from engine.errors import UsageError
 from profiles.store import profiles_folder
 from profiles.validate import wrong_types
@@ -59,4 +60,4 @@ def parse(text: str, origin: str) -> Settings:
     if problems:
         separator = ": " if len(problems) == 1 else ":\n  "
         raise SettingsError(origin + separator + "\n  ".join(problems))
-    return msgspec.convert(table, Settings)
+    return from_builtins(table, Settings)

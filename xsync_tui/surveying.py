@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.decoding import from_json
 from engine.errors import XsyncError
 from engine.model import LocationSpec
 from engine.names import path_of_text
@@ -106,7 +107,7 @@ class Reports:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if path not in self._kept or self._kept[path][0] != stamp:
-                self._kept[path] = stamp, msgspec.json.decode(path.read_bytes(), type=SurveyReport)
+                self._kept[path] = stamp, from_json(path.read_bytes(), SurveyReport)
         except (OSError, msgspec.DecodeError):
             return None
         return self._kept[path][1]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from engine.decoding import from_json, msgpack_decoder
 from engine.errors import BusyError, XsyncError
 from engine.home import Home, private_folder
 from engine.locks import runner_alive, runner_lock
@@ -102,7 +103,7 @@ def last(home: Home, profile: str) -> AtWork | None:
     folder = folder_of(home, profile)
     alive = runner_alive(folder)
     try:
-        progress = msgspec.json.decode((folder / PROGRESS).read_bytes(), type=Progress)
+        progress = from_json((folder / PROGRESS).read_bytes(), Progress)
         prepared = _unpacked((folder / PREPARED).read_bytes())
     except (OSError, msgspec.DecodeError):
         return None
@@ -142,12 +143,11 @@ def _unpacked(text: bytes) -> Prepared:
     from engine.execution.testrun.ladder import PlannedStep, Prepared, Request
     from engine.planning.candidates import Candidate, FolderMix
 
-    unpack = msgspec.msgpack.decode
-    saved = unpack(text, type=_Saved)
-    steps: list[PlannedStep] = unpack(saved.steps, type=list[PlannedStep])
+    saved = msgpack_decoder(_Saved).decode(text)
+    steps = msgpack_decoder(list[PlannedStep]).decode(saved.steps)
     candidates = [Candidate(FolderMix(path, bins), far, took, why) for path, bins, far, took, why in saved.candidates]
     whole = FolderMix(b"", saved.whole)
-    request = unpack(saved.request, type=Request)
+    request = msgpack_decoder(Request).decode(saved.request)
     return Prepared(request, steps, saved.missing, whole, candidates, saved.surveyed_at, saved.rest)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.errors import JournalError
 
 MANIFEST = "state.json"
@@ -96,7 +97,7 @@ def read_state(folder: Path) -> State:
     except FileNotFoundError:
         return State()
     try:
-        state = msgspec.json.decode(data, type=State)
+        state = from_json(data, State)
     except msgspec.DecodeError as error:
         raise JournalError(f"{folder / MANIFEST}: not a state manifest: {error}") from None
     if state.schema != SCHEMA_VERSION:

@@ -18,6 +18,7 @@ from typing import NoReturn
 import msgspec
 
 from engine import errors, home
+from engine.decoding import from_json
 from engine.errors import JournalError, RefusedError, StorageFullError, UsageError, XsyncError
 from engine.execution.earlier import Earlier, Left, differences, look_back, resumable, telling
 from engine.execution.listed_before import ListedBefore, listed_before
@@ -284,7 +285,7 @@ def _refuse_on_full_disk(folder: Path) -> None:
 def read_refusal(folder: Path) -> XsyncError | None:
     """The error with which a runner refused the execution in ``folder``, as an exception, or None."""
     try:
-        refusal = msgspec.json.decode((folder / REFUSAL).read_bytes(), type=Refusal)
+        refusal = from_json((folder / REFUSAL).read_bytes(), Refusal)
     except FileNotFoundError:
         return None
     kind = getattr(errors, refusal.error, XsyncError)

@@ -29,6 +29,7 @@ from engine.catalog.files import replacing
 from engine.catalog.state import MANIFEST as STATE
 from engine.catalog.state import State, read_state
 from engine.catalog.state_files import check_state, newest_fact
+from engine.decoding import from_json
 from engine.errors import JournalError, LocationError, RefusedError, UsageError, XsyncError
 from engine.execution.prepare import claim_destination
 from engine.execution.session import state_folder_of
@@ -195,7 +196,7 @@ def _read(file: Path, folder: Path) -> Archive:
             raise UsageError(f"{file}: not an archive of a state: it does not begin with {MANIFEST}")
         content = tar.extractfile(first)
         assert content is not None  # isreg
-        archive = msgspec.json.decode(content.read(), type=Archive)
+        archive = from_json(content.read(), Archive)
         if archive.schema != SCHEMA_VERSION:
             raise UsageError(f"{file}: an archive of another version of xsync ({archive.xsync_version})")
         if sum(member.size for member in archive.files) > shutil.disk_usage(folder).free:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from engine.decoding import msgpack_decoder
+
 LEVELS = ((5.0, 7_200.0), (60.0, 604_800.0), (600.0, 31_536_000.0))
 """Per level: seconds that share one row, and for how many seconds rows are kept."""
 
@@ -97,7 +99,7 @@ def _slot(level: int, at: float) -> int:
 
 
 def _means(text: bytes) -> _Means:
-    return msgspec.msgpack.decode(text, type=_Means)
+    return msgpack_decoder(_Means).decode(text)
 
 
 def _row(db: sqlite3.Connection, level: int, slot: int) -> tuple[int, _Means]:

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from engine.decoding import from_json
 from engine.errors import JournalError
 from engine.home import JOURNAL_NAME, Home, list_execution_folders
 from engine.journal import agent_rates, samples
@@ -128,7 +127,7 @@ class SnapshotReader:
         )
         with translated(self._path):
             rows = self._db.execute(query).fetchall()
-        return [(at, msgspec.json.decode(arguments).get("bytes_per_second")) for at, arguments in rows]
+        return [(at, from_json(arguments).get("bytes_per_second")) for at, arguments in rows]
 
     def earlier_agreements(self) -> list[Agreement]:
         """Limits that were agreed before others took their place, oldest first."""
@@ -136,7 +135,7 @@ class SnapshotReader:
             if not has_agreements(self._db):
                 return []
             rows = self._db.execute("SELECT until, bytes_per_second, limits FROM agreements ORDER BY until").fetchall()
-        return [Agreement(until, rate, msgspec.json.decode(text, type=_Rules)) for until, rate, text in rows]
+        return [Agreement(until, rate, from_json(text, _Rules)) for until, rate, text in rows]
 
     def unanswered(self) -> list[Command]:
         """What people asked of the runner and it has not answered yet, oldest first."""
@@ -179,7 +178,7 @@ def read_snapshot(folder: Path) -> Snapshot:
 
 def read_migration(folder: Path) -> Migration:
     """The migration that is frozen in the execution in ``folder``. Raises JournalError."""
-    return msgspec.json.decode(_rows(folder, "SELECT migration FROM execution")[0][0], type=Migration)
+    return from_json(_rows(folder, "SELECT migration FROM execution")[0][0], Migration)
 
 
 def read_identities(folder: Path) -> tuple[str, str]:
@@ -198,9 +197,9 @@ def read_standing(folder: Path) -> Standing:
     query = f"SELECT migration, status, (SELECT totals FROM totals WHERE task = {OVERALL}) FROM execution"
     migration, status, totals = _rows(folder, query)[0]
     return Standing(
-        msgspec.json.decode(migration, type=Migration),
+        from_json(migration, Migration),
         Status(status),
-        msgspec.json.decode(totals, type=Totals) if totals else Totals(),
+        from_json(totals, Totals) if totals else Totals(),
     )
 
 
@@ -262,7 +261,7 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
     values = db.execute(f"SELECT {_EXECUTION} FROM execution").fetchone()
     number, migration_text, status, message, started_at, ended_at, heartbeat_at, low, high, pid, host, *rest = values
     limit_rate, limit_until, totals = rest
-    migration = msgspec.json.decode(migration_text, type=Migration)
+    migration = from_json(migration_text, Migration)
     files_per_second, bytes_per_second = samples.rates(db) if alive else (0.0, 0.0)
     return Snapshot(
         execution=number,
@@ -276,7 +275,7 @@ def _snapshot(db: sqlite3.Connection, alive: bool) -> Snapshot:
         runner_alive=alive,
         runner_pid=pid,
         host=host,
-        totals=msgspec.json.decode(totals, type=Totals) if totals else Totals(),
+        totals=from_json(totals, Totals) if totals else Totals(),
         files_per_second=files_per_second,
         bytes_per_second=bytes_per_second,
         limit_bytes_per_second=limit_rate,
@@ -301,7 +300,7 @@ def _succession(db: sqlite3.Connection) -> Succession:
 
 def _agents(db: sqlite3.Connection) -> tuple[AgentSnapshot, ...]:
     rows = db.execute("SELECT snapshot FROM agents ORDER BY joined_at, rowid")
-    return tuple(msgspec.json.decode(text, type=AgentSnapshot) for (text,) in rows)
+    return tuple(from_json(text, AgentSnapshot) for (text,) in rows)
 
 
 def _tasks(db: sqlite3.Connection) -> tuple[TaskSnapshot, ...]:

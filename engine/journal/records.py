@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from engine.decoding import from_json
 from engine.home import account_name
 from engine.model import Bytes, Identity, LimitRule, Migration, Status, Tally, TaskSnapshot, Totals
 
@@ -153,16 +154,16 @@ def to_json(value: object) -> str:
 
 def read_segment(kind: SegmentKind, file: str, rows: int, size: int, info: str, number: int) -> Segment:
     """A segment from the columns of SEGMENTS."""
-    return Segment(kind, file, rows, size, msgspec.json.decode(info), number)
+    return Segment(kind, file, rows, size, from_json(info), number)
 
 
 def read_command(number: int, asked_at: float, who: str, verb: Verb, arguments: str) -> Command:
     """A command from the columns of UNANSWERED."""
-    return Command(number, asked_at, who, verb, msgspec.json.decode(arguments))
+    return Command(number, asked_at, who, verb, from_json(arguments))
 
 
 def read_task(plan: str, live: str) -> TaskSnapshot:
     """Join the frozen and the moving part of a task as they are kept in columns."""
-    name, include, exclude = msgspec.json.decode(plan, type=tuple[str, tuple[str, ...], tuple[str, ...]])
-    agent, files, size = msgspec.json.decode(live, type=tuple[str, Tally, Bytes])
+    name, include, exclude = from_json(plan, tuple[str, tuple[str, ...], tuple[str, ...]])
+    agent, files, size = from_json(live, tuple[str, Tally, Bytes])
     return TaskSnapshot(name, include, exclude, agent, files, size)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
+from engine.decoding import from_json
 from engine.journal.records import Part, Upload, to_json
 from engine.journal.store import Store
 from engine.model import Identity
@@ -56,7 +55,7 @@ class Uploads(Store):
 
 
 def _identity(text: str) -> Identity:
-    return msgspec.json.decode(text, type=Identity)
+    return from_json(text, Identity)
 
 
 def _signed(checksum: int) -> int:

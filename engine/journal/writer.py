@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.decoding import from_json
 from engine.errors import JournalError
 from engine.home import JOURNAL_NAME, check_local_file_system, private_folder
 from engine.journal import agent_rates, samples
@@ -99,7 +100,7 @@ class Journal(Succession):
         """What was frozen when it began."""
         columns = "id, migration, source_identity, destination_identity, started_at, state_version"
         values = self._rows(f"SELECT {columns} FROM execution")[0]
-        return Execution(values[0], msgspec.json.decode(values[1], type=Migration), *values[2:])
+        return Execution(values[0], from_json(values[1], Migration), *values[2:])
 
     def set_migration(self, migration: Migration, at: float) -> None:
         """Go on with other values of what does not change its meaning: agents, limits, whom to tell.
@@ -137,7 +138,7 @@ class Journal(Succession):
             values = (runner.pid, runner.host, runner.boot_id, runner.user, at)
             self._run("UPDATE execution SET pid = ?, host = ?, boot_id = ?, user = ?, heartbeat_at = ?", *values)
             left = self._rows("SELECT snapshot FROM agents WHERE ended_at IS NULL")
-            agents = [msgspec.json.decode(text, type=AgentSnapshot) for (text,) in left]
+            agents = [from_json(text, AgentSnapshot) for (text,) in left]
             self.put_agents([msgspec.structs.replace(agent, state="lost") for agent in agents], at)
             for command in self.pending_commands():
                 self.answer(command.id, "not done: the runner had ended", at)
@@ -301,7 +302,7 @@ class Journal(Succession):
         self._run(change, at, storable(outcome), command)
 
     def _totals(self) -> dict[int, Totals]:
-        return {task: msgspec.json.decode(text, type=Totals) for task, text in self._rows("SELECT * FROM totals")}
+        return {task: from_json(text, Totals) for task, text in self._rows("SELECT * FROM totals")}
 
     def _insert_segment(self, segment: Segment, number: int | None) -> int:
         values = (number, segment.kind, segment.file, segment.rows, segment.bytes, to_json(segment.info))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 import zstandard
 
+from engine.decoding import msgpack_decoder
 from engine.names import OWN_PREFIX
 
 EXTRAS = "xsync-extras"
@@ -75,7 +76,7 @@ def decode(text: str) -> Extras:
         packed = base64.b64decode(text[1:], validate=True)
         if zstandard.frame_content_size(packed) not in range(MAX_DECODED_BYTES):
             raise ExtrasError("too large")
-        return msgspec.msgpack.decode(zstandard.decompress(packed), type=Extras)
+        return msgpack_decoder(Extras).decode(zstandard.decompress(packed))
     except (ValueError, zstandard.ZstdError, msgspec.DecodeError) as error:
         raise ExtrasError(str(error)) from error
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from engine.decoding import from_builtins
 from engine.errors import UsageError
 
 GB = 1_000_000_000
@@ -115,12 +116,12 @@ def changed(changes: Mapping[str, Any], path: str) -> Prices:
     if problems:
         lines = [f"{key}: {problem}" for key, problem in problems]
         raise UsageError(f"{path}: {lines[0]}" if len(lines) == 1 else f"{path}:\n  " + "\n  ".join(lines))
-    return msgspec.convert(_merged(table, changes) | {"changed_by": path}, Prices)
+    return from_builtins(_merged(table, changes) | {"changed_by": path}, Prices)
 
 
 @cache
 def _shipped() -> Prices:
-    return msgspec.convert(tomllib.loads(_text()), Prices)
+    return from_builtins(tomllib.loads(_text()), Prices)
 
 
 def _text() -> str:
@@ -163,14 +164,14 @@ def _wrong(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Values that are no prices; steps of storage that are not in order."""
     for name, each in table["classes"].items():
         try:
-            steps = [upto for upto, _ in msgspec.convert(each, ClassPrices).storage_per_gb_month]
+            steps = [upto for upto, _ in from_builtins(each, ClassPrices).storage_per_gb_month]
         except msgspec.ValidationError as error:
             yield _explained(error, f"classes.{name}.")
         else:
             if not steps or steps != sorted(set(steps)) or steps[-1] != math.inf:
                 yield f"classes.{name}.storage_per_gb_month", "expected rising steps, the last one [inf, price]"
     try:
-        msgspec.convert(dict(table) | {"classes": {}}, Prices)
+        from_builtins(dict(table) | {"classes": {}}, Prices)
     except msgspec.ValidationError as error:
         yield _explained(error, "")
 

@@ -15,6 +15,7 @@ import msgspec
 import engine
 from engine.catalog.audit_summary import AuditSummary, summarise
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.journal.reader import SnapshotReader, read_migration
 from engine.model import Failure, Migration, Sample, Snapshot, Tally
 from engine.reporting.report_html import render
@@ -168,7 +169,7 @@ def write_report(
 
 def _kept(file: Path) -> Any:
     """What a step of the run left for the report, if it ran."""
-    return msgspec.json.decode(file.read_bytes()) if file.exists() else None
+    return from_json(file.read_bytes()) if file.exists() else None
 
 
 def _datasync(

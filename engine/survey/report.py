@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.errors import UsageError
 from engine.names import path_of_text
 from engine.planning.values import SizeBin
@@ -192,7 +193,7 @@ def _older(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> SurveyReport | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=SurveyReport)
+        return from_json(path.read_bytes(), SurveyReport)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -204,7 +205,7 @@ def _to_go_on_with(folder: Path) -> tuple[Path, Begun] | None:
     found = []
     for catalog in folder.glob("catalog-*"):
         with suppress(OSError, msgspec.DecodeError):
-            begun = msgspec.json.decode((catalog / BEGUN_NAME).read_bytes(), type=Begun)
+            begun = from_json((catalog / BEGUN_NAME).read_bytes(), Begun)
             if begun.times and begun.times[-1] > since and any(catalog.glob("*.parquet")) and not _is_held(catalog):
                 found.append((catalog, begun))
     return max(found, key=lambda each: each[1].times[-1], default=None)

@@ -56,7 +56,8 @@ def wait_for_more(xsync: Xsync, left: Snapshot | None) -> Snapshot:
 def kill_agents(xsync: Xsync, times: int) -> None:
     """Kill an agent in the middle of its work, and another one when that is known, until so many are dead.
 
-    Only one that does several things at once: a unit that was in dead hands is tried alone, and given up with a third.
+    Only one that is amid small files or does several things at once: what was in dead hands is tried alone, halved if
+    that is many files, and given up with a third one.
     """
     for kill in range(times):
         snapshot = _wait_for_work(xsync, kill)
@@ -71,7 +72,8 @@ def _wait_for_work(xsync: Xsync, dead: int) -> Snapshot:
 
 
 def _busy(snapshot: Snapshot) -> list[str]:
-    return sorted(agent.name for agent in snapshot.agents if agent.state == "working" and agent.in_flight > 1)
+    working = [agent for agent in snapshot.agents if agent.state == "working"]
+    return sorted(agent.name for agent in working if agent.in_flight > 1 or "/file-" in agent.path)
 
 
 def _lost(snapshot: Snapshot) -> int:
@@ -107,14 +109,14 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
 
 
 def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    source = make_source(tmp_path / "source", files=900, sizes=SIZES, large=(40 << 20,))
+    source = make_source(tmp_path / "source", files=2_000, sizes=SIZES, large=(40 << 20,))
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as process:
         kill_agents(xsync, 5)
         xsync.lift_limit()
         done = xsync.finish(process)
     assert done.code == 0, (done.errors, done.lines[-1:])
     adds_up(done)
-    assert done.result["files"]["transferred"] == 901
+    assert done.result["files"]["transferred"] == 2_001
     assert verify(source, s3, bucket).differences == ()
 
 

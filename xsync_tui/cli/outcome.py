@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.decoding import from_builtins
 from engine.model import Failure, Retry, Snapshot, Status, Tally
 from engine.quantities import (
     counted,
@@ -199,7 +200,7 @@ def summary_lines(
     lines += deletion_lines(snapshot)
     lines += failure_lines(snapshot.failure_counts, failures, look)
     if report.get("retry"):
-        lines += [Line(" " + line) for line in _covered(snapshot, msgspec.convert(report["retry"], Retry))]
+        lines += [Line(" " + line) for line in _covered(snapshot, from_builtins(report["retry"], Retry))]
     elif snapshot.failure_counts and exit_code(snapshot, gone=gone) == SOME_FAILED:
         lines.append(Line(f" Once that is put right: xsync retry {snapshot.execution}"))
     if exit_code(snapshot, gone=gone) == STOPPED or work_left(snapshot):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.decoding import from_json
 from engine.errors import StoppedError, XsyncError
 from engine.journal.reader import SnapshotReader
 from engine.model import Snapshot
@@ -185,7 +186,7 @@ def _how_it_stopped(launched: Launched) -> int:
 def read_report(path: Path) -> dict[str, Any]:
     """What the runner wrote at its end; empty if it did not. Raises XsyncError for a file that is not JSON."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return from_json(path.read_bytes(), dict[str, Any])
     except FileNotFoundError:
         return {}
     except msgspec.DecodeError as error:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from engine.decoding import from_builtins
 from engine.model import Status, Tally
 from engine.quantities import counted, format_bytes, format_count, format_count_short, format_duration, format_rate
 from xsync_tui.cli.clock import clock
@@ -118,7 +117,7 @@ def _which(view: View, canvas: Canvas) -> list[Row]:
 
 
 def _tally(report: Mapping[str, Any]) -> Tally:
-    return msgspec.convert({key: count for key, count in report["files"].items() if key != "pending"}, Tally)
+    return from_builtins({key: count for key, count in report["files"].items() if key != "pending"}, Tally)
 
 
 def _failures(report: Mapping[str, Any], canvas: Canvas) -> list[Row]:

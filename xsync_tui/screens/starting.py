@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import msgspec
-
+from engine.decoding import from_json
 from engine.errors import XsyncError
 from engine.journal.reader import read_migration
 from engine.model import Migration, Snapshot, Status
@@ -124,7 +123,7 @@ def end(bridge: Bridge, subject: Subject) -> str:
         raise XsyncError(f"{subject.name} has no execution.")
     command = [sys.executable, "-P", "-m", "xsync_tui", "cancel", folder.name, "--json"]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
-    said = [msgspec.json.decode(line) for line in done.stdout.splitlines() if line.strip()]
+    said = [from_json(line) for line in done.stdout.splitlines() if line.strip()]
     result = next((line for line in said if line["type"] == "result"), None)
     if result is None:
         raise XsyncError(next((line["message"] for line in said if line["type"] == "error"), f"code {done.returncode}"))

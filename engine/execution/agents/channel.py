@@ -14,6 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from engine.certificates import Credentials, context, throw_away
+from engine.decoding import msgpack_decoder
 from engine.execution.agents.wire import Frame
 
 _LENGTH = struct.Struct(">Q")
@@ -25,7 +26,7 @@ _VALID_DAYS = 3650
 """A session may last for months; the key dies with it."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Frame]).decode
+_decode = msgpack_decoder(list[Frame]).decode
 
 
 class ChannelClosedError(Exception):

@@ -6,6 +6,7 @@ from typing import Literal, TypedDict
 
 import msgspec
 
+from engine.decoding import msgpack_decoder
 from engine.transfer.units import AgentConfig, AgentProgress, Unit, UnitOutcome
 
 LEASE_SECONDS = 30.0
@@ -34,9 +35,9 @@ class Frame(TypedDict):
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode_unit = msgspec.msgpack.Decoder(Unit).decode
-decode_outcome = msgspec.msgpack.Decoder(UnitOutcome).decode
-decode_progress = msgspec.msgpack.Decoder(AgentProgress).decode
-decode_config = msgspec.msgpack.Decoder(AgentConfig).decode
-decode_limit = msgspec.msgpack.Decoder(float | None).decode
-decode_broken = msgspec.msgpack.Decoder(tuple[int, int, str]).decode
+decode_unit = msgpack_decoder(Unit).decode
+decode_outcome = msgpack_decoder(UnitOutcome).decode
+decode_progress = msgpack_decoder(AgentProgress).decode
+decode_config = msgpack_decoder(AgentConfig).decode
+decode_limit = msgpack_decoder(float | None).decode
+decode_broken = msgpack_decoder(tuple[int, int, str]).decode

@@ -17,6 +17,7 @@ import msgspec
 from engine.catalog.destination import extra, listing_error, sort_listing
 from engine.catalog.files import replacing
 from engine.catalog.state import read_state
+from engine.decoding import from_json
 from engine.errors import DestinationError, StoppedError
 from engine.execution.committer import Committer
 from engine.journal.writer import Journal
@@ -73,7 +74,7 @@ class Reason(NamedTuple):
 def read_runs(state: Path) -> Runs:
     """The count beside a state; what cannot be read counts as none."""
     try:
-        return msgspec.json.decode((state / RUNS).read_bytes(), type=Runs)
+        return from_json((state / RUNS).read_bytes(), Runs)
     except (FileNotFoundError, msgspec.DecodeError):
         return Runs()
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.errors import JournalError
 from engine.locations.mounts import is_below, read_mounts
 from engine.names import text_of
@@ -45,7 +46,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 def recorded(state: Path) -> dict[str, str] | None:
     """What was mounted when the last run between two sides ended; None if that is not known. Raises JournalError."""
     try:
-        return msgspec.json.decode((state / RECORD).read_bytes(), type=dict[str, str])
+        return from_json((state / RECORD).read_bytes(), dict[str, str])
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:

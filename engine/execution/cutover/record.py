@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from engine.decoding import from_json
 from engine.errors import BusyError
 from engine.home import Home, list_execution_folders
 from engine.journal.reader import read_migration
@@ -131,7 +132,7 @@ def alone(home: Home, profile: str) -> Iterator[None]:
 def _is_sign_off(home: Home, name: str) -> bool:
     """Whether a file beside the records is a report: it tells of a profile that it is not named after."""
     try:
-        told = msgspec.json.decode((home.cutovers / f"{name}.json").read_bytes())
+        told = from_json((home.cutovers / f"{name}.json").read_bytes())
     except (OSError, msgspec.DecodeError):
         return False  # whoever reads it says what is wrong with it
     return isinstance(told, dict) and told.get("profile") != name

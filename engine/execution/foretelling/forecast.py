@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.catalog.files import replacing
+from engine.decoding import from_json
 from engine.execution.foretelling.learning import Learned, learn
 from engine.execution.foretelling.passes import History, history_of
 from engine.model import FilterSpec, Migration
@@ -111,7 +112,7 @@ def outcome(folder: Path, took: float) -> dict[str, Any] | None:
     ``inside``: as people read both, so that no report says another thing than its words.
     """
     try:
-        said = msgspec.json.decode((folder / FORECAST).read_bytes(), type=Forecast)
+        said = from_json((folder / FORECAST).read_bytes(), Forecast)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     likely = said.seconds.likely

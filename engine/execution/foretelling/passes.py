@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from engine.decoding import from_builtins, from_json
 from engine.execution.foretelling.held import was_held
 from engine.execution.manifests import with_frozen_manifest
 from engine.home import Home, list_execution_folders
@@ -142,12 +143,12 @@ def history_of(reports: Sequence[dict[str, Any]]) -> History:
 def _report(folder: Path, migration: Migration, *, any_filters: bool) -> dict[str, Any] | None:
     """The report of an execution of ``migration``; None for others, for retries, and where there is none to read."""
     try:
-        report: dict[str, Any] = msgspec.json.decode((folder / REPORT).read_bytes())
+        report: dict[str, Any] = from_json((folder / REPORT).read_bytes())
         same = (
             report["source"] == migration.source.url
             and report["destination"] == migration.destination.url
             and report["migration"]["destination"].get("endpoint_url") == migration.destination.endpoint_url
-            and (any_filters or msgspec.convert(report["migration"]["filters"], FilterSpec) == migration.filters)
+            and (any_filters or from_builtins(report["migration"]["filters"], FilterSpec) == migration.filters)
         )
         return report if same and report["retry"] is None else None
     except (OSError, msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError):

@@ -12,6 +12,7 @@ import msgspec
 from engine import home
 from engine.catalog.files import replacing
 from engine.catalog.state import read_state
+from engine.decoding import from_json
 from engine.errors import StoppedError, UsageError
 from engine.execution.prepare import open_sides
 from engine.execution.session import earlier_results, state_folder_of
@@ -217,7 +218,7 @@ def latest_test_run(folder: Path, source: str, destination: str) -> TestRun | No
     """The newest of the test runs kept in ``folder`` between these two URLs, or None."""
     for path in sorted(folder.glob("*.json"), reverse=True):
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=TestRun)
+            found = from_json(path.read_bytes(), TestRun)
         except (OSError, msgspec.DecodeError):
             continue
         if (found.source, found.destination) == (source, destination):
