@@ -7,7 +7,8 @@ import sys
 
 _ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL", "system"
 """For Arrow, in this process and all that it starts: malloc. Its own choice, mimalloc, takes memory in huge pages; to
-zero them took 10 to 30 ms at a time, several times what a survey's worker then did in them."""
+zero them took 10 to 30 ms at a time, several times what a survey's worker then did in them. In runners and agents it
+was a quarter more memory, and 4 % of the CPU."""
 
 
 def main() -> None:

@@ -32,8 +32,8 @@ REFUSAL = "refused.json"
 RUNNER_LOG = "runner.log"
 """What a runner prints: only what no journal could take."""
 
-_DEFAULTS = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
-"""Arrow's own pool takes zeroed memory 2 MiB at a time: a quarter more of it in every process, and 4 % of the CPU."""
+_DEFAULTS = {"PYTHONFAULTHANDLER": "1"}
+"""A runner or agent that crashes in a library leaves in its log where each of its threads was."""
 
 FULL_BYTES = 16 << 20
 """With less free than this a state folder's disk is called full: a segment and the journal's log may not fit."""

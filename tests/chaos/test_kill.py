@@ -108,6 +108,18 @@ def test_a_killed_runner_is_resumed_without_doing_files_again(
     assert done.result["files"]["transferred"] == 801
 
 
+def test_a_runner_that_crashes_says_where_and_a_run_goes_on(xsync: Xsync, tmp_path: Path) -> None:
+    source, target = make_source(tmp_path / "source", files=300, sizes=SIZES), tmp_path / "target"
+    with ended(xsync.start("run", source, target, *SLOW)) as process:
+        os.kill(xsync.wait_for_files(1).runner_pid, signal.SIGSEGV)
+        crashed = xsync.finish(process)
+    assert crashed.code == 5
+    assert "Fatal Python error: Segmentation fault" in crashed.errors
+    assert "engine/execution/launch.py" in crashed.errors
+    assert xsync.run("run", source, target).code == 0
+    assert tree_of(target) == tree_of(source)
+
+
 def test_agents_that_are_killed_are_replaced(xsync: Xsync, tmp_path: Path, s3: S3Server, bucket: str) -> None:
     source = make_source(tmp_path / "source", files=2_000, sizes=SIZES, large=(40 << 20,))
     with ended(xsync.start("run", source, *to_bucket(s3, bucket), "--agents", "3", *SLOW)) as process:
