@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 
@@ -42,6 +43,12 @@ class Driver:
         while not holds():
             assert time.monotonic() < deadline, why()
             await self.pilot.pause(0.02)
+
+    async def runner(self) -> subprocess.Popen[bytes]:
+        """Wait until the app has started a process that goes on without it, and has kept hold of it."""
+        runners = self.app.bridge.runners
+        await self.until(lambda: bool(runners), lambda: "nothing was started")
+        return runners[-1]
 
 
 def drive(

@@ -114,8 +114,8 @@ async def _resumed(driver: Driver) -> None:
     await driver.press("R")
     await driver.sees("Finished files are not sent again")
     await driver.press("enter")
+    runner = await driver.runner()
     await driver.sees(f"{FILES} files, 12.0 MB transferred")
-    (runner,) = driver.app.bridge.runners
     runner.wait()
 
 

@@ -89,7 +89,7 @@ def test_a_runner_that_is_killed_leaves_its_past_and_resume_goes_on_after_the_ga
         await driver.until(lambda: _has_a_gap(_looks(driver, "agent-1")), driver.read)
         text = await driver.sees("  live  ")
         assert "╌" in text
-        (runner,) = driver.app.bridge.runners
+        runner = await driver.runner()
         runner.kill()
         runner.wait()
 

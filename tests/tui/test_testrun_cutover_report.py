@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -79,6 +80,12 @@ async def shows(pilot: Pilot[None], text: str) -> None:
     await until(pilot, lambda: text in screen_text(pilot))
 
 
+async def begun(pilot: Pilot[None], app: XsyncApp) -> subprocess.Popen[bytes]:
+    """The process that the app has started and keeps hold of."""
+    await until(pilot, lambda: bool(app.bridge.runners))
+    return app.bridge.runners[-1]
+
+
 async def confirm(pilot: Pilot[None], key: str, typed: str = "") -> None:
     await pilot.press(key)
     await until(pilot, lambda: isinstance(pilot.app.screen, Strip))
@@ -103,7 +110,7 @@ async def test_a_test_run_says_what_it_would_copy_goes_on_without_the_app_and_en
         assert not list_execution_folders(find_home())
         await pilot.press("enter")
         await shows(pilot, "TESTING: step 1 of")
-        (process,) = app.bridge.runners
+        process = await begun(pilot, app)
     (name, _) = next(iter(at_work(find_home()).items()))
     assert goodbye([], 0.0, at_work(find_home())) == ["The test run of lab goes on. Come back: xsync open lab"]
     assert name == "lab"
@@ -144,7 +151,7 @@ async def test_who_agrees_before_the_folders_are_found_is_told_so_and_the_word_g
         assert not list_execution_folders(find_home())
         await pilot.press("enter")
         await shows(pilot, "TESTING: step 1 of")
-        (process,) = app.bridge.runners
+        process = await begun(pilot, app)
         assert "not now" not in screen_text(pilot)
         await confirm(pilot, "S")
         await shows(pilot, "NOT STEADY")
@@ -164,7 +171,7 @@ async def test_a_test_run_whose_process_was_killed_says_so_and_its_runner_ends_w
         await shows(pilot, "TEST RUN: copies about")
         await pilot.press("enter")
         await shows(pilot, "TESTING: step 1 of")
-        (process,) = app.bridge.runners
+        process = await begun(pilot, app)
         await until(pilot, lambda: bool(list_execution_folders(find_home())))
         (folder,) = list_execution_folders(find_home())
         await until(pilot, lambda: read_snapshot(folder).status is Status.TRANSFERRING)
@@ -186,8 +193,7 @@ async def test_a_test_run_that_is_over_is_shown_with_the_file_it_is_kept_in(
         await pilot.press("T")
         await shows(pilot, "TEST RUN: copies about")
         await pilot.press("enter")
-        await until(pilot, lambda: bool(app.bridge.runners))
-        (process,) = app.bridge.runners
+        process = await begun(pilot, app)
         await shows(pilot, "TOO SMALL")
         await pilot.press("apostrophe", "c")
         await until(pilot, lambda: "Next:" not in screen_text(pilot))
