@@ -87,17 +87,17 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
         """Raise DestinationError unless keys can be listed and written; nothing visible is written to find out."""
         doing = f"the destination {self.url} cannot be used"
         self._check(DestinationError, doing)
-        key = self._own_key("check")
+        place = self._own_place("check")
 
         def try_upload(client: S3Client) -> None:
-            upload = client.create_multipart_upload(Bucket=self._bucket, Key=key)
+            upload = client.create_multipart_upload(**place)
             begun = {upload["UploadId"]}
             if upload["ResponseMetadata"].get("RetryAttempts"):  # an attempt whose answer was lost has begun one, too
                 with suppress(ClientError):
-                    found = client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+                    found = client.list_multipart_uploads(Bucket=self._bucket, Prefix=place["Key"])
                     begun.update(each["UploadId"] for each in found.get("Uploads", []))
             for upload_id in begun:
-                client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+                client.abort_multipart_upload(**place, UploadId=upload_id)
 
         options = {"storage_class": self.spec.storage_class, "sse": self.spec.sse}
         if asked := [f'{name} = "{value}"' for name, value in options.items() if value]:
@@ -111,13 +111,13 @@ class S3Location(UploadingBucket, CopyingBucket, DescribedBucket, TriedBucket):
 
         Amazon S3 refuses both where an upload is begun.
         """
-        key = self._own_key("check")
+        place = self._own_place("check")
         kept: dict[str, Any] = {"StorageClass": self.spec.storage_class} if self.spec.storage_class else {}
 
         def try_object(client: S3Client) -> None:
-            client.put_object(Bucket=self._bucket, Key=key, Body=b"", **kept)
+            made = client.put_object(**place, Body=b"", **kept)
             with suppress(ClientError):
-                client.delete_object(Bucket=self._bucket, Key=key)
+                self._take_back(client, place, made)
 
         self._ask(DestinationError, doing, try_object)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from engine.errors import DestinationError, LocationError
 from engine.locations.base import Capabilities
 from engine.locations.s3_client import Connection
+from engine.locations.s3_errors import code_of
 from engine.locations.s3_objects import Objects
 from engine.model import LocationSpec
 from engine.names import OWN_PREFIX, NameError_, check_key, key_of
@@ -63,8 +65,22 @@ class Bucket:
     def _ask(self, kind: type[LocationError], doing: str, call: Callable[[S3Client], _T]) -> _T:
         return self.connection.ask(kind, doing, call)
 
-    def _own_key(self, use: str) -> str:
-        return f"{self._key_prefix}{OWN_PREFIX.decode()}{use}-{secrets.token_hex(8)}"
+    def _own_place(self, use: str, end: str = "") -> dict[str, Any]:
+        """Bucket and Key of an object that nobody else has."""
+        name = f"{OWN_PREFIX.decode()}{use}-{secrets.token_hex(8)}{end}"
+        return {"Bucket": self._bucket, "Key": self._key_prefix + name}
+
+    @staticmethod
+    def _take_back(client: S3Client, place: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+        """Delete what was ``made`` at ``place``: where versions are kept, that one, or hide it without the right to."""
+        if version := made.get("VersionId"):
+            try:
+                client.delete_object(**place, VersionId=version)
+                return
+            except ClientError as error:
+                if code_of(error) != "AccessDenied":
+                    raise
+        client.delete_object(**place)
 
     def _key(self, path: bytes) -> str:
         """The whole key; refuses what would lie outside the prefix or cannot be a key."""

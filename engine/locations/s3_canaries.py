@@ -29,35 +29,33 @@ class TriedBucket(Bucket):
 
     def probe_checksums(self) -> bool:
         """Whether the server refuses an object whose CRC64NVME is wrong. Leaves nothing. Raises DestinationError."""
-        key = self._own_key("canary")
+        place = self._own_place("canary")
 
         def try_wrong_checksum(client: S3Client) -> bool:
             try:
-                client.put_object(Bucket=self._bucket, Key=key, Body=_BODY, ChecksumCRC64NVME=encoded(0))
+                made = client.put_object(**place, Body=_BODY, ChecksumCRC64NVME=encoded(0))
             except ClientError as error:
                 return _refused(error)
-            client.delete_object(Bucket=self._bucket, Key=key)
+            self._take_back(client, place, made)
             return False
 
         return self._ask(DestinationError, f"the checksums of {self.url} cannot be tried", try_wrong_checksum)
 
     def probe_upload_checksums(self) -> bool:
         """Whether the server refuses to complete an upload whose whole CRC64NVME is wrong, as probe_checksums."""
-        key = self._own_key("canary")
+        place = self._own_place("canary")
 
         def try_wrong_checksum(client: S3Client) -> bool:
-            place: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
-            place["UploadId"] = client.create_multipart_upload(
-                **place, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
-            )["UploadId"]
-            etag = client.upload_part(**place, PartNumber=1, Body=_BODY)["ETag"]
+            made = client.create_multipart_upload(**place, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT")
+            upload = place | {"UploadId": made["UploadId"]}
+            etag = client.upload_part(**upload, PartNumber=1, Body=_BODY)["ETag"]
             parts: Any = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
             try:
-                client.complete_multipart_upload(**place, MultipartUpload=parts, ChecksumCRC64NVME=encoded(0))
+                done = client.complete_multipart_upload(**upload, MultipartUpload=parts, ChecksumCRC64NVME=encoded(0))
             except ClientError as error:
-                client.abort_multipart_upload(**place)
+                client.abort_multipart_upload(**upload)
                 return _refused(error)
-            client.delete_object(Bucket=self._bucket, Key=key)
+            self._take_back(client, place, done)
             return False
 
         return self._ask(DestinationError, f"the uploads of {self.url} cannot be tried", try_wrong_checksum)
@@ -67,48 +65,47 @@ class TriedBucket(Bucket):
 
         They are not where a key of KMS encrypts.
         """
-        place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._own_key("canary")}
+        place = self._own_place("canary")
         expected = f'"{etag_of(_BODY)}"'
 
         def try_hashes(client: S3Client) -> bool:
-            of_object = client.put_object(**place, Body=_BODY)["ETag"]
-            client.delete_object(**place)
+            made = client.put_object(**place, Body=_BODY)
+            self._take_back(client, place, made)
             upload = client.create_multipart_upload(**place)["UploadId"]
             of_part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=_BODY)["ETag"]
             client.abort_multipart_upload(**place, UploadId=upload)
-            return of_object == of_part == expected
+            return made["ETag"] == of_part == expected
 
         return self._ask(DestinationError, f"the ETags of {self.url} cannot be tried", try_hashes)
 
     def probe_markers(self) -> bool:
         """Whether the server keeps the metadata of a folder's marker. Leaves nothing. Raises DestinationError."""
-        key = self._own_key("marker") + "/"
+        place = self._own_place("marker", "/")
 
         def try_marker(client: S3Client) -> bool:
-            client.put_object(Bucket=self._bucket, Key=key, Metadata={"probe": "1"})
-            kept = client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
-            client.delete_object(Bucket=self._bucket, Key=key)
+            made = client.put_object(**place, Metadata={"probe": "1"})
+            kept = client.head_object(**place)["Metadata"]
+            self._take_back(client, place, made)
             return bool(kept)
 
         return self._ask(DestinationError, f"the folder markers of {self.url} cannot be tried", try_marker)
 
     def probe_backslashes(self) -> bool:
         """Whether a backslash in a key stays one. Leaves nothing. Raises DestinationError."""
-        key = self._own_key("canary")
-        place: dict[str, Any] = {"Bucket": self._bucket, "Key": key + "\\"}  # as a slash, a marker: nothing stays
+        place = self._own_place("canary", "\\")  # as a slash, a marker: nothing stays
 
         def try_backslash(client: S3Client) -> bool:
-            client.put_object(**place)
-            listed = client.list_objects_v2(Bucket=self._bucket, Prefix=key).get("Contents", [])
-            client.delete_object(**place)
+            made = client.put_object(**place)
+            listed = client.list_objects_v2(Bucket=self._bucket, Prefix=place["Key"][:-1]).get("Contents", [])
+            self._take_back(client, place, made)
             return any(item["Key"] == place["Key"] for item in listed) or not listed
 
         return self._ask(DestinationError, f"the names of {self.url} cannot be tried", try_backslash)
 
     def try_out(self) -> Trial:
         """Write an object, read it, delete it. Raises DestinationError when it cannot be written or read."""
-        key = self._own_key("canary")
-        place: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        place = self._own_place("canary")
+        key = place["Key"]
         began = time.monotonic()
         answer = self._ask(
             DestinationError,
@@ -127,7 +124,7 @@ class TriedBucket(Bucket):
         read = time.monotonic()
         cannot_delete = ""
         try:
-            self._ask(DestinationError, "not deleted", lambda client: client.delete_object(**place))
+            self._ask(DestinationError, "not deleted", lambda client: self._take_back(client, place, answer))
         except DestinationError as error:
             cannot_delete = f"{error}; {key} stays there"
         checks_checksums, checks_uploads = self.probe_checksums(), self.probe_upload_checksums()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from engine.errors import DestinationError, ExistsError, UploadGoneError
@@ -11,6 +13,9 @@ from tests.conftest import SpecMaker
 from tests.contract.sides import rows_of
 from tests.integration.s3.opening import Stub, always, opened
 from tests.integration.s3_stub import Answer, Request, error
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PART = PartResult(1, 5, 7, '"etag"')
 
@@ -126,3 +131,29 @@ def test_a_server_that_accepts_wrong_checksums_is_found_out(stub: Stub) -> None:
     assert [method for method, _ in seen] == ["PUT", "DELETE"]
     assert len({path for _, path in seen}) == 1
     assert seen[0][1].startswith("/b/p/.xsync-canary-")
+
+
+def test_trials_leave_no_version_where_a_bucket_keeps_them(bucket: str, boto: S3Client, s3_spec: SpecMaker) -> None:
+    boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    boto.put_object(Bucket=bucket, Key="p/theirs", Body=b"x")
+    with opened(s3_spec(bucket, "p")) as location:
+        location.try_out()
+        location.probe_hashes()
+        location.probe_markers()
+    found = boto.list_object_versions(Bucket=bucket)
+    assert [version["Key"] for version in found.get("Versions", [])] == ["p/theirs"]
+    assert found.get("DeleteMarkers", []) == []
+
+
+def test_who_may_delete_no_versions_hides_what_a_trial_wrote(stub: Stub) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def respond(request: Request) -> Answer:
+        seen.append((request.method, "versionId=v1" in request.path))
+        if seen[-1] == ("DELETE", True):
+            return error(403, "AccessDenied")
+        return Answer(200, b"", {"x-amz-version-id": "v1"})
+
+    with stub(respond) as location:
+        assert location.probe_checksums() is False
+    assert seen == [("PUT", False), ("DELETE", True), ("DELETE", False)]
