@@ -196,9 +196,9 @@ def _busy_text(other: DestinationRecord) -> str:
     profile = f" of profile {holder.profile}" if holder.profile else ""
     folder = other.prefix.decode("utf-8", "backslashreplace") or "/"
     return (
-        f"Execution {holder.execution}{profile} writes to this destination ({other.identity}, folder {folder}): "
-        f"{holder.user}@{holder.host}, pid {holder.pid}, since {since}. Wait for it, watch it (xsync attach "
-        f"{holder.execution}) or stop it (xsync cancel {holder.execution})."
+        f"Execution {holder.execution}{profile} writes to this destination: {holder.user}@{holder.host}, "
+        f"pid {holder.pid}, since {since}. Wait for it, watch it (xsync attach {holder.execution}) or stop it "
+        f"(xsync cancel {holder.execution}). It holds folder {folder} of {other.identity}."
     )
 
 

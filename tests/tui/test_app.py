@@ -164,6 +164,30 @@ def test_from_a_report_f_leads_to_what_failed_and_o_to_the_log_and_what_was_said
     drive(play, XsyncApp(Subject("lab")))
 
 
+@pytest.mark.parametrize(("size", "rows"), [((80, 23), 3), ((80, 28), 8), ((80, 40), 11)])
+def test_what_is_said_takes_the_rows_that_the_body_can_spare_and_shows_where_it_is_cut(
+    size: tuple[int, int], rows: int
+) -> None:
+    words = [f"word-{number:03}" for number in range(88)]
+    _save("lab")
+
+    async def play(driver: Driver) -> None:
+        await driver.press("7")
+        await driver.sees("[7 Report")
+        assert isinstance(driver.app.screen, BaseScreen)
+        driver.app.screen.notice(" ".join(words))
+        await driver.sees(words[0])
+        said = [line for line in driver.read().splitlines() if "word-" in line]
+        assert len(said) == rows
+        assert (words[-1] in said[-1]) is (rows == 11)
+        assert said[-1].rstrip().endswith("...") is (rows < 11)
+        assert "This terminal is" not in driver.read()
+        await driver.pilot.resize_terminal(120, 23)
+        await driver.sees(f"{words[12]}\n")
+
+    drive(play, XsyncApp(Subject("lab")), size=size)
+
+
 def test_the_palette_says_what_can_be_done_and_why_not() -> None:
     _save("lab")
 

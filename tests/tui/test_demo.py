@@ -140,6 +140,7 @@ def test_a_run_that_is_refused_was_not_started(app: DemoApp, tmp_path: Path) -> 
         await driver.sees("demo 5/8  R, then enter")
         await driver.press("R", "enter")
         await driver.sees("Execution 20250513-test writes to this destination")
+        await driver.sees("xsync cancel 20250513-test")
         assert "This terminal is" not in driver.read()
         await driver.press("escape")
         await driver.sees("demo 5/8  R, then enter")

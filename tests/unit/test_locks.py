@@ -188,7 +188,7 @@ def test_an_overlapping_destination_is_refused_with_its_holder(tmp_path: Path, s
     who = r"20261122-210512-other-0000 of profile other .*bob@host-2, pid 77, since 2026-11-22 21:05:12 UTC"
     with pytest.raises(BusyError, match=who + r".*xsync cancel 20261122-210512-other-0000") as refused:
         locks.destination_lock(tmp_path, "s3 bucket", prefix, holder())
-    assert "(s3 bucket, folder images)" in str(refused.value)
+    assert "It holds folder images of s3 bucket." in str(refused.value)
 
 
 def test_other_destinations_are_free(tmp_path: Path, start: Start) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 _NOTICE_ROWS = 3
+"""As many are there for what is said also in the smallest terminal; taller ones give what the body can spare."""
 
 
 class Drawn(NamedTuple):
@@ -94,6 +95,7 @@ class BaseScreen(Screen[None], Generic[V]):
         self.trouble = ""
         self.filter = ""
         self.early = EarlyKeys(self)
+        self._said = "", Role.PLAIN
         self._notice: list[Row] = []
         self._guide: Sequence[Row] = ()
         self._letters: dict[str, str] = {}
@@ -238,8 +240,8 @@ class BaseScreen(Screen[None], Generic[V]):
                 self._timer.pause()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw for the new size."""
-        self.call_after_refresh(self.redraw)
+        """Draw for the new size, once widgets have theirs."""
+        self.call_after_refresh(self._redraw_all)
 
     def redraw(self) -> None:
         """Draw what is known, now."""
@@ -276,10 +278,19 @@ class BaseScreen(Screen[None], Generic[V]):
     def notice(self, text: str, role: Role = Role.PLAIN) -> None:
         """Say something above the footer, until esc, backspace, the next one or another screen. Any text is safe."""
         canvas = self.canvas
-        safe = (canvas.text(line) for line in text.splitlines())
-        lines = [part for line in safe for part in wrapped(line, canvas.width - 2)]
-        self._notice = [(Piece(f" {line}", role),) for line in lines[:_NOTICE_ROWS]]
+        width, most = canvas.width - 2, max(_NOTICE_ROWS, self.size.height - LEAST_HEIGHT - self.extra_rows)
+        lines = [part for line in text.splitlines() for part in wrapped(canvas.text(line), width)]
+        if len(lines) > most:
+            lines = wrapped(" ".join(lines), width, most)
+        self._said = text, role
+        self._notice = [(Piece(f" {line}", role),) for line in lines]
         self.redraw()
+
+    def _redraw_all(self) -> None:
+        if self._notice:
+            self.notice(*self._said)
+        else:
+            self.redraw()
 
     # Sampling.
 
