@@ -81,7 +81,7 @@ class Put:
         if size >= LARGE_BODY:
             shared.crew.submit(lambda: self._send(path, headers))
             return
-        if not shared.throttle.take(size + HEAD_BYTES, self._owner.allowed):
+        if not shared.throttle.take(size + HEAD_BYTES, self._owner.allowed, small=True):
             self._finished(_STOPPED)
             return
         self.deadline = shared.control.clock() + shared.config.stall_seconds + size / _SLOWEST_BYTES_PER_SECOND

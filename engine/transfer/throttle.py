@@ -21,6 +21,9 @@ BURST_SECONDS = 0.2
 PIECE_SECONDS = 0.05
 """How long the bytes that one thread may take in a row last at the current rate."""
 
+SMALL_BYTES = 256 << 10
+"""Content of less than this, where it comes in steps, is a small body: the steps of large ones are not shorter."""
+
 LEAST_PIECE = 4 << 10
 LARGEST_PIECE = 1 << 20
 
@@ -42,7 +45,10 @@ class Watch(Protocol):
 
 
 class Throttle:
-    """A bucket of bytes that fills at ``rate`` bytes/s, None for no limit, and a queue of threads that take turns.
+    """A bucket of bytes that fills at ``rate`` bytes/s, None for no limit, and queues of threads that take turns.
+
+    Small bodies wait in one queue, large ones in another, and while both do each queue gets half of the bytes: one
+    thread sends thousands of small bodies, each of the large ones has a thread of its own.
 
     For any thread. ``wait`` lets a thread sleep on a condition for some seconds; ``clock`` counts seconds. ``spent`` is
     told for how many seconds a thread was here.
@@ -61,7 +67,9 @@ class Throttle:
         self._wait = wait
         self._spent = spent
         self._lock = threading.Lock()
-        self._queue: deque[threading.Condition] = deque()
+        self._small: deque[threading.Condition] = deque()
+        self._large: deque[threading.Condition] = deque()
+        self._lead = 0  # bytes that small bodies had more than large ones, of late
         self._filled = 0.0
         self._filled_at = 0.0
         self._waited = 0.0
@@ -76,23 +84,26 @@ class Throttle:
             self._fill(now)
             self.rate = rate
             self.piece = LARGEST_PIECE if rate is None else _piece_at(rate)
-            for turn in self._queue:
+            for turn in (*self._small, *self._large):
                 turn.notify()
 
     def waited_seconds(self) -> float:
         """For how long, since the start, somebody has been waiting."""
         with self._lock:
-            return self._waited + (self._clock() - self._waiting_since if self._queue else 0.0)
+            return self._waited + (self._clock() - self._waiting_since if self._small or self._large else 0.0)
 
-    def take(self, size: int, allowed: Callable[[], bool], watch: Watch | None = None) -> bool:
-        """Wait until ``size`` bytes may leave; False as soon as that is no longer ``allowed()``."""
+    def take(self, size: int, allowed: Callable[[], bool], watch: Watch | None = None, *, small: bool = False) -> bool:
+        """Wait until ``size`` bytes may leave; False as soon as that is no longer ``allowed()``.
+
+        ``small``: they are a body of their own, or one that is not much larger.
+        """
         if self.rate is None or not size:
             return True
         began = self._clock()
         if watch is not None:
             watch.waiting()
         try:
-            return self._take(size, allowed)
+            return self._take(size, allowed, self._small if small else self._large)
         finally:
             self._spent(self._clock() - began)
             if watch is not None:
@@ -102,41 +113,48 @@ class Throttle:
         self, content: memoryview, allowed: Callable[[], bool], watch: Watch | None = None
     ) -> Iterator[memoryview]:
         """``content`` cut into pieces, each when it may leave. Raises InterruptedCopyError."""
-        offset = 0
+        offset, small = 0, len(content) < SMALL_BYTES
         while offset < len(content):
             piece = content[offset : offset + self.piece]
-            if not self.take(len(piece), allowed, watch):
+            if not self.take(len(piece), allowed, watch, small=small):
                 raise InterruptedCopyError
             yield piece
             offset += len(piece)
 
-    def _take(self, size: int, allowed: Callable[[], bool]) -> bool:
+    def _take(self, size: int, allowed: Callable[[], bool], queue: deque[threading.Condition]) -> bool:
         turn = threading.Condition(self._lock)
         with self._lock:
-            if not self._queue:
+            if not (self._small or self._large):
                 self._waiting_since = self._clock()
-            self._queue.append(turn)
+            queue.append(turn)
             try:
                 while size > 0:
                     granted = self._wait_for(turn, size, allowed)
                     if not granted:
                         return False
                     size -= granted
-                    self._queue.rotate(-1)  # the others first: a large body must not hold up the small ones
-                    self._queue[0].notify()
+                    lead = self._lead + (granted if queue is self._small else -granted)
+                    self._lead = max(-self.piece, min(self.piece, lead))
+                    queue.rotate(-1)
+                    self._next().notify()
                 return True
             finally:
-                self._queue.remove(turn)
-                if self._queue:
-                    self._queue[0].notify()
+                queue.remove(turn)
+                if self._small or self._large:
+                    self._next().notify()
                 else:
                     self._waited += self._clock() - self._waiting_since
+
+    def _next(self) -> threading.Condition:
+        """Whose turn it is; somebody must wait."""
+        first, second = (self._small, self._large) if self._lead <= 0 else (self._large, self._small)
+        return (first or second)[0]
 
     def _wait_for(self, turn: threading.Condition, size: int, allowed: Callable[[], bool]) -> int:
         """Take up to ``size`` bytes when it is the turn of ``turn``; none if a wait for it ceases to be allowed."""
         while True:
             part = min(size, self.piece)
-            seconds = self._seconds_until(part) if self._queue[0] is turn else _LOOK_AGAIN_SECONDS
+            seconds = self._seconds_until(part) if self._next() is turn else _LOOK_AGAIN_SECONDS
             if seconds <= 0:
                 self._filled -= part
                 self.passed += part

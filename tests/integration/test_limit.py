@@ -58,6 +58,18 @@ def test_a_run_under_a_limit_is_slow_until_the_limit_is_lifted(tmp_path: Path, x
     assert any("asked to limit: done: no limit until the run ends" in text for text in events)
 
 
+def test_small_files_are_there_before_the_large_ones_beside_them(tmp_path: Path, xsync: Xsync) -> None:
+    source = make_source(tmp_path / "source", files=300, sizes=(1_000,), large=(SIZE, SIZE))
+    run = xsync.start("run", source, tmp_path / "target", "--limit", "4MB/s", "--agents", "1")
+    with ended(run):
+        seen = xsync.wait_for_files(300)
+        xsync.lift_limit()
+        finished = xsync.finish(run)
+    assert seen.totals.bytes.transferred < SIZE
+    assert finished.code == 0, finished.errors
+    assert tree_of(tmp_path / "target") == tree_of(source)
+
+
 def test_what_a_person_chose_outlives_the_runner(tmp_path: Path, xsync: Xsync) -> None:
     source = make_source(tmp_path / "source", files=10, large=(SIZE, SIZE))
     run = xsync.start("run", source, tmp_path / "target", "--limit", "8Mbit/s")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from engine.transfer.throttle import BURST_SECONDS, LARGEST_PIECE, LEAST_PIECE, Throttle
+from engine.transfer.throttle import BURST_SECONDS, LARGEST_PIECE, LEAST_PIECE, SMALL_BYTES, Throttle
 from engine.transfer.writing import InterruptedCopyError
 
 SECONDS = 30
@@ -150,19 +151,24 @@ def test_a_thread_that_reads_says_that_it_waits() -> None:
     assert noted.said == ["waiting", "reading"]
 
 
-def test_threads_take_turns_whatever_they_ask_for() -> None:
-    """A large body and small ones wait at once: each gets as many bytes as the others until it is done."""
-    throttle, clock = made(1e6)
-    order: list[str] = []
+def all_wait(throttle: Throttle, clock: Clock, count: Callable[[], int]) -> None:
+    """Let time pass only while so many threads wait, for the one whose turn it is."""
     real = threading.Condition.wait
 
     def wait(turn: threading.Condition, seconds: float) -> None:
-        if turn is throttle._queue[0] and len(throttle._queue) == waiting:
+        if turn is throttle._next() and len(throttle._small) + len(throttle._large) == count():
             clock.now += seconds
         else:
             real(turn, 0.001)
 
     throttle._wait = wait
+
+
+def test_threads_take_turns_whatever_they_ask_for() -> None:
+    """A large body and small ones wait at once: each gets as many bytes as the others until it is done."""
+    throttle, clock = made(1e6)
+    order: list[str] = []
+    all_wait(throttle, clock, lambda: waiting)
     waiting = 3
     piece = throttle.piece
 
@@ -182,3 +188,27 @@ def test_threads_take_turns_whatever_they_ask_for() -> None:
         thread.join(SECONDS)
     assert order == ["small", "middle", "large"]
     assert throttle.passed == 17 * piece
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e8])
+def test_small_bodies_have_half_beside_large_ones_however_many_these_are(rate: float) -> None:
+    throttle, clock = made(rate)
+    all_wait(throttle, clock, lambda: 9)
+    is_over = threading.Event()
+    large, small = memoryview(bytes(2 * SMALL_BYTES)), 1_000
+
+    def send_large() -> None:
+        with suppress(InterruptedCopyError):
+            while True:
+                list(throttle.pieces(large, lambda: not is_over.is_set()))
+
+    threads = [threading.Thread(target=send_large, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(1_000):
+        throttle.take(small, yes, small=True)
+    passed = throttle.passed
+    is_over.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert passed == pytest.approx(2_000 * small, abs=2 * throttle.piece)
