@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
@@ -85,35 +85,55 @@ def _has_userinfo(value: str) -> bool:
         return False
 
 
-def wrong_types(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
-    """Unknown and missing keys and wrong types of one section and of those in it."""
+def wrong_types(
+    struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str, elsewhere: Mapping[str, str] | None = None
+) -> Iterator[Problem]:
+    """Unknown and missing keys and wrong types of one section and of those in it.
+
+    ``elsewhere``: where each key of the whole file belongs, for those in a wrong section; that of ``struct`` if absent.
+    """
+    elsewhere = _places(struct) if elsewhere is None else elsewhere
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for key, value in table.items():
         if key in fields:
-            yield from _wrong_type(fields[key].type, value, prefix + key)
+            yield from _wrong_type(fields[key].type, value, prefix + key, elsewhere)
         elif not _SECRET_KEY.search(key):
-            yield prefix + key, "unknown key" + _nearest(key, fields)
+            yield prefix + key, "unknown key" + (_nearest(key, fields) or _nearest_of(key, elsewhere))
     for key, field in fields.items():
         if field.required and key not in table:
             yield prefix + key, "missing"
 
 
-def _wrong_type(kind: Any, value: Any, key: str) -> Iterator[Problem]:
+def _places(struct: type[msgspec.Struct], section: str = "") -> dict[str, str]:
+    """Where each key belongs, in words; of equal ones the first, those at the top before all."""
+    places: dict[str, str] = {}
+    inner: dict[str, str] = {}
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            inner = _places(field.type, field.encode_name) | inner
+        elif section:
+            places[field.encode_name] = f"{section}.{field.encode_name}"
+        else:
+            places[field.encode_name] = f"{field.encode_name}, above the first section"
+    return inner | places
+
+
+def _wrong_type(kind: Any, value: Any, key: str, elsewhere: Mapping[str, str]) -> Iterator[Problem]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if isinstance(value, Mapping):
-            yield from wrong_types(kind, value, f"{key}.")
+            yield from wrong_types(kind, value, f"{key}.", elsewhere)
         else:
             yield key, f"expected a section [{key}], got {_shown(value)}"
         return
     item = get_args(kind)[0] if get_origin(kind) is tuple else None
     if isinstance(item, type) and issubclass(item, msgspec.Struct) and isinstance(value, list):
         for index, entry in enumerate(value):
-            yield from _wrong_type(item, entry, f"{key}[{index}]")
+            yield from _wrong_type(item, entry, f"{key}[{index}]", elsewhere)
         return
     if isinstance(value, list) and (choices := _choices(item)):
         for index, entry in enumerate(value):
             if entry not in choices:
-                yield from _wrong_type(item, entry, f"{key}[{index}]")
+                yield from _wrong_type(item, entry, f"{key}[{index}]", elsewhere)
         return
     allowed = _choices(kind)
     if allowed and value not in allowed:
@@ -156,8 +176,13 @@ def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, str | int | float) else str(value)
 
 
-def _nearest(word: str, words: Mapping[str, Any] | tuple[Any, ...]) -> str:
-    by_lower = {str(known).lower(): known for known in words}
+def _nearest(word: str, words: Iterable[Any]) -> str:
+    """The one of ``words`` that is most like ``word``, as a question; empty if none is."""
+    return _nearest_of(word, {str(known): str(known) for known in words})
+
+
+def _nearest_of(word: str, meanings: Mapping[str, str]) -> str:
+    by_lower = {known.lower(): meaning for known, meaning in meanings.items()}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[found[0]]}?)" if found else ""
 

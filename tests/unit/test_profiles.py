@@ -90,6 +90,12 @@ def test_examples_are_valid_and_can_run(name: str) -> None:
         ("agent = 4\n" + MINIMAL, "lab.toml: agent: unknown key (did you mean agents?)"),
         (MINIMAL + "reigon = 'x'", "lab.toml: destination.reigon: unknown key (did you mean region?)"),
         (MINIMAL + "[zebra]", "lab.toml: zebra: unknown key"),
+        (
+            MINIMAL + "[options]\nagnets = 3",
+            "lab.toml: options.agnets: unknown key (did you mean agents, above the first section?)",
+        ),
+        (MINIMAL + "[network]\nmin_size = '1 MB'", "network.min_size: unknown key (did you mean filters.min_size?)"),
+        ("ur = '/x'\n" + MINIMAL, "lab.toml: ur: unknown key (did you mean source.url?)"),
         ("agents = 'four'\n" + MINIMAL, "lab.toml: agents: expected a whole number, got 'four'"),
         ("agents = true\n" + MINIMAL, "lab.toml: agents: expected a whole number, got true"),
         ("agents = 0\n" + MINIMAL, "lab.toml: agents: expected a whole number >= 1, got 0"),
