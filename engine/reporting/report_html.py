@@ -14,20 +14,12 @@ from typing import Any
 from engine.names import visible
 from engine.quantities import format_bytes, format_count, format_duration, format_rate
 from engine.reporting.charts import Bar, Point, bars, over_time, spark
+from engine.reporting.reasons import VERIFIED, skipped
 
 LEAST_GAP_SECONDS = 30.0
 """Samples further apart, and further than three of their usual distances, are two sessions: no line joins them."""
 
 _LEDGER = ("discovered", "transferred", "skipped", "failed", "excluded", "pending", "deleted", "verified")
-
-VERIFIED = {
-    "server-checked": "server-checked: the destination compared our CRC64NVME",
-    "read-back": "read-back: read again from the destination and compared",
-    "stored-checksum": "stored-checksum: compared with the checksum that the destination keeps",
-    "etag": "etag: compared by ETag",
-    "size-only": "size-only: compared by size alone",
-    "": "not verified",
-}
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --soft: #59636e; --rule: #d0d7de; --mark: #0a6ebd;
@@ -69,6 +61,7 @@ def render(report: Mapping[str, Any]) -> str:
         _section("By agent", _agents(report.get("agents", []), report.get("agents_sent", {}))),
         _section("Sizes of the files transferred", _sizes(report.get("sizes", []))),
         _section("How the files were verified", _verified(report.get("verified", {}))),
+        _section("Why files were skipped", _skipped(report)),
         _section("Deletions", _figures(report.get("deletions"))),
         _section("Drift of the destination", _figures(report.get("drift"))),
         _section("Failures by reason", _failure_chart(report["failure_counts"])),
@@ -179,6 +172,11 @@ def _sizes(sizes: Sequence[Mapping[str, int]]) -> str:
         f'<p class="soft">Files</p>{bars("Files by size", files)}'
         f'<p class="soft">Bytes</p>{bars("Bytes by size", volume)}'
     )
+
+
+def _skipped(report: Mapping[str, Any]) -> str:
+    rows = skipped(report)
+    return _table(["", "files"], rows, 1) if rows else ""
 
 
 def _verified(verified: Mapping[str, int]) -> str:

@@ -202,6 +202,9 @@ def test_a_run_that_had_nothing_to_send_says_so() -> None:
         _ended(Status.SUCCESS, totals=unchanged), [], {"transfer_seconds": 1.0}, LOOK._replace(color=False), gone=False
     )
     assert first == " lab-images  SUCCESS  nothing had to be sent, in 5 h 22"
+    report = {"transfer_seconds": 1.0, "files": {"skipped": 743}, "skipped": {"special": 3}}
+    lines = summary_lines(_ended(Status.SUCCESS, totals=unchanged), [], report, LOOK._replace(color=False), gone=False)
+    assert " skipped: 3 special (FIFOs, sockets, devices); 740 unchanged" in lines
     empty = Totals(Tally(), Tally(discovered=1), Bytes(), True)
     assert sentence(_ended(Status.SUCCESS, totals=empty), NOW, LOOK) == (
         "Nothing had to be sent: no file was found in 5 h 22."

@@ -18,6 +18,7 @@ from engine.catalog.audit import FILES_SCHEMA
 from engine.catalog.audit_summary import AgentWork, SizeBin, TopFolder, summarise
 from engine.journal.reader import SnapshotReader
 from engine.model import Failure, Status
+from engine.reporting.reasons import skipped
 from engine.reporting.report import write_report
 from engine.reporting.report_csv import harmless, write_csv
 from engine.reporting.report_html import render
@@ -166,6 +167,16 @@ def test_deletions_and_drift_are_shown_where_there_are_any() -> None:
     page = render(report)
     assert "12,345" in page and "missing" not in page
     assert "held back" in page and "<script" not in page
+
+
+def test_why_files_were_skipped_is_said_unless_all_were_unchanged() -> None:
+    report = read_report(reported() / "report.json")
+    report["files"]["skipped"] = 9
+    assert "Why files were skipped" not in render(report)
+    report["skipped"] = {"special": 3, EVIL: 1}
+    assert skipped(report) == [("special (FIFOs, sockets, devices)", "3"), (EVIL, "1"), ("unchanged", "5")]
+    page = render(report)
+    assert "Why files were skipped" in page and "FIFOs" in page and "<script" not in page
 
 
 def test_a_report_of_an_older_version_still_makes_a_page() -> None:

@@ -19,6 +19,7 @@ from engine.quantities import (
     format_rate,
     in_duration_range,
 )
+from engine.reporting.reasons import skipped
 from xsync_tui.cli.look import Line, Look, Role, canvas_of, paint
 from xsync_tui.drawing.ledger import ledger
 from xsync_tui.drawing.rows import plain
@@ -197,6 +198,8 @@ def summary_lines(
     if snapshot.message and snapshot.status not in (Status.CANCELLED, Status.INTERRUPTED):
         lines.append(Line(f" ! {look.text(snapshot.message)}", Role.LOOK))
     lines += [Line(f" ! {look.text(text)}", Role.LOOK) for text in _warnings(snapshot)]
+    if reasons := "; ".join(f"{count} {look.text(why)}" for why, count in skipped(report)):
+        lines.append(Line(f" skipped: {reasons}"))
     lines += deletion_lines(snapshot)
     lines += failure_lines(snapshot.failure_counts, failures, look)
     if report.get("retry"):

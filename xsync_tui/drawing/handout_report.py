@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from engine.quantities import counted, format_bytes, format_count, format_duration, format_rate, format_share
-from engine.reporting.report_html import VERIFIED
+from engine.reporting.reasons import VERIFIED, skipped
 from xsync_tui.cli.clock import moment
 from xsync_tui.cli.outcome import foretold, remedy_for
 from xsync_tui.drawing.markdown import MOST_ROWS, listed, page, safe, table
@@ -40,6 +40,7 @@ def report_handout(report: Mapping[str, Any], name: str, now: float, zone: tzinf
             "",
             *table(("", *_KINDS), (_ledger(report, kind) for kind in ("files", "folders"))),
             *(["## How files were verified", "", *table(("", "files"), verified)] if verified else []),
+            *listed("Skipped", [f"{count}: {safe(why)}" for why, count in skipped(report)]),
             *listed("Both sides compared at the end", _compared(report)),
             *listed("What was found at the destination", _drift(report)),
             *listed("Failed", _failures(report)),
